@@ -1,0 +1,100 @@
+// MemoryBudget: what the process may hold in buffers, in bytes, lent as MemoryLease.
+//
+// Two pots: `ordinary` is for everybody; `large` is one loan at a time for whoever stands first in
+// the queue and does not fit into ordinary. Whoever holds the large loan can always finish its
+// message, so half-read messages can never block each other for ever, whatever they add up to.
+// Waiting is first come, first served.
+//
+// Thread: any. Grant callbacks run on the thread that gave memory back, without the lock held:
+// keep them short (post to your own loop).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+
+namespace penstock::record {
+
+class MemoryBudget;
+
+// Bytes borrowed from a budget; gives them back when it goes. Move-only.
+class MemoryLease {
+ public:
+  MemoryLease() = default;
+  MemoryLease(MemoryLease&& other) noexcept;
+  MemoryLease& operator=(MemoryLease&& other) noexcept;
+  MemoryLease(const MemoryLease&) = delete;
+  MemoryLease& operator=(const MemoryLease&) = delete;
+  ~MemoryLease() { release(); }
+
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+  explicit operator bool() const { return budget_ != nullptr; }
+
+  // Gives back all but `bytes`. A smaller loan than that stays as it is.
+  void shrink(size_t bytes);
+  void release();
+
+ private:
+  friend class MemoryBudget;
+  MemoryLease(MemoryBudget* budget, size_t bytes, bool large)
+      : budget_(budget), bytes_(bytes), large_(large) {}
+
+  MemoryBudget* budget_ = nullptr;
+  size_t bytes_ = 0;
+  bool large_ = false;
+};
+
+class MemoryBudget {
+ public:
+  struct Options {
+    size_t ordinary_bytes = 64u << 20;
+    size_t large_bytes = 0;  // at least the largest single loan anybody will ask for
+  };
+  using Granted = std::function<void(MemoryLease)>;
+  using Ticket = uint64_t;  // names a waiting request; 0 is none
+
+  explicit MemoryBudget(Options options) : options_(options) {}
+  ~MemoryBudget();
+
+  // Now or not at all; does not overtake those who wait.
+  [[nodiscard]] MemoryLease try_acquire(size_t bytes);
+
+  // Calls granted exactly once, perhaps before returning, unless cancelled.
+  // bytes must not exceed max(ordinary_bytes, large_bytes).
+  Ticket acquire(size_t bytes, Granted granted);
+
+  // True: granted will not be called. False: it was, or is being called right now.
+  bool cancel(Ticket ticket);
+
+  // Changes a loan to `bytes` in all, now or not at all.
+  [[nodiscard]] bool try_resize(MemoryLease& lease, size_t bytes);
+
+  [[nodiscard]] size_t lent_bytes() const;
+  [[nodiscard]] size_t waiting() const;
+  [[nodiscard]] const Options& options() const { return options_; }
+
+ private:
+  friend class MemoryLease;
+  struct Waiter {
+    Ticket ticket;
+    size_t bytes;
+    Granted granted;
+  };
+
+  void give_back(size_t bytes, bool large, bool whole);
+  [[nodiscard]] MemoryLease lend(size_t bytes);  // with the lock held; empty when there is no room
+  void serve();
+
+  const Options options_;
+  mutable std::mutex mutex_;
+  size_t ordinary_lent_ = 0;
+  size_t large_lent_ = 0;
+  bool large_out_ = false;
+  Ticket next_ticket_ = 1;
+  std::list<Waiter> waiters_;
+};
+
+}  // namespace penstock::record

@@ -1,0 +1,195 @@
+// Spool: where events are safe. One log per Kinesis stream, one directory (or memory) for all, one
+// commit thread that writes what is queued for all logs and syncs the touched files together.
+//
+//   append    a session hands over all parts of one message; done is called once, when every part
+//   is
+//             on stable storage (AckMode::stored) or final at the far end (AckMode::delivered)
+//   read      delivery takes entries in the order they were appended: fresh ones from memory,
+//             backlog read ahead from disk by a reader thread, never blocking the caller
+//   release   delivery gives back what is final, in any order; the log moves its checkpoint over
+//   the
+//             released prefix and recycles whole segments behind it
+//
+// The spool enters into the ledger: receive (when an append is admitted), duplicate, dropped, and
+// what goes to the dead letters. Delivery enters deliver.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/result.h"
+#include "record/batch.h"
+#include "record/ledger.h"
+
+namespace penstock::spool {
+
+class FileSystem;
+
+// Where an entry stands in its log. Ordered; meaningless across logs.
+struct Position {
+  uint64_t segment = 0;
+  uint32_t offset = 0;
+  auto operator<=>(const Position&) const = default;
+};
+
+enum class AckMode : uint8_t { stored, delivered };
+enum class WhenFull : uint8_t { block, drop_oldest };
+
+enum class AppendOutcome : uint8_t {
+  done,       // as safe as AckMode asks: acknowledge it
+  cancelled,  // AppendHandle::cancel() came before it was admitted: nothing was kept or counted
+  closed,     // the spool stopped before it was safe: do not acknowledge
+};
+
+// What one message brought. At least one of parts, refused and dropped is not empty.
+struct Append {
+  struct Part {
+    std::string stream;  // configuration name of an opened log
+    record::Batch batch;
+  };
+  struct Refused {  // goes to the dead letters (without a directory: counted as dropped with the
+                    // reason)
+    std::string reason;  // no_route, malformed
+    record::Batch batch;
+  };
+  struct Dropped {       // only counted
+    std::string reason;  // own_logs, not_selected
+    uint64_t events = 0;
+  };
+
+  std::string source;
+  // Hash over (source, tag, chunk id, size, hash of the entries); none when the sender named no
+  // chunk.
+  std::optional<Hash128> fingerprint;
+  std::vector<Part> parts;
+  std::vector<Refused> refused;
+  std::vector<Dropped> dropped;
+  std::function<void(AppendOutcome)> done;  // called exactly once, on any thread; keep it short
+};
+
+// Lets a session take back an append that is still waiting for room (HTTP answers 503 in time).
+class AppendHandle {
+ public:
+  struct State;
+  AppendHandle() = default;
+  explicit AppendHandle(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  // True: done is or will be called with cancelled. False: it is admitted and will be kept.
+  bool cancel();
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// One entry of a log: a batch, and how many of its leading events are final already.
+struct Entry {
+  Position position;
+  std::shared_ptr<const record::Batch> batch;
+  uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
+};
+
+// An event that can never be delivered, on its way to the dead letters.
+struct DeadLetter {
+  std::string stream;
+  std::string reason;   // refused, oversized
+  std::string detail;   // for the operator: the service's error code; never content
+  record::Batch batch;  // one event or several
+};
+
+// The log of one stream (one generation of its settings). Made by Spool, lives as long as it.
+class StreamLog {
+ public:
+  virtual ~StreamLog() = default;
+
+  [[nodiscard]] virtual const std::string& stream() const = 0;
+  // What the daemon said at open(): enough to deliver to the old target after a change or a
+  // restart.
+  [[nodiscard]] virtual const std::string& settings() const = 0;
+
+  // The next entry, or nullopt when there is none to be had right now. Thread: one (delivery).
+  [[nodiscard]] virtual std::optional<Entry> read() = 0;
+  // Called, on any thread, when read() may have something again after it gave nullopt.
+  virtual void on_readable(std::function<void()> wake) = 0;
+
+  // All events of the entry are final (delivered, or synced in the dead letters). Any order.
+  virtual void release(Position position) = 0;
+  // The first `events` events of the entry are final: a restart need not send them again. Advisory.
+  virtual void progress(Position position, uint32_t events) = 0;
+
+  // Nothing is stored or waiting in this log.
+  [[nodiscard]] virtual bool empty() const = 0;
+};
+
+struct StreamOptions {
+  std::string stream;  // configuration name
+  std::string target;  // changes when what is stored must go elsewhere: name/arn, region, endpoint
+  std::string settings;    // opaque to the spool, kept beside the log
+  uint64_t bytes_max = 0;  // share of max_size; 0: an equal share
+};
+
+struct SpoolOptions {
+  std::string directory;            // empty: in memory
+  uint64_t bytes_max = 8ull << 30;  // all files but the dead letters; in memory: payload bytes
+  WhenFull when_full = WhenFull::block;
+  AckMode ack = AckMode::stored;
+  seconds repeat_window{3600};           // 0: repeats are not looked for
+  uint64_t cache_bytes_max = 32u << 20;  // fresh batches kept in memory for delivery
+  std::string dead_letter_directory;  // default <directory>/dead-letter; empty without a directory
+  uint64_t dead_letter_bytes_max = 1ull << 30;
+  WhenFull dead_letters_when_full = WhenFull::block;
+};
+
+struct StreamFigures {
+  uint64_t bytes = 0;              // files (or payload in memory) of this stream
+  int64_t oldest_received_ns = 0;  // of the oldest entry not released; 0: none
+};
+
+class Spool {
+ public:
+  // Opens or creates the directory, takes its lock, recovers every log in it. What it finds is
+  // entered as received with source "recovered". Errors: another process holds the spool (named),
+  // not writable, made by a later version.
+  static Result<std::unique_ptr<Spool>, Error> open(SpoolOptions options, record::Ledger& ledger,
+                                                    record::MemoryBudget& budget,
+                                                    const Clock& clock = Clock::system(),
+                                                    FileSystem* file_system = nullptr);
+  virtual ~Spool() = default;
+
+  // The log appends for this stream go to from now on. When the directory holds one with another
+  // target, that one stays as an older generation (see logs()) and a new one is begun.
+  virtual Result<StreamLog*, Error> open_stream(const StreamOptions& options) = 0;
+  // Every log that holds something or is open, oldest generation of a stream first.
+  [[nodiscard]] virtual std::vector<StreamLog*> logs() = 0;
+
+  virtual AppendHandle append(Append append) = 0;
+
+  // Stores dead letters; done(true) when they are synced (or counted as dropped, where there is no
+  // directory), and then the events are entered in the ledger and may be released. done(false): the
+  // spool stopped first.
+  virtual void dead_letter(std::vector<DeadLetter> letters, std::function<void(bool)> done) = 0;
+
+  // New limits after a reload; takes effect for later appends.
+  virtual void reconfigure(const SpoolOptions& options) = 0;
+
+  [[nodiscard]] virtual StreamFigures figures(std::string_view stream) const = 0;
+  [[nodiscard]] virtual uint64_t bytes() const = 0;
+  // Since when appends wait for room (or a broken disk) without pause; nullopt: they do not.
+  [[nodiscard]] virtual std::optional<SteadyTime> pushing_back_since() const = 0;
+  // The last moment the commit thread went round its loop, for /healthz.
+  [[nodiscard]] virtual SteadyTime last_turn() const = 0;
+  // The last thing that went wrong with the disk, for the status page; empty: nothing.
+  [[nodiscard]] virtual std::string last_error() const = 0;
+
+  // Writes and syncs what was admitted, writes the checkpoints, stops the threads. Appends that
+  // were not admitted get AppendOutcome::closed. Idempotent; the destructor calls it.
+  virtual void close() = 0;
+};
+
+}  // namespace penstock::spool
