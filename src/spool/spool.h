@@ -72,6 +72,12 @@ struct Append {
   std::vector<Part> parts;
   std::vector<Refused> refused;
   std::vector<Dropped> dropped;
+  // Called once, before done, when room was found for all parts and the append is in the queue of
+  // the commit thread (or was recognised as a repeat). May be called inside append(). A session
+  // reads no further message of its connection until then: what waits for a full stream waits in
+  // the sender. Optional. Not called for an append that ends cancelled, or closed before it was
+  // admitted.
+  std::function<void()> admitted;
   std::function<void(AppendOutcome)> done;  // called exactly once, on any thread; keep it short
 };
 
