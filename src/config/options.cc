@@ -1,0 +1,68 @@
+#include "config/options.h"
+
+namespace penstock::config {
+
+std::string to_string(const ListenAddress& address) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+const char* to_string(LogType type) {
+  switch (type) {
+    case LogType::application:
+      return "application";
+    case LogType::infrastructure:
+      return "infrastructure";
+    case LogType::audit:
+      return "audit";
+  }
+  return "application";
+}
+
+const char* to_string(Aggregation value) {
+  switch (value) {
+    case Aggregation::none:
+      return "none";
+    case Aggregation::kpl:
+      return "kpl";
+    case Aggregation::lines:
+      return "lines";
+  }
+  return "none";
+}
+
+const char* to_string(Compression value) {
+  switch (value) {
+    case Compression::none:
+      return "none";
+    case Compression::gzip:
+      return "gzip";
+    case Compression::zstd:
+      return "zstd";
+  }
+  return "none";
+}
+
+const char* to_string(Order value) { return value == Order::per_key ? "per_key" : "none"; }
+
+const char* to_string(Oversized value) {
+  switch (value) {
+    case Oversized::split:
+      return "split";
+    case Oversized::truncate:
+      return "truncate";
+    case Oversized::dead_letter:
+      return "dead_letter";
+  }
+  return "split";
+}
+
+const char* to_string(WireProtocol value) { return value == WireProtocol::json ? "json" : "cbor"; }
+
+const char* to_string(EndpointMode value) {
+  return value == EndpointMode::account ? "account" : "regional";
+}
+
+const char* to_string(AckMode mode) { return mode == AckMode::stored ? "stored" : "delivered"; }
+
+}  // namespace penstock::config
