@@ -1,0 +1,50 @@
+#include "ingest/lend.h"
+
+#include <boost/asio/this_coro.hpp>
+
+#include "net/event.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Loan {
+  explicit Loan(asio::any_io_executor executor) : granted(std::make_shared<net::Event>(executor)) {}
+  std::shared_ptr<net::Event> granted;
+  record::MemoryLease lease;  // written before granted is set, read after
+};
+
+class Queued {
+ public:
+  Queued(record::MemoryBudget& budget, record::MemoryBudget::Ticket ticket)
+      : budget_(budget), ticket_(ticket) {}
+  ~Queued() {
+    if (ticket_ != 0) budget_.cancel(ticket_);
+  }
+  Queued(const Queued&) = delete;
+  Queued& operator=(const Queued&) = delete;
+
+ private:
+  record::MemoryBudget& budget_;
+  record::MemoryBudget::Ticket ticket_;
+};
+
+}  // namespace
+
+asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes) {
+  record::MemoryLease lease = budget.try_acquire(bytes);
+  if (lease) co_return lease;
+  const auto executor = co_await asio::this_coro::executor;
+  const auto loan = std::make_shared<Loan>(executor);
+  const auto ticket = budget.acquire(bytes, [loan](record::MemoryLease granted) {
+    loan->lease = std::move(granted);
+    loan->granted->set();
+  });
+  const Queued queued(budget, ticket);
+  co_await loan->granted->wait();
+  co_return std::move(loan->lease);
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,92 @@
+// IoThread: one io_context, one OS thread; a connection lives and dies on one of them, so sessions
+// need no locks. Once a second it looks at the deadlines of its sessions, which makes setting a
+// deadline an assignment instead of a timer operation per read.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace penstock::net {
+
+namespace asio = boost::asio;
+
+inline constexpr SteadyTime kNoDeadline = SteadyTime::max();
+
+// Something with a deadline on an IoThread. Thread: that one.
+class Watched {
+ public:
+  virtual ~Watched() = default;
+  // Called once per passed deadline, at most about a second late; deadline is kNoDeadline by then.
+  virtual void expire() = 0;
+
+  SteadyTime deadline = kNoDeadline;
+};
+
+class IoThread {
+ public:
+  IoThread();
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  void start();
+  // Stops the loop and joins. What was suspended on it is destroyed with the IoThread.
+  void stop();
+
+  [[nodiscard]] asio::io_context& context() { return context_; }
+
+  // The deadline of watched is looked at from now until the handle goes. Thread: this one.
+  class Watch {
+   public:
+    Watch(IoThread& thread, Watched& watched);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+   private:
+    IoThread& thread_;
+    std::list<Watched*>::iterator place_;
+  };
+
+  // Connections on this thread. Thread: any.
+  [[nodiscard]] size_t load() const { return load_.load(std::memory_order_relaxed); }
+  void add_load(int by) { load_.fetch_add(static_cast<size_t>(by), std::memory_order_relaxed); }
+  // When the loop last went round. Thread: any.
+  [[nodiscard]] SteadyTime last_turn() const;
+
+ private:
+  void arm_tick();
+  void tick();
+
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  asio::steady_timer timer_;
+  std::list<Watched*> watched_;
+  std::list<Watched*>::iterator next_watched_;
+  std::atomic<SteadyTime::rep> last_turn_;
+  std::atomic<size_t> load_{0};
+  std::thread thread_;
+};
+
+// All of them. Thread: any, after construction.
+class IoThreads {
+ public:
+  explicit IoThreads(size_t count);
+  void start();
+  void stop();
+  [[nodiscard]] IoThread& least_loaded();
+  [[nodiscard]] const std::vector<std::unique_ptr<IoThread>>& all() const { return threads_; }
+
+ private:
+  std::vector<std::unique_ptr<IoThread>> threads_;
+};
+
+}  // namespace penstock::net

@@ -1,0 +1,49 @@
+// Stream: a connected peer as bytes, the same for TCP and TLS. One coroutine may read while another
+// writes. Thread: the IoThread of its socket.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "net/tls_context.h"
+
+namespace penstock::net {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // TLS: the handshake. TCP: nothing. A failure's text says what the peer did wrong.
+  virtual asio::awaitable<Result<void, std::string>> handshake() = 0;
+
+  // Until a read would give something: bytes, the peer's end, or an error. Holds no buffer.
+  virtual asio::awaitable<error_code> wait_readable() = 0;
+
+  // Up to room.size() bytes, at least one; 0 means the peer has ended its side.
+  virtual asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) = 0;
+
+  // All of bytes.
+  virtual asio::awaitable<error_code> write(ByteView bytes) = 0;
+
+  // Says that we send no more; the peer's bytes are still read.
+  virtual asio::awaitable<void> end_writing() = 0;
+
+  // Ends every operation under way with an error. Idempotent.
+  virtual void close() = 0;
+
+  [[nodiscard]] virtual const std::string& peer() const = 0;
+};
+
+// Plain TCP when tls is null.
+[[nodiscard]] std::unique_ptr<Stream> make_stream(asio::ip::tcp::socket socket,
+                                                  std::shared_ptr<const TlsContext> tls);
+
+}  // namespace penstock::net

@@ -1,0 +1,206 @@
+#include "net/stream.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_future.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <string>
+
+#include "base/unique_fd.h"
+#include "net/event.h"
+#include "net/io_thread.h"
+#include "net/listener.h"
+
+namespace penstock::net {
+namespace {
+
+// A self-signed certificate and its key as files that go with the object.
+class SelfSigned {
+ public:
+  SelfSigned() {
+    char name[] = "/tmp/penstock-net-test-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    X509* certificate = X509_new();
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+    X509_set_issuer_name(certificate, subject);
+    X509_sign(certificate, key, EVP_sha256());
+    write(certificate_file(), [&](FILE* file) { PEM_write_X509(file, certificate); });
+    write(key_file(), [&](FILE* file) {
+      PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
+    });
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+  }
+  ~SelfSigned() {
+    std::remove(certificate_file().c_str());
+    std::remove(key_file().c_str());
+    std::remove(directory_.c_str());
+  }
+  [[nodiscard]] std::string certificate_file() const { return directory_ + "/tls.crt"; }
+  [[nodiscard]] std::string key_file() const { return directory_ + "/tls.key"; }
+
+ private:
+  template <class Write>
+  static void write(const std::string& path, Write fill) {
+    FILE* file = std::fopen(path.c_str(), "w");
+    ASSERT_NE(file, nullptr);
+    fill(file);
+    std::fclose(file);
+  }
+  std::string directory_;
+};
+
+UniqueFd connect_to(uint16_t port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  return fd;
+}
+
+asio::awaitable<std::string> read_all(Stream& stream) {
+  auto shaken = co_await stream.handshake();
+  if (!shaken) co_return "refused: " + shaken.error();
+  std::string text;
+  std::array<uint8_t, 1000> room{};
+  for (;;) {
+    const error_code error = co_await stream.wait_readable();
+    if (error) co_return "error: " + error.message();
+    const auto got = co_await stream.read_some(room);
+    if (!got) co_return "error: " + got.error().message();
+    if (*got == 0) break;
+    text.append(reinterpret_cast<const char*>(room.data()), *got);
+  }
+  const error_code written = co_await stream.write(as_bytes("thanks"));
+  if (written) co_return "error: " + written.message();
+  co_await stream.end_writing();
+  co_return text;
+}
+
+// A listener whose connections are read to their end; the first one's text is what `text` gives.
+class StreamTest : public testing::Test {
+ protected:
+  void listen(std::shared_ptr<const TlsContext> tls, size_t connections_max = 16) {
+    auto opened = Listener::open(
+        threads_, {"test", "127.0.0.1:0", connections_max},
+        [this, tls](asio::ip::tcp::socket socket, IoThread& thread, ConnectionLease lease) {
+          serve(make_stream(std::move(socket), tls), thread, std::move(lease));
+        },
+        [this](const std::string&) { refused_.set_value(); });
+    ASSERT_TRUE(opened) << opened.error().message;
+    listener_ = std::move(*opened);
+    threads_.start();
+    listener_->start();
+  }
+  void serve(std::unique_ptr<Stream> stream, IoThread& thread, ConnectionLease lease) {
+    asio::co_spawn(thread.context(), converse(std::move(stream), std::move(lease)), asio::detached);
+  }
+  asio::awaitable<void> converse(std::unique_ptr<Stream> stream, ConnectionLease lease) {
+    const ConnectionLease kept = std::move(lease);
+    std::string text = co_await read_all(*stream);
+    text_.set_value(std::move(text));
+  }
+  ~StreamTest() override { threads_.stop(); }
+
+  IoThreads threads_{2};
+  std::unique_ptr<Listener> listener_;
+  std::promise<std::string> text_;
+  std::promise<void> refused_;
+};
+
+TEST_F(StreamTest, PlainBytesArriveAndTheAnswerLeavesAfterThePeersEnd) {
+  listen(nullptr);
+  const UniqueFd client = connect_to(listener_->port());
+  ASSERT_EQ(::send(client.get(), "hello", 5, 0), 5);
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_EQ(text_.get_future().get(), "hello");
+  char answer[16] = {};
+  EXPECT_EQ(::recv(client.get(), answer, sizeof answer, MSG_WAITALL), 6);
+  EXPECT_STREQ(answer, "thanks");
+}
+
+TEST_F(StreamTest, AConnectionOverTheLimitIsClosedAndToldOf) {
+  listen(nullptr, 1);
+  const UniqueFd first = connect_to(listener_->port());
+  ASSERT_EQ(::send(first.get(), "x", 1, 0), 1);
+  const UniqueFd second = connect_to(listener_->port());
+  refused_.get_future().get();
+  char nothing = 0;
+  EXPECT_LE(::recv(second.get(), &nothing, 1, 0), 0);
+  ::shutdown(first.get(), SHUT_WR);
+  EXPECT_EQ(text_.get_future().get(), "x");
+}
+
+TEST_F(StreamTest, TlsCarriesMoreThanOneRecordBothWays) {
+  const SelfSigned identity;
+  auto tls = TlsContext::load({identity.certificate_file(), identity.key_file(), "", false});
+  ASSERT_TRUE(tls) << tls.error().message;
+  EXPECT_EQ((*tls)->subject(), "/CN=localhost");
+  listen(*tls);
+
+  const UniqueFd client = connect_to(listener_->port());
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL* ssl = SSL_new(context);
+  SSL_set_fd(ssl, client.get());
+  ASSERT_EQ(SSL_connect(ssl), 1);
+  const std::string sent(100'000, 'a');
+  ASSERT_EQ(SSL_write(ssl, sent.data(), static_cast<int>(sent.size())),
+            static_cast<int>(sent.size()));
+  SSL_shutdown(ssl);
+  EXPECT_EQ(text_.get_future().get(), sent);
+  char answer[16] = {};
+  EXPECT_EQ(SSL_read(ssl, answer, sizeof answer), 6);
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+}
+
+TEST_F(StreamTest, PlainBytesOnATlsPortFailTheHandshake) {
+  const SelfSigned identity;
+  auto tls = TlsContext::load({identity.certificate_file(), identity.key_file(), "", false});
+  ASSERT_TRUE(tls);
+  listen(*tls);
+  const UniqueFd client = connect_to(listener_->port());
+  ASSERT_GT(::send(client.get(), "GET / HTTP/1.1\r\n\r\n", 18, 0), 0);
+  EXPECT_THAT(text_.get_future().get(), testing::StartsWith("refused: "));
+}
+
+TEST(TlsContext, AMissingCertificateIsAUsageErrorThatNamesTheFile) {
+  const auto tls = TlsContext::load({"/nonexistent/tls.crt", "/nonexistent/tls.key", "", false});
+  ASSERT_FALSE(tls);
+  EXPECT_EQ(tls.error().kind, Error::Kind::usage);
+  EXPECT_NE(tls.error().message.find("/nonexistent/tls.crt"), std::string::npos);
+}
+
+TEST(Listener, APortInUseIsARunErrorThatNamesTheAddress) {
+  IoThreads threads(1);
+  const auto first = Listener::open(threads, {"a", "127.0.0.1:0", 1}, nullptr, nullptr);
+  ASSERT_TRUE(first);
+  const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
+  const auto second = Listener::open(threads, {"b", taken, 1}, nullptr, nullptr);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, Error::Kind::failure);
+  EXPECT_NE(second.error().message.find(taken), std::string::npos);
+}
+
+}  // namespace
+}  // namespace penstock::net

@@ -1,0 +1,33 @@
+// TLS straight on the socket's descriptor: OpenSSL reads and writes it itself, so that no byte is
+// copied through a second pair of buffers (as asio::ssl's BIO pair would). See stream.h.
+#pragma once
+
+#include "net/tcp_stream.h"
+
+namespace penstock::net {
+
+class TlsStream final : public Stream {
+ public:
+  TlsStream(asio::ip::tcp::socket socket, std::shared_ptr<const TlsContext> context);
+  ~TlsStream() override;
+
+  asio::awaitable<Result<void, std::string>> handshake() override;
+  asio::awaitable<error_code> wait_readable() override;
+  asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) override;
+  asio::awaitable<error_code> write(ByteView bytes) override;
+  asio::awaitable<void> end_writing() override;
+  void close() override;
+  [[nodiscard]] const std::string& peer() const override { return peer_; }
+
+ private:
+  // Waits for what OpenSSL wants after it returned `ssl_error`; an error ends the connection.
+  asio::awaitable<error_code> await_wanted(int ssl_error);
+
+  asio::ip::tcp::socket socket_;
+  std::shared_ptr<const TlsContext> context_;
+  SSL* ssl_;
+  std::string peer_;
+  bool closed_ = false;
+};
+
+}  // namespace penstock::net
