@@ -1,0 +1,249 @@
+#include "record/event.h"
+
+#include <cmath>
+
+#include "base/big_endian.h"
+#include "base/check.h"
+#include "record/msgpack_cursor.h"
+#include "record/msgpack_writer.h"
+
+namespace penstock::record {
+namespace {
+
+constexpr int64_t kSecondsMin = -62'135'596'800;  // 0001-01-01T00:00:00Z
+constexpr int64_t kSecondsMax = 253'402'300'799;  // 9999-12-31T23:59:59Z
+
+// 0x92 0xd7 0x00, then eight bytes: an entry with its EventTime, as all but antiques send it.
+constexpr size_t kUsualHead = 11;
+bool has_usual_head(const uint8_t* at, size_t available) {
+  return available > kUsualHead && at[0] == 0x92 && at[1] == 0xd7 && at[2] == 0x00;
+}
+
+WalkError walk_error(MsgpackError error) {
+  switch (error) {
+    case MsgpackError::truncated:
+      return WalkError::truncated;
+    case MsgpackError::not_msgpack:
+      return WalkError::not_msgpack;
+    case MsgpackError::too_deep:
+      break;
+  }
+  return WalkError::too_deep;
+}
+
+bool is_event_time(const MsgpackToken& token) {
+  return token.type == MsgpackType::ext && token.ext_type == 0 && token.bytes.size() == 8;
+}
+
+bool is_plain_time(const MsgpackToken& token) {
+  switch (token.type) {
+    case MsgpackType::nil:
+    case MsgpackType::unsigned_integer:
+    case MsgpackType::negative_integer:
+    case MsgpackType::float32:
+    case MsgpackType::float64:
+      return true;
+    default:
+      return is_event_time(token);
+  }
+}
+
+std::optional<WalkError> walk_time(MsgpackCursor& cursor) {
+  MsgpackToken token;
+  if (!cursor.next(token)) return walk_error(cursor.error());
+  if (is_plain_time(token)) return std::nullopt;
+  if (token.type != MsgpackType::array || token.count != 2) return WalkError::bad_time;
+  // [time, metadata], Fluent Bit's since 2.0
+  if (!cursor.next(token)) return walk_error(cursor.error());
+  if (!is_plain_time(token)) return WalkError::bad_time;
+  MsgpackCursor metadata = cursor;
+  if (!metadata.next(token)) return walk_error(metadata.error());
+  if (token.type != MsgpackType::map) return WalkError::bad_time;
+  const auto skipped = cursor.skip();
+  if (!skipped) return walk_error(skipped.error());
+  return std::nullopt;
+}
+
+std::optional<WalkError> walk_entry_head(MsgpackCursor& cursor) {
+  MsgpackToken token;
+  if (!cursor.next(token)) return walk_error(cursor.error());
+  if (token.type != MsgpackType::array || token.count != 2) return WalkError::not_an_entry;
+  return walk_time(cursor);
+}
+
+bool is_map_head(uint8_t first) { return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf; }
+
+// The time a token stands for; nullopt: when it was received.
+std::optional<EventTime> time_of(const MsgpackToken& token) {
+  EventTime time;
+  switch (token.type) {
+    case MsgpackType::unsigned_integer:
+      if (token.unsigned_integer > static_cast<uint64_t>(kSecondsMax)) return std::nullopt;
+      time.seconds = static_cast<int64_t>(token.unsigned_integer);
+      break;
+    case MsgpackType::negative_integer:
+      time.seconds = token.negative_integer;
+      break;
+    case MsgpackType::float32:
+    case MsgpackType::float64: {
+      const double value =
+          token.type == MsgpackType::float32 ? double{token.float32} : token.float64;
+      if (!(value >= static_cast<double>(kSecondsMin) &&
+            value <= static_cast<double>(kSecondsMax))) {
+        return std::nullopt;
+      }
+      const double whole = std::floor(value);
+      time.seconds = static_cast<int64_t>(whole);
+      time.nanoseconds = static_cast<uint32_t>((value - whole) * 1e9);
+      break;
+    }
+    case MsgpackType::ext:
+      time.seconds = load_be<uint32_t>(token.bytes.data());
+      time.nanoseconds = load_be<uint32_t>(token.bytes.data() + 4);
+      if (time.nanoseconds > 999'999'999) time.nanoseconds = 999'999'999;
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (time.seconds < kSecondsMin || time.seconds > kSecondsMax || time == EventTime{}) {
+    return std::nullopt;
+  }
+  return time;
+}
+
+}  // namespace
+
+std::string_view to_string(WalkError error) {
+  switch (error) {
+    case WalkError::not_an_entry:
+      return "not_an_entry";
+    case WalkError::bad_time:
+      return "bad_time";
+    case WalkError::not_a_map:
+      return "not_a_map";
+    case WalkError::too_deep:
+      return "too_deep";
+    case WalkError::truncated:
+      return "truncated";
+    case WalkError::not_msgpack:
+      return "not_msgpack";
+    case WalkError::too_many_events:
+      return "too_many_events";
+  }
+  return "unknown";
+}
+
+// PERF: touches the head of each token and nothing else; about 0.2 s of CPU for a million events of
+// 1.2 KB (record_bench).
+Result<Walked, WalkError> walk_entries(ByteView entries) {
+  const uint8_t* at = entries.data();
+  const uint8_t* const end = at + entries.size();
+  uint64_t count = 0;
+  while (at != end) {
+    if (has_usual_head(at, static_cast<size_t>(end - at))) [[likely]] {
+      at += kUsualHead;
+    } else {
+      MsgpackCursor cursor({at, static_cast<size_t>(end - at)});
+      if (const auto error = walk_entry_head(cursor)) return failure(*error);
+      at += cursor.position();
+      if (at == end) return failure(WalkError::truncated);
+    }
+    if (!is_map_head(*at)) {
+      return failure(*at == 0xc1 ? WalkError::not_msgpack : WalkError::not_a_map);
+    }
+    detail::ScanStack stack;
+    uint64_t needed = 0;
+    switch (detail::scan(stack, at, end, needed)) {
+      case detail::ScanEnd::done:
+        break;
+      case detail::ScanEnd::need_bytes:
+        return failure(WalkError::truncated);
+      case detail::ScanEnd::not_msgpack:
+        return failure(WalkError::not_msgpack);
+      case detail::ScanEnd::too_deep:
+        return failure(WalkError::too_deep);
+    }
+    ++count;
+  }
+  if (count > UINT32_MAX) return failure(WalkError::too_many_events);
+  return Walked{static_cast<uint32_t>(count)};
+}
+
+EntryReader::EntryReader(const Batch& batch)
+    : entries_(batch.entries()),
+      received_(event_time_of(batch.received_ns)),
+      encoding_(batch.encoding) {}
+
+EventTime EntryReader::read_time() {
+  const uint8_t* const at = entries_.data() + at_;
+  const size_t available = entries_.size() - at_;
+  if (has_usual_head(at, available)) [[likely]] {
+    at_ += kUsualHead;
+    const EventTime time{load_be<uint32_t>(at + 3), load_be<uint32_t>(at + 7)};
+    if (time == EventTime{}) return received_;
+    return {time.seconds, time.nanoseconds <= 999'999'999 ? time.nanoseconds : 999'999'999};
+  }
+  MsgpackCursor cursor({at, available});
+  MsgpackToken token;
+  CHECK(cursor.next(token) && token.type == MsgpackType::array && token.count == 2);
+  CHECK(cursor.next(token));
+  if (token.type == MsgpackType::array) {
+    MsgpackToken inner;
+    CHECK(cursor.next(inner));
+    CHECK(cursor.skip().has_value());
+    token = inner;
+  }
+  CHECK(is_plain_time(token));
+  at_ += cursor.position();
+  return time_of(token).value_or(received_);
+}
+
+std::optional<EntryReader::Open> EntryReader::open() {
+  if (at_ == entries_.size()) return std::nullopt;
+  Open opened;
+  opened.time = read_time();
+  opened.record_and_rest = entries_.subspan(at_);
+  if (encoding_ == Encoding::json) {
+    CHECK(opened.record_and_rest.size() >= 5 && entries_[at_] == 0xc6);
+    const size_t size = load_be<uint32_t>(entries_.data() + at_ + 1);
+    at_ += 5;
+    CHECK(size <= entries_.size() - at_);
+    opened.record_and_rest = entries_.subspan(at_, size);
+  }
+  return opened;
+}
+
+void EntryReader::close(size_t record_size) {
+  CHECK(record_size <= entries_.size() - at_);
+  at_ += record_size;
+}
+
+bool EntryReader::next(EventView& event) {
+  const size_t start = at_;
+  const auto opened = open();
+  if (!opened) return false;
+  event.time = opened->time;
+  event.record = opened->record_and_rest;
+  if (encoding_ == Encoding::msgpack) {
+    MsgpackCursor cursor(opened->record_and_rest);
+    const auto skipped = cursor.skip();
+    CHECK(skipped.has_value());
+    event.record = *skipped;
+  }
+  close(event.record.size());
+  event.entry = entries_.subspan(start, at_ - start);
+  return true;
+}
+
+void append_json_entry(ByteBuffer& out, EventTime time, ByteView object) {
+  MsgpackWriter writer(out);
+  writer.array(2);
+  writer.event_time(time);
+  uint8_t head[5] = {0xc6};
+  CHECK(object.size() <= UINT32_MAX);
+  store_be<uint32_t>(head + 1, static_cast<uint32_t>(object.size()));
+  writer.raw(ByteView(head, sizeof head));
+  writer.raw(object);
+}
+
+}  // namespace penstock::record

@@ -1,0 +1,88 @@
+// Events: walking what came in, and reading it back entry by entry.
+//
+//   walk_entries        before a message is admitted: whole entries [time, map]? how many?
+//   EntryReader         afterwards: each entry's time and record, in both encodings of a batch
+//   append_json_entry   makes an entry of the json encoding
+//
+// Pure; borrowed bytes; thread: none of their own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "record/batch.h"
+#include "record/event_time.h"
+
+namespace penstock::record {
+
+enum class WalkError : uint8_t {
+  not_an_entry,    // not an array of two
+  bad_time,        // none of the time forms
+  not_a_map,       // the record is something else
+  too_deep,        // the record is nested deeper than kNestingMax, itself counted
+  truncated,       // the bytes end inside an entry
+  not_msgpack,     // a byte that no msgpack value starts with
+  too_many_events  // more than 2^32 - 1
+};
+[[nodiscard]] std::string_view to_string(WalkError error);
+
+struct Walked {
+  uint32_t event_count = 0;
+};
+
+// Goes over concatenated msgpack entries once.
+[[nodiscard]] Result<Walked, WalkError> walk_entries(ByteView entries);
+
+struct EventView {
+  EventTime time;
+  ByteView record;  // one msgpack map, or one JSON object
+  ByteView entry;   // the whole entry, as it stands in the batch
+};
+
+// Reads the entries of a batch that has been walked, in order. What is not as walk_entries would
+// have it is a bug of ours (CHECK).
+//
+// A time that is 0, nil, not a number or outside the years 1 to 9999 is the time the batch was
+// received.
+class EntryReader {
+ public:
+  explicit EntryReader(const Batch& batch);
+
+  // False at the end.
+  [[nodiscard]] bool next(EventView& event);
+
+  // The same without stepping over a msgpack record first, for who reads it anyway: the time, and
+  // the bytes from the record's first one to the end of the batch (of a JSON object: exactly it).
+  // Then close() with the record's size.
+  struct Open {
+    EventTime time;
+    ByteView record_and_rest;
+  };
+  [[nodiscard]] std::optional<Open> open();
+  void close(size_t record_size);
+
+  // Offset in batch.entries() of the next entry.
+  [[nodiscard]] size_t position() const { return at_; }
+
+ private:
+  EventTime read_time();
+
+  ByteView entries_;
+  size_t at_ = 0;  // next entry, or the open record
+  EventTime received_;
+  Encoding encoding_;
+};
+
+// Size of a json entry around an object of `size` bytes.
+constexpr size_t kJsonEntryHead = 16;
+[[nodiscard]] constexpr size_t json_entry_size(size_t size) { return kJsonEntryHead + size; }
+
+// Appends one entry of the json encoding (see batch.h). object: one JSON object in UTF-8, at most
+// 2^32 - 1 bytes. A time outside the range of EventTime (1970 to 2106) is written as 0, "when it
+// was received".
+void append_json_entry(ByteBuffer& out, EventTime time, ByteView object);
+
+}  // namespace penstock::record
