@@ -26,13 +26,20 @@ void MemoryLease::shrink(size_t bytes) {
   if (budget_ == nullptr || bytes >= bytes_) return;
   const size_t freed = bytes_ - bytes;
   bytes_ = bytes;
-  budget_->give_back(freed, large_, false);
+  budget_->give_back(freed, large_);
+}
+
+MemoryLease MemoryLease::split(size_t bytes) {
+  CHECK(bytes <= bytes_);
+  if (budget_ == nullptr) return {};
+  bytes_ -= bytes;
+  return {budget_, bytes, large_};
 }
 
 void MemoryLease::release() {
   if (budget_ == nullptr) return;
   MemoryBudget* budget = std::exchange(budget_, nullptr);
-  budget->give_back(std::exchange(bytes_, 0), std::exchange(large_, false), true);
+  budget->give_back(std::exchange(bytes_, 0), std::exchange(large_, false));
 }
 
 MemoryBudget::~MemoryBudget() { CHECK(ordinary_lent_ == 0 && large_lent_ == 0); }
@@ -42,8 +49,7 @@ MemoryLease MemoryBudget::lend(size_t bytes) {
     ordinary_lent_ += bytes;
     return {this, bytes, false};
   }
-  if (!large_out_ && bytes <= options_.large_bytes) {
-    large_out_ = true;
+  if (large_lent_ == 0 && bytes <= options_.large_bytes) {
     large_lent_ = bytes;
     return {this, bytes, true};
   }
@@ -94,8 +100,8 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
   const std::lock_guard lock(mutex_);
   const size_t more = bytes - lease.bytes_;
   if (lease.large_) {
-    if (bytes > options_.large_bytes) return false;
-    large_lent_ = bytes;
+    if (more > options_.large_bytes - large_lent_) return false;
+    large_lent_ += more;
   } else {
     if (!waiters_.empty() || more > options_.ordinary_bytes - ordinary_lent_) return false;
     ordinary_lent_ += more;
@@ -104,12 +110,11 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
   return true;
 }
 
-void MemoryBudget::give_back(size_t bytes, bool large, bool whole) {
+void MemoryBudget::give_back(size_t bytes, bool large) {
   {
     const std::lock_guard lock(mutex_);
     if (large) {
       large_lent_ -= bytes;
-      if (whole) large_out_ = false;
     } else {
       ordinary_lent_ -= bytes;
     }

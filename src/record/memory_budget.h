@@ -36,6 +36,8 @@ class MemoryLease {
   // Gives back all but `bytes`. A smaller loan than that stays as it is.
   void shrink(size_t bytes);
   void release();
+  // Takes `bytes` of this loan (at most what it has) into a loan of its own.
+  [[nodiscard]] MemoryLease split(size_t bytes);
 
  private:
   friend class MemoryBudget;
@@ -84,15 +86,14 @@ class MemoryBudget {
     Granted granted;
   };
 
-  void give_back(size_t bytes, bool large, bool whole);
+  void give_back(size_t bytes, bool large);
   [[nodiscard]] MemoryLease lend(size_t bytes);  // with the lock held; empty when there is no room
   void serve();
 
   const Options options_;
   mutable std::mutex mutex_;
   size_t ordinary_lent_ = 0;
-  size_t large_lent_ = 0;
-  bool large_out_ = false;
+  size_t large_lent_ = 0;  // the one large loan, in however many pieces; 0: not out
   Ticket next_ticket_ = 1;
   std::list<Waiter> waiters_;
 };

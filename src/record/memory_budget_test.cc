@@ -55,6 +55,20 @@ TEST(MemoryBudget, ACancelledWaiterNoLongerHoldsUpTheNext) {
   EXPECT_FALSE(first_granted);
 }
 
+TEST(MemoryBudget, TheLargeLoanIsOutUntilItsLastPieceIsBack) {
+  MemoryBudget budget({.ordinary_bytes = 10, .large_bytes = 500});
+  MemoryLease whole;
+  budget.acquire(400, [&](MemoryLease lease) { whole = std::move(lease); });
+  MemoryLease piece = whole.split(100);
+  EXPECT_EQ(whole.bytes(), 300u);
+  whole.release();
+  bool granted = false;
+  budget.acquire(400, [&](MemoryLease) { granted = true; });
+  EXPECT_FALSE(granted);
+  piece.release();
+  EXPECT_TRUE(granted);
+}
+
 TEST(MemoryBudget, ALeaseGrowsInPlaceWhereThereIsRoom) {
   MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 0});
   MemoryLease lease = budget.try_acquire(10);
