@@ -2,16 +2,17 @@
 // commit thread that writes what is queued for all logs and syncs the touched files together.
 //
 //   append    a session hands over all parts of one message; done is called once, when every part
-//   is
-//             on stable storage (AckMode::stored) or final at the far end (AckMode::delivered)
+//             is on stable storage (AckMode::stored) or final at the far end (AckMode::delivered)
 //   read      delivery takes entries in the order they were appended: fresh ones from memory,
 //             backlog read ahead from disk by a reader thread, never blocking the caller
 //   release   delivery gives back what is final, in any order; the log moves its checkpoint over
-//   the
-//             released prefix and recycles whole segments behind it
+//             the released prefix and recycles whole segments behind it
 //
 // The spool enters into the ledger: receive (when an append is admitted), duplicate, dropped, and
-// what goes to the dead letters. Delivery enters deliver.
+// what goes to the dead letters. Delivery enters deliver, before it releases.
+//
+// Thread: everything here may be called from any thread unless it says otherwise. Callbacks are
+// made without a lock of the spool held: they may call back into it, but should rather post.
 #pragma once
 
 #include <compare>
@@ -121,7 +122,9 @@ class StreamLog {
 
   // The next entry, or nullopt when there is none to be had right now. Thread: one (delivery).
   [[nodiscard]] virtual std::optional<Entry> read() = 0;
-  // Called, on any thread, when read() may have something again after it gave nullopt.
+  // Called, on any thread, when read() may have something again after it gave nullopt. When
+  // on_readable() returns, the callback set before is not running and will not be called again;
+  // so never call on_readable() from within the callback.
   virtual void on_readable(std::function<void()> wake) = 0;
 
   // All events of the entry are final (delivered, or synced in the dead letters). Any order.
@@ -144,8 +147,9 @@ struct SpoolOptions {
   std::string directory;            // empty: in memory
   uint64_t bytes_max = 8ull << 30;  // all files but the dead letters; in memory: payload bytes
   WhenFull when_full = WhenFull::block;
-  AckMode ack = AckMode::stored;
+  AckMode ack = AckMode::stored;         // stored needs a directory
   seconds repeat_window{3600};           // 0: repeats are not looked for
+  uint32_t repeats_max = 1u << 18;       // chunks remembered at most, about 40 bytes each
   uint64_t cache_bytes_max = 32u << 20;  // fresh batches kept in memory for delivery
   std::string dead_letter_directory;  // default <directory>/dead-letter; empty without a directory
   uint64_t dead_letter_bytes_max = 1ull << 30;
