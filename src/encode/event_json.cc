@@ -7,11 +7,16 @@
 #include "encode/base64.h"
 #include "encode/json_writer.h"
 #include "encode/rfc3339.h"
-#include "encode/utf8.h"
 #include "record/msgpack_cursor.h"
+#include "record/utf8.h"
 
 namespace penstock::encode {
 namespace {
+
+using record::is_utf8;
+using record::kReplacement;
+using record::utf8_step;
+using record::Utf8Step;
 
 using record::MsgpackCursor;
 using record::MsgpackToken;

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
-#include "encode/utf8.h"
 #include "record/msgpack_cursor.h"
+#include "record/utf8.h"
 
 namespace {
 
@@ -17,7 +17,7 @@ using nlohmann::json;
 
 bool is_utf8(const std::string& text) {
   const auto* at = reinterpret_cast<const uint8_t*>(text.data());
-  return encode::is_utf8(at, at + text.size());
+  return record::is_utf8(at, at + text.size());
 }
 
 // Whether the value has only what both sides write alike.

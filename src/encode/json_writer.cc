@@ -7,10 +7,14 @@
 #include <limits>
 
 #include "base/check.h"
-#include "encode/utf8.h"
+#include "record/utf8.h"
 
 namespace penstock::encode {
 namespace {
+
+using record::kReplacement;
+using record::utf8_step;
+using record::Utf8Step;
 
 struct Escape {
   char text[7];

@@ -9,10 +9,13 @@
 #include <random>
 #include <string>
 
-#include "encode/utf8.h"
+#include "record/utf8.h"
 
 namespace penstock::encode {
 namespace {
+
+using record::utf8_step;
+using record::Utf8Step;
 
 std::string written(std::string_view text) {
   ByteBuffer out;

@@ -3,7 +3,7 @@
 namespace penstock::record {
 namespace {
 
-constexpr uint32_t kReplacement = 0xfffd;
+constexpr uint32_t kReplacementPoint = 0xfffd;
 
 bool is_high_surrogate(uint32_t unit) { return unit >= 0xd800 && unit < 0xdc00; }
 bool is_low_surrogate(uint32_t unit) { return unit >= 0xdc00 && unit < 0xe000; }
@@ -64,7 +64,7 @@ size_t append_unicode_escape(std::string_view text, size_t at, std::string& out)
 
 void append_utf8(std::string& out, uint32_t code_point) {
   if (code_point > 0x10ffff || is_high_surrogate(code_point) || is_low_surrogate(code_point)) {
-    code_point = kReplacement;
+    code_point = kReplacementPoint;
   }
   const auto byte = [](uint32_t bits) { return static_cast<char>(bits); };
   if (code_point < 0x80) {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace penstock::encode {
+namespace penstock::record {
 
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
@@ -55,4 +55,4 @@ struct Utf8Step {
   return true;
 }
 
-}  // namespace penstock::encode
+}  // namespace penstock::record

@@ -1,0 +1,242 @@
+#include "record/json_check.h"
+
+#include "record/json_scan.h"
+#include "record/msgpack_cursor.h"
+#include "record/utf8.h"
+
+namespace penstock::record {
+namespace {
+
+// A bit for each of 16 bytes that ends a string or needs a closer look: `"`, `\`, below 0x20, from
+// 0x80.
+inline uint32_t special_bytes(const uint8_t* at) {
+#if defined(__SSE2__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  // Signed: bytes from 0x80 are negative, so one comparison finds them and the controls.
+  const __m128i control_or_high = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  return static_cast<uint32_t>(
+      _mm_movemask_epi8(_mm_or_si128(control_or_high, _mm_or_si128(quote, backslash))));
+#else
+  uint32_t mask = 0;
+  for (uint32_t i = 0; i < 16; ++i) {
+    const bool special = at[i] < 0x20 || at[i] >= 0x80 || at[i] == '"' || at[i] == '\\';
+    mask |= static_cast<uint32_t>(special) << i;
+  }
+  return mask;
+#endif
+}
+
+inline bool is_digit(uint8_t byte) { return static_cast<uint8_t>(byte - '0') < 10; }
+inline bool is_hex(uint8_t byte) {
+  return is_digit(byte) || static_cast<uint8_t>((byte | 0x20) - 'a') < 6;
+}
+
+// PERF: nothing is bounds-checked but blocks of strings: the zero at end_ fits no rule of the
+// grammar, so every path stops there. 1 KB OpenShift records: see json_body_bench.
+class Checker {
+ public:
+  explicit Checker(const uint8_t* end) : end_(end) {}
+
+  JsonChecked check(const uint8_t* at) {
+    at = value(at);
+    while (at != nullptr && depth_ > 0) at = in_object() ? next_member(at) : next_item(at);
+    if (at == nullptr) return {fault_, bad_utf8_, fault_at_};
+    return {JsonFault::none, bad_utf8_, at};
+  }
+
+ private:
+  // Each returns where to go on, or nullptr after fail().
+  const uint8_t* fail(const uint8_t* at, JsonFault fault = JsonFault::syntax) {
+    fault_ = at >= end_ ? JsonFault::truncated : fault;
+    fault_at_ = at;
+    return nullptr;
+  }
+  bool in_object() const { return (kinds_ & 1) != 0; }
+
+  static const uint8_t* skip_space(const uint8_t* at) {
+    if (*at > ' ') [[likely]]
+      return at;
+    while (is_json_space(*at)) ++at;
+    return at;
+  }
+
+  // A scalar whole, or the head of an array or object with its first item.
+  const uint8_t* value(const uint8_t* at) {
+    for (;;) {
+      switch (*at) {
+        case '"':
+          return string(at + 1);
+        case '{':
+          if (!enter(1)) return fail(at, JsonFault::too_deep);
+          at = skip_space(at + 1);
+          if (*at == '}') return leave(at + 1);
+          at = key(at);
+          if (at == nullptr) return nullptr;
+          break;
+        case '[':
+          if (!enter(0)) return fail(at, JsonFault::too_deep);
+          at = skip_space(at + 1);
+          if (*at == ']') return leave(at + 1);
+          break;
+        case 't':
+          return word(at, "true");
+        case 'f':
+          return word(at, "false");
+        case 'n':
+          return word(at, "null");
+        default:
+          return number(at);
+      }
+    }
+  }
+
+  const uint8_t* next_member(const uint8_t* at) {
+    at = skip_space(at);
+    if (*at == ',') {
+      at = key(skip_space(at + 1));
+      return at == nullptr ? nullptr : value(at);
+    }
+    return *at == '}' ? leave(at + 1) : fail(at);
+  }
+
+  const uint8_t* next_item(const uint8_t* at) {
+    at = skip_space(at);
+    if (*at == ',') return value(skip_space(at + 1));
+    return *at == ']' ? leave(at + 1) : fail(at);
+  }
+
+  // Returns the first byte of the member's value.
+  const uint8_t* key(const uint8_t* at) {
+    if (*at != '"') return fail(at);
+    at = string(at + 1);
+    if (at == nullptr) return nullptr;
+    at = skip_space(at);
+    if (*at != ':') return fail(at);
+    return skip_space(at + 1);
+  }
+
+  bool enter(uint64_t kind) {
+    if (depth_ == kNestingMax) return false;
+    ++depth_;
+    kinds_ = kinds_ << 1 | kind;
+    return true;
+  }
+  const uint8_t* leave(const uint8_t* at) {
+    --depth_;
+    kinds_ >>= 1;
+    return at;
+  }
+
+  // at: behind the opening quote.
+  const uint8_t* string(const uint8_t* at) {
+    for (;;) {
+      const uint32_t special = special_bytes(at);
+      if (special == 0) {
+        at += 16;
+        if (at >= end_) return fail(end_);
+        continue;
+      }
+      at += __builtin_ctz(special);
+      if (at >= end_) return fail(end_);
+      if (*at == '"') return at + 1;
+      at = *at == '\\' ? escape(at + 1) : *at >= 0x80 ? not_ascii(at) : fail(at);
+      if (at == nullptr) return nullptr;
+    }
+  }
+
+  // at: behind the backslash.
+  const uint8_t* escape(const uint8_t* at) {
+    switch (*at) {
+      case '"':
+      case '\\':
+      case '/':
+      case 'b':
+      case 'f':
+      case 'n':
+      case 'r':
+      case 't':
+        return at + 1;
+      case 'u':
+        for (int i = 1; i <= 4; ++i) {
+          if (!is_hex(at[i])) return fail(at + i);
+        }
+        return at + 5;
+      default:
+        return fail(at);
+    }
+  }
+
+  const uint8_t* not_ascii(const uint8_t* at) {
+    do {
+      const Utf8Step step = utf8_step(at, end_);
+      bad_utf8_ = bad_utf8_ || !step.valid;
+      at += step.size;
+    } while (*at >= 0x80);
+    return at;
+  }
+
+  const uint8_t* word(const uint8_t* at, const char* letters) {
+    for (; *letters != 0; ++letters, ++at) {
+      if (*at != static_cast<uint8_t>(*letters)) return fail(at);
+    }
+    return at;
+  }
+
+  const uint8_t* digits(const uint8_t* at) {
+    if (!is_digit(*at)) return fail(at);
+    while (is_digit(*at)) ++at;
+    return at;
+  }
+
+  const uint8_t* number(const uint8_t* at) {
+    if (*at == '-') ++at;
+    if (*at == '0') {
+      ++at;
+    } else if ((at = digits(at)) == nullptr) {
+      return nullptr;
+    }
+    if (*at == '.' && (at = digits(at + 1)) == nullptr) return nullptr;
+    if (*at == 'e' || *at == 'E') {
+      ++at;
+      if (*at == '+' || *at == '-') ++at;
+      at = digits(at);
+    }
+    return at;
+  }
+
+  const uint8_t* const end_;
+  uint32_t depth_ = 0;
+  uint64_t kinds_ = 0;  // the lowest bit is the innermost container: 1 for an object
+  static_assert(kNestingMax <= 64);
+  bool bad_utf8_ = false;
+  JsonFault fault_ = JsonFault::none;
+  const uint8_t* fault_at_ = nullptr;
+};
+
+}  // namespace
+
+JsonChecked check_json(const uint8_t* at, const uint8_t* end) { return Checker(end).check(at); }
+
+void append_repaired_utf8(ByteBuffer& out, ByteView text) {
+  const uint8_t* at = text.data();
+  const uint8_t* const end = at + text.size();
+  const uint8_t* clean = at;
+  while (at != end) {
+    if (*at < 0x80) {
+      ++at;
+      continue;
+    }
+    const Utf8Step step = utf8_step(at, end);
+    if (!step.valid) {
+      out.append({clean, static_cast<size_t>(at - clean)});
+      out.append(kReplacement);
+      clean = at + step.size;
+    }
+    at += step.size;
+  }
+  out.append({clean, static_cast<size_t>(end - clean)});
+}
+
+}  // namespace penstock::record
