@@ -63,6 +63,12 @@ const char* to_string(EndpointMode value) {
   return value == EndpointMode::account ? "account" : "regional";
 }
 
+const char* to_string(TlsVersion version) { return version == TlsVersion::tls_1_3 ? "1.3" : "1.2"; }
+
+const char* to_string(WhenFull value) {
+  return value == WhenFull::drop_oldest ? "drop_oldest" : "block";
+}
+
 const char* to_string(AckMode mode) { return mode == AckMode::stored ? "stored" : "delivered"; }
 
 }  // namespace penstock::config

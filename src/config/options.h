@@ -32,6 +32,7 @@ struct ListenAddress {
 [[nodiscard]] std::string to_string(const ListenAddress& address);  // brackets where needed
 
 enum class TlsVersion : uint8_t { tls_1_2, tls_1_3 };
+[[nodiscard]] const char* to_string(TlsVersion version);
 
 struct TlsServerOptions {
   std::string cert;       // PEM chain
@@ -58,6 +59,7 @@ struct SourceOptions {
 };
 
 struct ForwardOptions : SourceOptions {
+  ForwardOptions() { listen.port = 24224; }
   std::vector<SecretRef> shared_key_files;  // empty: no handshake; several while rotating
   std::vector<UserOptions> users;
   uint64_t max_message = 64ull << 20;  // after decompression
@@ -72,6 +74,7 @@ struct HttpAuthOptions {
 };
 
 struct HttpOptions : SourceOptions {
+  HttpOptions() { listen.port = 8443; }
   std::optional<HttpAuthOptions> auth;
   uint64_t max_body = 64ull << 20;  // after decompression
   milliseconds ack_timeout{25'000};
@@ -79,6 +82,7 @@ struct HttpOptions : SourceOptions {
 };
 
 struct SyslogOptions : SourceOptions {
+  SyslogOptions() { listen.port = 6514; }
   bool udp = false;
   uint64_t max_message = 1ull << 20;
   bool unwrap_json = false;
@@ -165,6 +169,7 @@ struct StreamOptions {
 };
 
 enum class WhenFull : uint8_t { block, drop_oldest };
+[[nodiscard]] const char* to_string(WhenFull value);
 
 struct SpoolOptions {
   std::string directory;  // empty: in memory only

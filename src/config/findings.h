@@ -1,0 +1,60 @@
+// Where validation puts what it finds. It speaks of keys ("streams.audit.name"); this knows which
+// line of the file, or which environment variable, said so.
+//
+// Used while loading only, by one thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/options.h"
+#include "config/problem.h"
+
+namespace penstock::config {
+
+class Findings {
+ public:
+  // locate: fills in file, line and the operator's name of a key.
+  using Locate = std::function<Problem(const std::string& key)>;
+
+  Findings(std::vector<Problem>& problems, Locate locate, std::vector<std::string> source_paths)
+      : problems_(problems), locate_(std::move(locate)), source_paths_(std::move(source_paths)) {}
+
+  void error(const std::string& key, std::string message, std::string cure) {
+    add(key, std::move(message), std::move(cure), Severity::error);
+  }
+  void warn(const std::string& key, std::string message, std::string cure) {
+    add(key, std::move(message), std::move(cure), Severity::warning);
+  }
+  // The key path of the i-th source in the order of for_each_source().
+  [[nodiscard]] std::string source_path(size_t i) const {
+    return i < source_paths_.size() ? source_paths_[i] : "sources";
+  }
+
+ private:
+  void add(const std::string& key, std::string message, std::string cure, Severity severity) {
+    Problem problem = locate_(key);
+    problem.message = std::move(message);
+    problem.cure = std::move(cure);
+    problem.severity = severity;
+    problems_.push_back(std::move(problem));
+  }
+
+  std::vector<Problem>& problems_;
+  Locate locate_;
+  std::vector<std::string> source_paths_;
+};
+
+// Fills in what depends on other values or on the environment: names and regions out of ARNs,
+// AWS_REGION and its kin, the dead letters' directory, the acknowledgement mode.
+class Environment;
+void complete(Config& config, const Environment& environment, bool ack_given, Findings& findings);
+
+// Everything that one value alone does not tell.
+void validate(const Config& config, Findings& findings);
+void validate_sources(const Config& config, Findings& findings);   // part of validate()
+void validate_delivery(const Config& config, Findings& findings);  // part of validate()
+
+}  // namespace penstock::config

@@ -1,0 +1,138 @@
+#include "config/loader.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "config/findings.h"
+#include "config/node_reader.h"
+#include "config/schema.h"
+#include "config/secret_ref.h"
+
+namespace penstock::config {
+namespace {
+
+// Errors, then warnings, each by line; failure when there is an error among them.
+LoadResult result_of(Config config, std::vector<Problem> problems) {
+  std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
+    return std::tie(a.severity, a.line) < std::tie(b.severity, b.line);
+  });
+  if (has_error(problems)) return failure(std::move(problems));
+  return Loaded{std::move(config), std::move(problems)};
+}
+
+LoadResult one_problem(const std::string& file, int line, std::string message, std::string cure) {
+  return failure(std::vector<Problem>{
+      Problem{file, line, "", std::move(message), std::move(cure), Severity::error}});
+}
+
+std::vector<std::string> source_paths_in_order(const Config& config, NodeReader& reader) {
+  std::vector<std::string> paths;
+  for_each_source(config, [&](const SourceOptions& source) {
+    paths.push_back(reader.source_paths()[source.name]);
+  });
+  return paths;
+}
+
+// One stream and no routes at all: everything goes there.
+void add_only_route(Config& config, const NodeReader& reader, bool routes_given,
+                    Findings& findings) {
+  if (routes_given || !config.routes.empty() || config.streams.empty()) return;
+  if (config.streams.size() == 1) {
+    config.routes.emplace_back().stream = config.streams.front().key;
+  } else {
+    findings.error("routes", "are missing: " + reader.file() + " does not say what goes where",
+                   "add routes, such as '- {stream: " + config.streams.front().key + "}'");
+  }
+}
+
+LoadResult load_document(const YAML::Node& document, const std::string& file,
+                         const Environment& environment) {
+  NodeReader reader(file, environment);
+  Config config;
+  config.file = file;
+  read_document(reader, document, config);
+  Lines& lines = reader.lines();
+  Findings findings(
+      reader.problems(),
+      [&](const std::string& key) {
+        Problem problem;
+        problem.file = file;
+        problem.line = lines.of(key);
+        problem.key = key;
+        return problem;
+      },
+      source_paths_in_order(config, reader));
+  complete(config, environment, lines.has("ack"), findings);
+  add_only_route(config, reader, lines.has("routes"), findings);
+  validate(config, findings);
+  return result_of(std::move(config), std::move(reader.problems()));
+}
+
+}  // namespace
+
+LoadResult load_text(std::string_view yaml, const std::string& file,
+                     const Environment& environment) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) {
+      return one_problem(file, 0, "holds several YAML documents", "remove all '---' but the first");
+    }
+    if (documents.empty() || documents.front().IsNull()) {
+      return one_problem(file, 0, "is empty", "see deploy/penstock.yaml for an example");
+    }
+    return load_document(documents.front(), file, environment);
+  } catch (const YAML::Exception& error) {
+    const int line = error.mark.is_null() ? 0 : error.mark.line + 1;
+    return one_problem(file, line, "is not valid YAML: " + error.msg,
+                       "mind indentation, and quote values that contain {, :, # or *");
+  }
+}
+
+LoadResult load_file(const std::string& path, const Environment& environment) {
+  const auto content = read_small_file(path);
+  if (!content) {
+    return one_problem(path, 0, content.error().message, "give the right path with --config");
+  }
+  return load_text(*content, path, environment);
+}
+
+LoadResult load(const std::string& path_or_empty, const Environment& environment) {
+  if (!path_or_empty.empty()) return load_file(path_or_empty, environment);
+  const auto found = read_small_file(kDefaultFile);
+  if (found) return load_text(*found, kDefaultFile, environment);
+  // A file that is there and cannot be read is not the same as none.
+  if (found.error().message.find("No such file") == std::string::npos) {
+    return one_problem(kDefaultFile, 0, found.error().message, "make it readable");
+  }
+  return from_environment(environment);
+}
+
+std::vector<std::string> watched_files(const Config& config) {
+  std::set<std::string> files;
+  const auto add = [&files](const std::string& path) {
+    if (!path.empty()) files.insert(path);
+  };
+  add(config.file);
+  for_each_source(config, [&](const SourceOptions& source) {
+    if (!source.tls) return;
+    add(source.tls->cert);
+    add(source.tls->key);
+    add(source.tls->client_ca);
+  });
+  for (const ForwardOptions& source : config.forward) {
+    for (const SecretRef& secret : source.shared_key_files) add(secret.path);
+    for (const UserOptions& user : source.users) add(user.password_file.path);
+  }
+  for (const HttpOptions& source : config.http) {
+    if (!source.auth) continue;
+    for (const SecretRef& secret : source.auth->bearer_token_files) add(secret.path);
+    for (const UserOptions& user : source.auth->basic) add(user.password_file.path);
+  }
+  add(config.aws.ca_bundle);
+  return {files.begin(), files.end()};
+}
+
+}  // namespace penstock::config

@@ -1,0 +1,482 @@
+#include "config/schema.h"
+
+#include "config/option.h"
+#include "config/schema_codecs.h"
+
+namespace penstock::config {
+
+// ---- sources -----------------------------------------------------------------------------------
+
+template <>
+struct Section<TlsServerOptions> {
+  using T = TlsServerOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::cert, FileCodec>({"cert", "Certificate chain, PEM."}),
+        option<T, &T::key, FileCodec>({"key", "Its private key, PEM."}),
+        option<T, &T::client_ca, FileCodec>(
+            {"client_ca", "When present, clients must show a certificate signed by one of these."}),
+        option<T, &T::min_version>({"min_version", "Lowest TLS version taken."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<UserOptions> {
+  using T = UserOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::name>({"name", "User name."}),
+        option<T, &T::password_file>({"password_file", "File whose first line is the password."}),
+    };
+    return all;
+  }
+};
+
+namespace {
+
+// What every source has; T is the source's own struct.
+template <class T>
+Option<T> source_name(std::string_view default_text) {
+  return option<T, &T::name>(
+      {"name", "Label in metrics, and `source:` in routes.", false, default_text});
+}
+template <class T>
+Option<T> source_listen() {
+  return option<T, &T::listen>({"listen", "Address and port to listen on.", true});
+}
+template <class T>
+Option<T> source_tls() {
+  return option<T, &T::tls>({"tls", "Absent: plain text."});
+}
+template <class T>
+Option<T> source_max_connections() {
+  return option<T, &T::max_connections>(
+      {"max_connections", "One more is accepted, closed and counted."});
+}
+
+}  // namespace
+
+template <>
+struct Section<ForwardOptions> {
+  using T = ForwardOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        source_name<T>("forward, then forward-2, …"),
+        source_listen<T>(),
+        source_tls<T>(),
+        option<T, &T::shared_key_files, OneSecret>(
+            {"shared_key_file",
+             "File whose first line is the shared key. Absent: no handshake is asked for."}),
+        option<T, &T::shared_key_files, SeveralSecrets>(
+            {"shared_key_files", "Several, each of which is taken: [new, old] while rotating."}),
+        option<T, &T::users>({"users", "Present: senders must also give a user and password."}),
+        source_max_connections<T>(),
+        option<T, &T::max_message>(
+            {"max_message", "Largest Forward message, after decompression."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<HttpAuthOptions> {
+  using T = HttpAuthOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::bearer_token_files>(
+            {"bearer_token_files", "Files whose first line is a bearer token to take."}),
+        option<T, &T::basic>({"basic", "Users and passwords to take (HTTP basic)."}),
+        option<T, &T::service_accounts>({"service_accounts",
+                                         "`namespace/name` of service accounts whose tokens to "
+                                         "take, checked with the cluster's "
+                                         "TokenReview and cached."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<HttpOptions> {
+  using T = HttpOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        source_name<T>("http, then http-2, …"),
+        source_listen<T>(),
+        source_tls<T>(),
+        option<T, &T::auth>({"auth", "Absent: everybody may send. One of several must fit."}),
+        source_max_connections<T>(),
+        option<T, &T::max_body>({"max_body", "Largest body, after decompression."}),
+        option<T, &T::ack_timeout>(
+            {"ack_timeout", "An admitted request is answered within this: 200, else 503."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<SyslogOptions> {
+  using T = SyslogOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        source_name<T>("syslog, then syslog-2, …"),
+        source_listen<T>(),
+        option<T, &T::udp>({"udp", "Also take datagrams on the same port.", true}),
+        source_tls<T>(),
+        source_max_connections<T>(),
+        option<T, &T::max_message>({"max_message", "Largest message."}),
+        option<T, &T::unwrap_json>(
+            {"unwrap_json", "A message that is a JSON object becomes the record."}),
+    };
+    return all;
+  }
+};
+
+// ---- routes ------------------------------------------------------------------------------------
+
+template <>
+struct Section<RouteOptions> {
+  using T = RouteOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::source>({"source", "Name of a source."}),
+        option<T, &T::tag, TagPatternCodec>(
+            {"tag", "Fluentd's pattern rules: `*`, `**`, `{a,b}`, several with spaces."}),
+        option<T, &T::log_type, LogTypeCodec>(
+            {"log_type",
+             "Kind of log; `projects` and `operations` are other names for "
+             "`application` and `infrastructure`."}),
+        option<T, &T::where, WhereCodec>(
+            {"where", "Fields of the record; quoted parts of a path keep their dots."}),
+        option<T, &T::stream>({"stream", "Key of the stream that gets what matches."}),
+    };
+    return all;
+  }
+};
+
+// ---- streams -----------------------------------------------------------------------------------
+
+template <>
+struct Section<InjectOptions> {
+  using T = InjectOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::time>({"time", "Field that gets the event's time, such as `@time`."}),
+        option<T, &T::tag>({"tag", "Field that gets its tag, such as `@tag`."}),
+        option<T, &T::id>({"id",
+                           "Field that gets an id, such as `@id`: the same over retries and "
+                           "re-sends."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<FlushOptions> {
+  using T = FlushOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::interval>(
+            {"interval",
+             "How long a partly filled request waits while another one of the stream "
+             "is in flight; with kpl or lines: how long an aggregate fills."}),
+        option<T, &T::size>({"size", "A request is sent when it is this large."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<StreamOptions> {
+  using T = StreamOptions;
+  static std::span<const Option<T>> options() {
+    static constexpr auto kWhole = [](auto& stream) -> auto& { return stream; };
+    static const Option<T> all[] = {
+        option<T, &T::name, StreamNameCodec>({"name", "Name of the Kinesis data stream."}),
+        option<T, &T::arn>({"arn", "Its ARN, instead of name and region."}),
+        option<T, kWhole, FirehoseCodec>(
+            {"firehose", "Name of a Firehose delivery stream, instead of a Kinesis stream."}),
+        option<T, &T::region>({"region", "AWS region.", false, "AWS_REGION"}),
+        option<T, &T::endpoint>({"endpoint", "URL to use instead of the region's endpoint."}),
+        option<T, &T::endpoint_mode>(
+            {"endpoint_mode", "Which of AWS's endpoints: the region's, or the account's own."}),
+        option<T, &T::aggregation>(
+            {"aggregation", "Several events in one record: the KPL's format, or lines of JSON."}),
+        option<T, &T::compression>(
+            {"compression", "Of each sub-record with kpl, else of the whole record."}),
+        option<T, &T::partition_key, PartitionKeyCodec>(
+            {"partition_key", "What spreads records over the shards."}),
+        option<T, &T::order>(
+            {"order", "`per_key`: records of one partition key arrive in the order received."}),
+        option<T, &T::oversized>({"oversized", "What to do with a record over max_record."}),
+        option<T, &T::max_record>(
+            {"max_record", "Largest record; lowered or raised to what the stream says."}),
+        option<T, &T::flush>({"flush", "When a request is sent that could take more."}),
+        option<T, &T::inject>({"inject", "Fields added to each record."}),
+        option<T, &T::protocol>({"protocol", "How requests are written."}),
+        option<T, &T::max_size>(
+            {"max_size", "Its share of spool.max_size.", false, "an equal share"}),
+    };
+    return all;
+  }
+};
+
+// ---- the rest ----------------------------------------------------------------------------------
+
+template <>
+struct Section<SpoolOptions> {
+  using T = SpoolOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::directory, DirectoryCodec>(
+            {"directory", "Where events are safe. Absent: in memory only.", true}),
+        option<T, &T::max_size>({"max_size", "All files of the directory but the dead letters."}),
+        option<T, &T::when_full>(
+            {"when_full", "Per stream: senders wait, or the oldest events are dropped (counted)."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<DeadLetterOptions> {
+  using T = DeadLetterOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::directory, DirectoryCodec>(
+            {"directory", "Where what can never be delivered is kept, with its reason.", true,
+             "<spool.directory>/dead-letter"}),
+        option<T, &T::max_size>({"max_size", "All files of that directory."}),
+        option<T, &T::when_full>(
+            {"when_full",
+             "What must be dead-lettered waits, or the oldest are dropped (counted)."}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<AssumeRoleOptions> {
+  using T = AssumeRoleOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::role_arn>({"role_arn", "Role to take on."}),
+        option<T, &T::external_id>({"external_id", "Asked for by roles of other accounts."}),
+        option<T, &T::session_name>(
+            {"session_name", "Name of the session in CloudTrail.", false, "penstock"}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<AwsOptions> {
+  using T = AwsOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::profile>(
+            {"profile", "Profile of the shared AWS files.", false, "AWS_PROFILE, else default"}),
+        option<T, &T::fips>({"fips", "Use AWS's FIPS endpoints."}),
+        option<T, &T::dual_stack>({"dual_stack", "Use AWS's dual-stack (IPv6) endpoints."}),
+        option<T, &T::assume_role>(
+            {"assume_role",
+             "Roles to take on, one after the other, on top of the credentials "
+             "found."}),
+        option<T, &T::ca_bundle, FileCodec>({"ca_bundle", "Authorities to trust, PEM.", false,
+                                             "AWS_CA_BUNDLE, else the system's store"}),
+    };
+    return all;
+  }
+};
+
+namespace {
+
+// `sources`: a list whose elements are a type and its options.
+struct SourcesCodec {
+  static std::string type() { return "list of forward, http, syslog"; }
+  static std::string show(const Config&) { return ""; }
+  static bool same(const Config&, const Config&) { return true; }  // diff.cc matches them by name
+
+  template <class T>
+  static void read_one(NodeReader& reader, const YAML::Node& element, const YAML::Node& at,
+                       std::vector<T>& sources) {
+    const std::string& type = at.Scalar();
+    const NodeReader::Inside inside(reader, type, at);
+    T& source = sources.emplace_back();
+    if (element.IsMap()) {
+      const YAML::Node options = element.begin()->second;
+      if (!options.IsNull()) read_section(reader, options, source);
+    }
+    if (source.name.empty()) {
+      source.name = sources.size() == 1 ? type : type + "-" + std::to_string(sources.size());
+    }
+    if (!reader.source_paths().emplace(source.name, reader.path()).second) {
+      reader.complain_about_key(at, "name", "'" + source.name + "' names another source too",
+                                "give each source its own name");
+    }
+  }
+
+  static void read(NodeReader& reader, const YAML::Node& node, Config& config) {
+    if (!node.IsSequence()) {
+      reader.complain(node, "expected a list", "write '- forward: {listen: 0.0.0.0:24224}'");
+      return;
+    }
+    size_t index = 0;
+    for (const YAML::Node& element : node) {
+      const NodeReader::Inside inside(reader, "[" + std::to_string(index++) + "]", element);
+      const bool named = element.IsScalar() || (element.IsMap() && element.size() == 1);
+      if (!named) {
+        reader.complain(element, "expected one of forward, http, syslog and its options",
+                        "write '- forward: {listen: 0.0.0.0:24224}', options indented below");
+        continue;
+      }
+      const YAML::Node key = element.IsScalar() ? element : element.begin()->first;
+      const std::string& type = key.Scalar();
+      if (type == "forward") {
+        read_one(reader, element, key, config.forward);
+      } else if (type == "http") {
+        read_one(reader, element, key, config.http);
+      } else if (type == "syslog") {
+        read_one(reader, element, key, config.syslog);
+      } else {
+        const std::string_view meant = nearest(type, {"forward", "http", "syslog"});
+        reader.complain_about_key(key, type, "unknown kind of source",
+                                  meant.empty() ? "use forward, http or syslog"
+                                                : "did you mean '" + std::string(meant) + "'?");
+      }
+    }
+  }
+};
+
+// `streams`: a map from the stream's key to its options.
+struct StreamsCodec {
+  using Element = Codec<StreamOptions>;
+  static std::string type() { return "sections, each under its key"; }
+  static std::string show(const std::vector<StreamOptions>&) { return ""; }
+  static bool same(const std::vector<StreamOptions>&, const std::vector<StreamOptions>&) {
+    return true;  // diff.cc matches them by key
+  }
+  static void read(NodeReader& reader, const YAML::Node& node,
+                   std::vector<StreamOptions>& streams) {
+    if (!node.IsMap()) {
+      reader.complain(node, "expected streams, each under its key", "write 'audit: {name: …}'");
+      return;
+    }
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (!is_plain_name(key)) {
+        reader.complain_about_key(entry.first, key, "cannot be a stream's key",
+                                  "use letters, digits, '_', '-' and '.'");
+        continue;
+      }
+      if (!seen.insert(key).second) {
+        reader.complain_about_key(entry.first, key, "is given twice", "remove one of them");
+        continue;
+      }
+      const NodeReader::Inside inside(reader, key, entry.first);
+      StreamOptions& stream = streams.emplace_back();
+      stream.key = key;
+      read_section(reader, entry.second, stream);
+    }
+  }
+};
+
+}  // namespace
+
+template <>
+struct Section<Config> {
+  using T = Config;
+  static std::span<const Option<T>> options() {
+    static constexpr auto kWhole = [](auto& config) -> auto& { return config; };
+    static constexpr auto kIgnoreOwn = [](auto& config) -> auto& { return config.own_logs.ignore; };
+    static const Option<T> all[] = {
+        option<T, kWhole, SourcesCodec>({"sources", "Where events come in."}),
+        option<T, &T::routes>(
+            {"routes",
+             "First match wins; what matches nothing is dead-lettered with reason "
+             "no_route. All conditions of a route must hold; one without any takes "
+             "everything. Absent, with one stream: everything goes there."}),
+        option<T, &T::streams, StreamsCodec>({"streams", "Where events go, each under its key."}),
+        option<T, &T::spool>({"spool", "Where events wait until they are delivered."}),
+        option<T, &T::dead_letters>({"dead_letters", "What can never be delivered."}),
+        option<T, &T::dedup_window>(
+            {"dedup.window", "How long a chunk that is sent again is recognised; 0s: not at all."}),
+        option<T, &T::ack>({"ack",
+                            "When a chunk is acknowledged: synced to disk, or accepted by Kinesis.",
+                            false, "stored with spool.directory, else delivered"}),
+        option<T, &T::memory_limit>(
+            {"memory_limit", "The whole process's resident memory keeps under it.", true}),
+        option<T, &T::drain_timeout>({"drain_timeout", "How long a shutdown may take."}),
+        option<T, kIgnoreOwn>({"ignore_own_logs",
+                               "Drop what this very deployment logged (POD_NAMESPACE and "
+                               "PENSTOCK_WORKLOAD say which)."}),
+        option<T, &T::admin_listen>({"admin.listen", "Health, metrics and status.", true}),
+        option<T, &T::aws>({"aws", "Credentials and endpoints of AWS."}),
+    };
+    return all;
+  }
+};
+
+void read_document(NodeReader& reader, const YAML::Node& document, Config& config) {
+  read_section(reader, document, config);
+}
+
+template <class T>
+std::vector<ChangedOption> changed_options(const T& running, const T& wanted) {
+  std::vector<ChangedOption> changed;
+  for (const Option<T>& each : Section<T>::options()) {
+    if (each.same(running, wanted)) continue;
+    const std::string key(each.declared.key);
+    if (!changed.empty() && changed.back().key + "s" == key) continue;  // shared_key_file(s)
+    changed.push_back({key, each.declared.needs_restart});
+  }
+  return changed;
+}
+template std::vector<ChangedOption> changed_options(const ForwardOptions&, const ForwardOptions&);
+template std::vector<ChangedOption> changed_options(const HttpOptions&, const HttpOptions&);
+template std::vector<ChangedOption> changed_options(const SyslogOptions&, const SyslogOptions&);
+template std::vector<ChangedOption> changed_options(const StreamOptions&, const StreamOptions&);
+template std::vector<ChangedOption> changed_options(const SpoolOptions&, const SpoolOptions&);
+template std::vector<ChangedOption> changed_options(const DeadLetterOptions&,
+                                                    const DeadLetterOptions&);
+template std::vector<ChangedOption> changed_options(const AwsOptions&, const AwsOptions&);
+template std::vector<ChangedOption> changed_options(const Config&, const Config&);
+
+namespace {
+
+template <class T>
+void append_table(std::string_view title, std::string_view text, std::string& out) {
+  out += "\n## " + std::string(title) + "\n\n" + std::string(text);
+  out += "\n\n| key | value | default | |\n| --- | --- | --- | --- |\n";
+  document_section<T>("", out);
+}
+
+}  // namespace
+
+std::string config_reference() {
+  std::string out =
+      "# Configuration reference\n\n"
+      "Printed from the declarations in `src/config/schema.cc`; a test compares.\n\n"
+      "Unknown keys are errors. `${NAME}` and `${NAME:-default}` in values are taken from the\n"
+      "environment (`$${` is a plain `${`). Sizes are `64MiB`, `8m` or `1g` (1024-based), "
+      "durations\n"
+      "`5s`, `500ms`, `10m` or `1h`; bare numbers are seconds. A key that ends in `_file` or "
+      "`_files`\n"
+      "names files whose first line is the value; such files and certificates are watched and "
+      "taken\n"
+      "up without a restart. `deploy/penstock.yaml` is an example; `penstock check --config FILE`\n"
+      "says what is wrong with a file.\n";
+  append_table<Config>("Top level", "", out);
+  append_table<ForwardOptions>("`sources[].forward`", "Fluentd's Forward protocol.", out);
+  append_table<HttpOptions>("`sources[].http`",
+                            "JSON over HTTP from any collector; OTLP/HTTP on `/v1/logs`.", out);
+  append_table<SyslogOptions>("`sources[].syslog`",
+                              "RFC 5424 and 3164 over TCP, octet-counted or by lines.", out);
+  append_table<StreamOptions>(
+      "`streams.KEY`", "One of `name`, `arn` and `firehose` is needed. At most 64 streams.", out);
+  return out;
+}
+
+}  // namespace penstock::config
