@@ -1,0 +1,22 @@
+// MD5 (RFC 1321), as Kinesis uses it: to spread partition keys over shards and to recognise an
+// aggregated record. Nothing here is for security, and it must work on hosts in FIPS mode, where
+// OpenSSL refuses MD5: so it is our own. Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "encode/u128.h"
+
+namespace penstock::encode {
+
+using Md5Digest = std::array<uint8_t, 16>;
+
+[[nodiscard]] Md5Digest md5(ByteView bytes);
+
+// The hash key a partition key stands for: its MD5, read as a big-endian number.
+[[nodiscard]] Uint128 hash_key_of(std::string_view partition_key);
+
+}  // namespace penstock::encode
