@@ -52,8 +52,10 @@ std::optional<std::string> NodeReader::scalar(const YAML::Node& node) {
 }
 
 void NodeReader::complain(const YAML::Node& at, std::string message, std::string cure) {
+  // What is not there is marked where the next thing begins; its key is nearer.
+  const int line = at.IsNull() ? lines_.of(path_) : line_of(at);
   problems_.push_back(
-      Problem{file_, line_of(at), path_, std::move(message), std::move(cure), Severity::error});
+      Problem{file_, line, path_, std::move(message), std::move(cure), Severity::error});
 }
 
 void NodeReader::complain_about_key(const YAML::Node& at, std::string_view key, std::string message,

@@ -322,7 +322,7 @@ inline void append_row(const std::string& key, const std::string& type,
                        const std::string& default_text, const Declared& declared,
                        std::string& rows) {
   rows += "| `" + key + "` | " + type + " | ";
-  if (!default_text.empty()) rows += "`" + default_text + "`";
+  rows += default_text;
   rows += " | " + std::string(declared.sentence);
   if (declared.needs_restart) rows += " A change needs a restart.";
   rows += " |\n";
@@ -333,9 +333,10 @@ void document_section(const std::string& prefix, std::string& rows) {
   const T defaults{};
   for (const Option<T>& each : Section<T>::options()) {
     const std::string key = prefix + std::string(each.declared.key);
-    const std::string shown = each.declared.default_text.empty()
-                                  ? each.show(defaults)
-                                  : std::string(each.declared.default_text);
+    std::string shown(each.declared.default_text);
+    if (const std::string value = each.show(defaults); shown.empty() && !value.empty()) {
+      shown = "`" + value + "`";
+    }
     append_row(key, each.type(), shown, each.declared, rows);
     if (each.document != nullptr) each.document(key, rows);
   }

@@ -246,7 +246,7 @@ struct Section<DeadLetterOptions> {
     static const Option<T> all[] = {
         option<T, &T::directory, DirectoryCodec>(
             {"directory", "Where what can never be delivered is kept, with its reason.", true,
-             "<spool.directory>/dead-letter"}),
+             "dead-letter in spool.directory"}),
         option<T, &T::max_size>({"max_size", "All files of that directory."}),
         option<T, &T::when_full>(
             {"when_full",
@@ -351,7 +351,6 @@ struct SourcesCodec {
 
 // `streams`: a map from the stream's key to its options.
 struct StreamsCodec {
-  using Element = Codec<StreamOptions>;
   static std::string type() { return "sections, each under its key"; }
   static std::string show(const std::vector<StreamOptions>&) { return ""; }
   static bool same(const std::vector<StreamOptions>&, const std::vector<StreamOptions>&) {
@@ -448,8 +447,9 @@ namespace {
 
 template <class T>
 void append_table(std::string_view title, std::string_view text, std::string& out) {
-  out += "\n## " + std::string(title) + "\n\n" + std::string(text);
-  out += "\n\n| key | value | default | |\n| --- | --- | --- | --- |\n";
+  out += "\n## " + std::string(title) + "\n\n";
+  if (!text.empty()) out += std::string(text) + "\n\n";
+  out += "| key | value | default | |\n| --- | --- | --- | --- |\n";
   document_section<T>("", out);
 }
 

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/check.h"
+
 namespace penstock::record {
 namespace detail {
 namespace {
@@ -141,7 +143,7 @@ ScanEnd scan(ScanStack& stack, const uint8_t*& at_out, const uint8_t* end, uint6
       result = ScanEnd::not_msgpack;
       goto out;
     }
-    if (depth == kNestingMax) {
+    if (depth == stack.depth_max) {
       result = ScanEnd::too_deep;
       goto out;
     }
@@ -175,6 +177,15 @@ Result<ByteView, MsgpackError> MsgpackCursor::skip() {
       break;
   }
   return failure(MsgpackError::too_deep);
+}
+
+void MsgpackScanner::restart(uint32_t levels_around) {
+  CHECK(kNestingMax + levels_around <= detail::ScanStack::kDepthMax);
+  position_ = 0;
+  needed_ = 1;
+  stack_.left = 1;
+  stack_.depth = 0;
+  stack_.depth_max = kNestingMax + levels_around;
 }
 
 MsgpackScanner::State MsgpackScanner::scan(ByteView bytes) {

@@ -103,9 +103,11 @@ namespace detail {
 
 // What is still to come of a value: `left` values on this level, pending[i] on those around it.
 struct ScanStack {
+  static constexpr uint32_t kDepthMax = kNestingMax + 3;  // what Forward mode wraps around a record
   uint64_t left = 1;
   uint32_t depth = 0;
-  uint64_t pending[kNestingMax];  // NOLINT: set before it is read, and hot
+  uint32_t depth_max = kNestingMax;
+  uint64_t pending[kDepthMax];  // NOLINT: set before it is read, and hot
 };
 
 enum class ScanEnd : uint8_t { done, need_bytes, not_msgpack, too_deep };
@@ -119,6 +121,10 @@ ScanEnd scan(ScanStack& stack, const uint8_t*& at, const uint8_t* end, uint64_t&
 class MsgpackScanner {
  public:
   enum class State : uint8_t { done, need_bytes, failed };
+
+  // levels_around: how many levels of the value do not count against kNestingMax, at most 3.
+  explicit MsgpackScanner(uint32_t levels_around = 0) { restart(levels_around); }
+  void restart(uint32_t levels_around = 0);
 
   // bytes: all that has arrived since the value's first byte (the same bytes as last time, perhaps
   // at another address, and more behind them).
