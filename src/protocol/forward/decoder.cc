@@ -121,6 +121,7 @@ Result<std::optional<Message>, DecodeError> Decoder::next() {
   while (true) {
     const Turn turned = turn();
     if (!turned) return failure(turned.error());
+    if (at_ > options_.message_bytes_max) return failure(DecodeError::message_too_large);
     if (complete()) return hand_over();
     if (*turned == Outcome::need_bytes) break;
   }
