@@ -1,8 +1,67 @@
+import os
+import resource
+
 import pytest
 
+from fake_kinesis import KinesisProcess
 from harness.certificates import Certificates
+from harness.daemon import Penstock, binary_path, forward_port, three_streams
+from harness.forward_client import ForwardClient
+
+STREAMS = {"projects": 2, "operations": 2, "audit": 2}
+
+
+def pytest_configure(config):
+    # Some tests hold two thousand connections open.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 16384), hard), hard))
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def kinesis():
+    """Our fake, in a process of its own, with the three streams of the usual deployment."""
+    with KinesisProcess(streams=STREAMS) as server:
+        yield server
+        assert server.stats()["counters"].get("bugs", 0) == 0, "fake_kinesis has a bug: see its stderr"
+
+
+@pytest.fixture
+def start_penstock(tmp_path):
+    """start_penstock(config, …) -> a running Penstock; at the end its scrapes must all have added up."""
+    if not os.access(binary_path(), os.X_OK):
+        pytest.fail(f"{binary_path()} is not there: build it first, or set PENSTOCK_BINARY", pytrace=False)
+    started = []
+
+    def start(config: dict | None, ready: bool = True, **options) -> Penstock:
+        penstock = Penstock(tmp_path / f"penstock-{len(started)}", config, **options)
+        started.append(penstock)
+        return penstock.start(ready)
+
+    yield start
+    for penstock in started:
+        print(f"--- {penstock.directory.name}: end of its log\n{penstock.log()[-4000:]}")
+    for penstock in started:
+        penstock.close()
+
+
+@pytest.fixture(params=["memory", "disk"])
+def storage(request, tmp_path):
+    """A spool directory, or None: what must hold with either is tested with both."""
+    return tmp_path / "spool" if request.param == "disk" else None
+
+
+@pytest.fixture
+def penstock(kinesis, start_penstock):
+    """The usual deployment, in memory, plain TCP, sending to the fake."""
+    return start_penstock(three_streams(kinesis.endpoint))
+
+
+@pytest.fixture
+def client(penstock):
+    with ForwardClient(forward_port(penstock.config)) as connected:
+        yield connected

@@ -30,6 +30,11 @@ def binary_path() -> Path:
     return Path(os.environ.get("PENSTOCK_BINARY") or REPOSITORY / "build/release/penstock")
 
 
+def is_sanitized() -> bool:
+    """Whether the binary is one of the sanitizer presets', slower and larger than what is promised."""
+    return binary_path().parent.name in ("asan", "tsan")
+
+
 class Scraper(threading.Thread):
     def __init__(self, penstock: "Penstock"):
         super().__init__(name="scraper", daemon=True)

@@ -45,9 +45,9 @@ class Emulator:
                                          stdin=subprocess.DEVNULL, start_new_session=True)
         self.client = client_for(self.endpoint)
         for stream, shards in streams.items():
-            self._create(stream, shards)
+            self.create_stream(stream, shards)
 
-    def _create(self, stream: str, shards: int) -> None:
+    def create_stream(self, stream: str, shards: int) -> None:
         def created():
             assert self._process.poll() is None, f"{self.name} ended with {self._process.returncode}"
             try:
