@@ -381,11 +381,13 @@ EventEncoder::EventEncoder(const Inject& inject)
 
 EncodeOutcome EventEncoder::append(ByteBuffer& out, const record::Batch& batch,
                                    const record::EventView& event, uint32_t index,
-                                   size_t size_max) const {
+                                   size_t size_max, size_t* consumed) const {
   const size_t start = out.size();
-  const EncodeOutcome outcome = batch.encoding == record::Encoding::msgpack
-                                    ? append_event_json(out, event.record, size_max)
+  const bool is_msgpack = batch.encoding == record::Encoding::msgpack;
+  const EncodeOutcome outcome = is_msgpack
+                                    ? append_event_json(out, event.record, size_max, consumed)
                                     : append_json_object(out, event.record, size_max);
+  if (!is_msgpack && consumed != nullptr) *consumed = event.record.size();
   if (outcome != EncodeOutcome::done) return outcome;
   if (time_key_.empty() && tag_key_.empty() && id_key_.empty()) return outcome;
 

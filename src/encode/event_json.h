@@ -49,10 +49,12 @@ class EventEncoder {
   explicit EventEncoder(const Inject& inject = {});
 
   // Injected fields stand last. A record that has a field of that name keeps it, and readers that
-  // take the last of two see the injected one. index: place in the batch, from 0.
+  // take the last of two see the injected one. index: place in the batch, from 0. *consumed, when
+  // given, is the record's size once it is done: event.record may then go on behind it.
   [[nodiscard]] EncodeOutcome append(ByteBuffer& out, const record::Batch& batch,
                                      const record::EventView& event, uint32_t index,
-                                     size_t size_max = kNoLimit) const;
+                                     size_t size_max = kNoLimit,
+                                     size_t* consumed = nullptr) const;
 
  private:
   void append_fields(ByteBuffer& out, const record::Batch& batch, const record::EventView& event,

@@ -1,0 +1,52 @@
+#include "daemon/memory_plan.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace penstock::daemon {
+namespace {
+
+constexpr uint64_t kFixed = 22_MiB;
+constexpr uint64_t kPerConnection = 24_KiB;
+constexpr uint64_t kPotMin = 4_MiB;
+constexpr uint64_t kDeliveryMax = 64_MiB;
+
+}  // namespace
+
+MemoryPlan plan_memory(const MemoryNeeds& needs) {
+  MemoryPlan plan;
+  // A little over two messages: the buffer it is read into is grown in steps.
+  plan.large = needs.message_bytes_max == 0 ? 0 : 2 * needs.message_bytes_max + 1_MiB;
+  const uint64_t taken = kFixed + plan.large;
+  uint64_t rest = needs.memory_limit > taken ? needs.memory_limit - taken : 0;
+  rest -= std::min(needs.connections_max * kPerConnection, rest / 4);
+  rest -= rest / 10;  // what malloc loses between blocks
+  plan.delivery = std::clamp(rest / 3, kPotMin, kDeliveryMax);
+  plan.ordinary = std::max(rest > plan.delivery ? rest - plan.delivery : 0, kPotMin);
+  plan.spool_cache = needs.has_directory ? plan.ordinary / 2 : 0;
+  return plan;
+}
+
+void tune_allocator() {
+  // Blocks of this size and more are mapped, and unmapped when freed. Setting it also switches off
+  // glibc's sliding threshold, which would keep the largest block ever freed.
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+  // An arena a thread would each keep its own high-water mark.
+  mallopt(M_ARENA_MAX, 2);
+}
+
+uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  unsigned long long all = 0;
+  unsigned long long resident = 0;
+  const int read = std::fscanf(file, "%llu %llu", &all, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace penstock::daemon

@@ -1,0 +1,43 @@
+// How memory_limit (resident bytes of the whole process) is shared out. Pure.
+//
+//   memory_limit = fixed        code, libraries, stacks, one TLS context: measured 14 to 20 MiB
+//                + connections  what the sessions' TLS state and sockets cost beside their buffers
+//                + large        one message of the largest size, twice: as it came and inflated
+//                + delivery     request bodies being built and in flight
+//                + ordinary     everything else that is received and not yet on its way
+//
+// Each pot is lent byte by byte; what is not lent is not resident, so an idle process is small
+// whatever the plan says.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace penstock::daemon {
+
+struct MemoryNeeds {
+  uint64_t memory_limit = 256_MiB;
+  uint64_t message_bytes_max = 64_MiB;  // the largest max_message or max_body; 0: no source
+  uint64_t connections_max = 1024;      // all sources together
+  bool has_directory = true;            // the spool keeps only a cache of fresh batches in memory
+};
+
+struct MemoryPlan {
+  uint64_t large = 0;
+  uint64_t ordinary = 0;
+  uint64_t delivery = 0;
+  uint64_t spool_cache = 0;  // out of ordinary: fresh batches that delivery need not read back
+};
+
+// Never fails: below what the configuration accepts the smallest workable shares come out.
+[[nodiscard]] MemoryPlan plan_memory(const MemoryNeeds& needs);
+
+// What malloc does with large blocks: they go back to the system when freed, so that the plan is
+// what the system sees. Call once, before threads are started.
+void tune_allocator();
+
+// VmRSS of this process in bytes; 0 when /proc does not tell.
+[[nodiscard]] uint64_t resident_bytes();
+
+}  // namespace penstock::daemon

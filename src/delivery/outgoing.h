@@ -1,0 +1,53 @@
+// The records on their way: in a request (Flight), or waiting for one (Waiting).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "delivery/event_tracker.h"
+#include "encode/request_builder.h"
+#include "record/memory_budget.h"
+
+namespace penstock::delivery {
+
+// What is remembered of a record beside its bytes.
+struct RecordNote {
+  EventSpan span;               // what it carries, when that is one run of one entry's events
+  std::vector<EventSpan> more;  // an aggregate's further spans
+  uint64_t split = 0;           // the split event it is a part of; 0: none
+  uint64_t lane = 0;            // order: per_key: its lane; 0: none
+  uint32_t tries = 0;           // answers it was refused in
+  uint32_t shard = ~0u;         // predicted; ~0: none
+  bool is_final = false;        // accepted, and so are all its events
+
+  [[nodiscard]] uint64_t events() const {
+    uint64_t all = span.count;
+    for (const EventSpan& also : more) all += also.count;
+    return all;
+  }
+};
+
+// A record outside a request: failed and to be sent again, or finished by an aggregator.
+struct Waiting {
+  ByteBuffer data;
+  std::string partition_key;
+  std::optional<encode::Uint128> hash_key;
+  RecordNote note;
+  SteadyTime due{};  // not before
+};
+
+// A request that was sent or is to be sent again as it is.
+struct Flight {
+  encode::Request request;
+  std::vector<RecordNote> notes;  // by the slot's cookie
+  record::MemoryLease lease;
+  uint32_t tries = 0;
+  SteadyTime due{};
+  bool is_probe = false;  // part of the search for a bad record: never mixed with others
+};
+
+}  // namespace penstock::delivery

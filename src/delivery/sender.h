@@ -1,0 +1,149 @@
+// Sender: empties one log of the spool into one stream. Reads entries in order, encodes each event
+// into the body of the request that will carry it, keeps a window of requests in flight, sends
+// failed records again alone and for as long as it takes, and releases entries whose events are all
+// final.
+//
+//   entries ── Packer ──► records ── RequestBuilder ──► Flight ── PutPort ──► answer
+//                ▲                        ▲                                      │
+//                │                        └────── waiting_ (failed, due later) ◄─┤
+//                └─ window full: stops reading                 events final ◄────┘
+//
+// A request that is refused as a whole is searched by halves for the record at fault; that record
+// goes to the dead letters only if the stream accepts others meanwhile, else the stream is held and
+// asked again every 30 to 60 s. Nothing is given up for age or number of tries.
+//
+// Thread: one delivery thread, all of it. pump() makes whatever progress is possible now; wake_at
+// says when to call it again.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include "delivery/event_tracker.h"
+#include "delivery/outgoing.h"
+#include "delivery/packer.h"
+#include "delivery/put_port.h"
+#include "metrics/counter.h"
+#include "record/ledger.h"
+#include "record/memory_budget.h"
+#include "spool/spool.h"
+
+namespace penstock::delivery {
+
+struct SenderOptions {
+  std::string stream;  // configuration name
+  PackerOptions packer;
+  encode::RequestBuilder::Options request;
+  milliseconds flush_interval{1'000};
+  size_t flush_bytes = 5_MiB;
+  uint32_t requests_in_flight_max = 16;
+  size_t window_bytes_max = 32_MiB;  // of entries that are read and not final
+};
+
+// What a sender works with. All of it outlives it.
+struct SenderServices {
+  spool::Spool& spool;
+  record::Ledger& ledger;
+  record::MemoryBudget& memory;  // for request bodies
+  metrics::Metrics& metrics;
+  PutPort& port;
+  const Clock& clock;
+  std::function<void(std::function<void()>)> post;  // onto the delivery thread, from any
+  std::function<void(SteadyTime)> wake_at;          // calls pump() then, or earlier
+};
+
+class Sender {
+ public:
+  Sender(spool::StreamLog& log, SenderOptions options, SenderServices services);
+  ~Sender();
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  void pump();
+  // For the records read from now on.
+  void reconfigure(SenderOptions options);
+  // What the service says of the stream.
+  void limit_records(size_t record_bytes_max);
+
+  [[nodiscard]] const std::string& stream() const { return options_.stream; }
+  [[nodiscard]] spool::StreamLog& log() { return log_; }
+  // Nothing read that is not final, nothing in flight.
+  [[nodiscard]] bool idle() const { return tracker_.events() == 0 && in_flight_ == 0; }
+  // Since when nothing is let through, and why; for status and alerts. Empty: it flows.
+  [[nodiscard]] const std::string& held_because() const { return held_because_; }
+
+ private:
+  enum class Fill : uint8_t { more_to_come, dry };
+
+  // Filling a request (sender.cc).
+  Fill fill(SteadyTime now);
+  bool add_waiting(SteadyTime now);
+  bool add_packed();
+  bool open_next_entry();
+  bool room_for_more();
+  void begin_request(SteadyTime now);
+  [[nodiscard]] bool should_send(SteadyTime now) const;
+  void send_filled(SteadyTime now);
+  void send(Flight flight);
+  void resend_due(SteadyTime now);
+  void next_wake(SteadyTime when);
+
+  // Answers (sender_answers.cc).
+  void answered(Flight flight, PutResult result);
+  void settle_entries(Flight& flight, const PutResult& result);
+  [[nodiscard]] bool completes(const RecordNote& note);
+  void settle_spans(const RecordNote& note);
+  void retry_whole(Flight flight, const PutResult& result);
+  void hold(Flight flight, const PutResult& result);
+  void search(Flight flight, const PutResult& result);
+  void split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into);
+  void rebuild_as_json(Flight flight);
+  void put_back(Waiting waiting);
+  [[nodiscard]] Waiting take_out(const Flight& flight, size_t slot);
+
+  // Bad records (sender_refused.cc).
+  void refused_alone(Waiting record, const PutResult& result);
+  void judge_suspects();
+  void dissolve(Waiting record);
+  void dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail);
+  void count_request(const PutResult& result, size_t records);
+
+  spool::StreamLog& log_;
+  SenderOptions options_;
+  SenderServices services_;
+  EventTracker tracker_;
+  Packer packer_;
+  std::mt19937_64 random_;
+
+  encode::RequestBuilder builder_;
+  std::vector<RecordNote> notes_;  // of the records in builder_
+  record::MemoryLease building_lease_;
+  SteadyTime building_since_{};
+  bool request_full_ = false;
+  bool memory_awaited_ = false;
+  std::optional<encode::Request> spare_;  // a spent request, for its memory
+
+  std::deque<Waiting> waiting_;  // failed records, in the order they failed
+  std::deque<Flight> again_;     // whole requests to be sent again
+  std::deque<Flight> probes_;    // the search for a bad record, one at a time
+  std::deque<std::pair<Waiting, std::string>> suspects_;  // refused alone, with the service's code
+  std::unordered_map<uint64_t, uint32_t> parts_left_;     // of split events, by RecordNote::split
+  uint32_t in_flight_ = 0;
+  uint32_t in_flight_allowed_;
+  bool probe_in_flight_ = false;
+  uint64_t dead_letters_pending_ = 0;
+
+  SteadyTime held_until_{};
+  std::string held_because_;
+  SteadyTime search_began_{};
+  SteadyTime last_accepted_{};
+  SteadyTime next_wake_ = SteadyTime::max();
+  std::shared_ptr<Sender*> self_;  // null once this is gone: for callbacks that come later
+};
+
+}  // namespace penstock::delivery

@@ -1,0 +1,276 @@
+// What a Sender does with the answer to a request. See sender.h.
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "delivery/back_off.h"
+#include "delivery/sender.h"
+
+namespace penstock::delivery {
+
+const char* to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::answered:
+      return "answered";
+    case Verdict::throttled:
+      return "throttled";
+    case Verdict::fault:
+      return "fault";
+    case Verdict::credentials:
+      return "credentials";
+    case Verdict::refused:
+      return "refused";
+    case Verdict::too_large:
+      return "too_large";
+    case Verdict::other_protocol:
+      return "other_protocol";
+    case Verdict::hold:
+      return "hold";
+  }
+  return "fault";
+}
+
+void Sender::count_request(const PutResult& result, size_t records) {
+  const std::string& stream = options_.stream;
+  services_.metrics.put_latency.with(stream).observe(result.took);
+  uint64_t throttled = 0;
+  uint64_t failed = 0;
+  for (const PutResult::Entry& entry : result.entries) {
+    if (entry.result == EntryResult::throttled) {
+      ++throttled;
+      if (entry.shard != PutResult::kNoShard) {
+        services_.metrics.shard_throttled.with(stream, std::to_string(entry.shard)).add();
+      }
+    } else if (entry.result == EntryResult::failed) {
+      ++failed;
+    }
+  }
+  const bool is_whole = result.verdict == Verdict::answered && throttled + failed == 0;
+  const char* label = is_whole                              ? "ok"
+                      : result.verdict == Verdict::answered ? "partial"
+                                                            : to_string(result.verdict);
+  services_.metrics.put_requests.with(stream, label).add();
+  auto& put_records = services_.metrics.put_records;
+  if (result.verdict == Verdict::answered) {
+    put_records.with(stream, "accepted").add(records - throttled - failed);
+    if (throttled > 0) put_records.with(stream, "throttled").add(throttled);
+    if (failed > 0) put_records.with(stream, "failed").add(failed);
+  } else {
+    put_records.with(stream, to_string(result.verdict)).add(records);
+  }
+}
+
+void Sender::answered(Flight flight, PutResult result) {
+  --in_flight_;
+  if (flight.is_probe) probe_in_flight_ = false;
+  const size_t records = flight.request.slots().size();
+  if (result.verdict == Verdict::answered && result.entries.size() != records) {
+    // An answer that does not fit its request says nothing of any record.
+    result.verdict = Verdict::fault;
+    result.code = "answer of another length";
+  }
+  count_request(result, records);
+  switch (result.verdict) {
+    case Verdict::answered:
+      if (!held_because_.empty()) {
+        log_info("stream flows again", {{"stream", options_.stream}, {"was", held_because_}});
+        held_because_.clear();
+      }
+      in_flight_allowed_ = std::min(in_flight_allowed_ + 1, options_.requests_in_flight_max);
+      settle_entries(flight, result);
+      return;
+    case Verdict::throttled:
+      in_flight_allowed_ = std::max(in_flight_allowed_ / 2, 1u);
+      retry_whole(std::move(flight), result);
+      return;
+    case Verdict::fault:
+      retry_whole(std::move(flight), result);
+      return;
+    case Verdict::credentials:
+      // The first time the port has fresh ones at once; when those fail too, there is no hurry.
+      if (flight.tries < 2) {
+        retry_whole(std::move(flight), result);
+      } else {
+        hold(std::move(flight), result);
+      }
+      return;
+    case Verdict::hold:
+      hold(std::move(flight), result);
+      return;
+    case Verdict::refused:
+      search(std::move(flight), result);
+      return;
+    case Verdict::too_large:
+      if (records > 1) {
+        split_in_two(std::move(flight), false, again_);
+      } else {
+        search(std::move(flight), result);
+      }
+      return;
+    case Verdict::other_protocol:
+      rebuild_as_json(std::move(flight));
+      return;
+  }
+}
+
+// True when with this record all of its events are accepted: always, but for a part of a split one.
+bool Sender::completes(const RecordNote& note) {
+  if (note.split == 0) return true;
+  const auto group = parts_left_.find(note.split);
+  if (group == parts_left_.end()) return false;  // the event was given up for another part of it
+  if (--group->second > 0) return false;
+  parts_left_.erase(group);
+  return true;
+}
+
+void Sender::settle_spans(const RecordNote& note) {
+  tracker_.finish(note.span.ticket, note.span.count);
+  for (const EventSpan& span : note.more) tracker_.finish(span.ticket, span.count);
+}
+
+void Sender::settle_entries(Flight& flight, const PutResult& result) {
+  const SteadyTime now = services_.clock.steady();
+  // The ledger first, in one go: a scrape between the two must not find released events pending
+  // nowhere.
+  uint64_t delivered = 0;
+  bool any_accepted = false;
+  for (size_t i = 0; i < result.entries.size(); ++i) {
+    if (result.entries[i].result != EntryResult::accepted) continue;
+    any_accepted = true;
+    RecordNote& note = flight.notes[flight.request.slots()[i].cookie];
+    note.is_final = completes(note);
+    if (note.is_final) delivered += note.events();
+  }
+  if (delivered > 0) services_.ledger.deliver(options_.stream, delivered);
+  if (any_accepted) last_accepted_ = now;
+
+  EventSpan run;  // neighbours of one entry are finished together
+  const auto finish_run = [&] {
+    if (run.count > 0) tracker_.finish(run.ticket, run.count);
+    run.count = 0;
+  };
+  for (size_t i = 0; i < result.entries.size(); ++i) {
+    RecordNote& note = flight.notes[flight.request.slots()[i].cookie];
+    if (result.entries[i].result != EntryResult::accepted) {
+      Waiting record = take_out(flight, i);
+      ++record.note.tries;
+      const BackOff& back_off =
+          result.entries[i].result == EntryResult::throttled ? kThrottleBackOff : kEntryBackOff;
+      record.due = now + back_off.delay(record.note.tries, random_());
+      put_back(std::move(record));
+      continue;
+    }
+    if (!note.is_final) continue;
+    if (!note.more.empty()) {
+      settle_spans(note);
+    } else if (note.span.ticket == run.ticket && run.count > 0) {
+      run.count += note.span.count;
+    } else {
+      finish_run();
+      run = note.span;
+    }
+  }
+  finish_run();
+  spare_ = std::move(flight.request);
+  if (!suspects_.empty() && any_accepted) judge_suspects();
+}
+
+// The record of a slot with bytes of its own.
+Waiting Sender::take_out(const Flight& flight, size_t slot) {
+  ByteBuffer scratch;
+  Waiting record;
+  record.data = ByteBuffer::copy_of(flight.request.data(slot, scratch));
+  const encode::RecordKey key = flight.request.key(slot);
+  record.partition_key = key.partition_key;
+  record.hash_key = key.explicit_hash_key;
+  record.note = flight.notes[flight.request.slots()[slot].cookie];
+  return record;
+}
+
+// Kept in the order of their times, those of one time in the order they came.
+void Sender::put_back(Waiting waiting) {
+  const auto place =
+      std::upper_bound(waiting_.begin(), waiting_.end(), waiting.due,
+                       [](SteadyTime due, const Waiting& other) { return due < other.due; });
+  waiting_.insert(place, std::move(waiting));
+}
+
+void Sender::retry_whole(Flight flight, const PutResult& result) {
+  ++flight.tries;
+  const BackOff& back_off = result.verdict == Verdict::throttled ? kThrottleBackOff : kFaultBackOff;
+  const milliseconds delay =
+      std::max(back_off.delay(flight.tries, random_()), std::min(result.retry_after, kHoldMin));
+  flight.due = services_.clock.steady() + delay;
+  log_limited(LogLevel::warn, options_.stream + "/" + to_string(result.verdict),
+              "request will be sent again",
+              {{"stream", options_.stream},
+               {"result", to_string(result.verdict)},
+               {"code", result.code},
+               {"try", flight.tries},
+               {"records", flight.request.slots().size()}});
+  (flight.is_probe ? probes_ : again_).push_front(std::move(flight));
+}
+
+// Everything waits; one request asks again after a while whether it still has to.
+void Sender::hold(Flight flight, const PutResult& result) {
+  const auto span = static_cast<uint64_t>((kHoldMax - kHoldMin).count());
+  const milliseconds wait = kHoldMin + milliseconds(static_cast<int64_t>(random_() % span));
+  held_until_ = services_.clock.steady() + wait;
+  held_because_ = result.code.empty() ? to_string(result.verdict) : result.code;
+  ++flight.tries;
+  flight.due = held_until_;
+  log_limited(LogLevel::error, options_.stream + "/held",
+              "stream is held: nothing is lost, it is asked again; mend the stream, its region or "
+              "the permissions",
+              {{"stream", options_.stream},
+               {"code", result.code},
+               {"again_in_s", std::chrono::duration_cast<seconds>(wait).count()}});
+  (flight.is_probe ? probes_ : again_).push_front(std::move(flight));
+}
+
+// Two requests with half of the records each, next in line.
+void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into) {
+  const size_t records = flight.request.slots().size();
+  CHECK(records > 1);
+  std::array<Flight, 2> halves;
+  ByteBuffer scratch;
+  for (size_t half = 0; half < 2; ++half) {
+    encode::RequestBuilder builder(builder_.options());
+    const size_t begin = half == 0 ? 0 : records / 2;
+    const size_t end = half == 0 ? records / 2 : records;
+    for (size_t i = begin; i < end; ++i) {
+      auto& notes = halves[half].notes;
+      const auto added =
+          builder.add_record(flight.request.data(i, scratch), flight.request.key(i), notes.size());
+      CHECK(added == encode::AddOutcome::added);  // it was in a request twice the size
+      notes.push_back(std::move(flight.notes[flight.request.slots()[i].cookie]));
+    }
+    halves[half].request = builder.take();
+    halves[half].is_probe = is_probe;
+    halves[half].lease =
+        flight.lease.split(std::min(flight.lease.bytes(), halves[half].request.memory_bytes()));
+  }
+  into.push_front(std::move(halves[1]));
+  into.push_front(std::move(halves[0]));
+}
+
+void Sender::rebuild_as_json(Flight flight) {
+  if (options_.request.protocol == encode::Protocol::cbor) {
+    log_warn("the service does not speak CBOR: going on in JSON", {{"stream", options_.stream}});
+    options_.request.protocol = encode::Protocol::json;
+  }
+  if (flight.request.protocol() == encode::Protocol::json) {
+    // JSON is not understood either: then it is not a protocol problem.
+    PutResult result;
+    result.verdict = Verdict::hold;
+    result.code = "UnknownOperationException";
+    hold(std::move(flight), result);
+    return;
+  }
+  // What is in the builder is CBOR as well: it comes back here by itself.
+  for (size_t i = 0; i < flight.request.slots().size(); ++i) put_back(take_out(flight, i));
+  if (builder_.empty()) builder_.reconfigure(options_.request);
+}
+
+}  // namespace penstock::delivery

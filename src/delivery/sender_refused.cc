@@ -1,0 +1,120 @@
+// How a Sender finds the record that makes the service refuse a request, and what becomes of it.
+// See sender.h.
+#include "base/log.h"
+#include "delivery/back_off.h"
+#include "delivery/sender.h"
+
+namespace penstock::delivery {
+namespace {
+
+// So many records refused alone, and none accepted since the search began: it is the stream.
+constexpr size_t kSuspectsMax = 2;
+
+}  // namespace
+
+void Sender::search(Flight flight, const PutResult& result) {
+  const SteadyTime now = services_.clock.steady();
+  if (probes_.empty() && suspects_.empty() && !flight.is_probe) search_began_ = now;
+  log_limited(LogLevel::warn, options_.stream + "/refused",
+              "request refused: looking for the record at fault",
+              {{"stream", options_.stream},
+               {"code", result.code},
+               {"records", flight.request.slots().size()}});
+  if (flight.request.slots().size() > 1) {
+    split_in_two(std::move(flight), true, probes_);
+    return;
+  }
+  refused_alone(take_out(flight, 0), result);
+}
+
+void Sender::refused_alone(Waiting record, const PutResult& result) {
+  suspects_.emplace_back(std::move(record), result.code);
+  judge_suspects();
+  if (suspects_.size() < kSuspectsMax && (!probes_.empty() || in_flight_ > 0)) return;
+  if (suspects_.empty()) return;
+  // Nothing else was accepted: hold the stream and ask again with one of them.
+  Flight flight;
+  encode::RequestBuilder builder(builder_.options());
+  Waiting again = std::move(suspects_.front().first);
+  suspects_.pop_front();
+  if (builder.add_record(again.data.view(), {again.partition_key, again.hash_key}, 0) !=
+      encode::AddOutcome::added) {
+    dissolve(std::move(again));
+    return;
+  }
+  flight.notes.push_back(std::move(again.note));
+  flight.request = builder.take();
+  flight.is_probe = true;
+  hold(std::move(flight), result);
+}
+
+// Accepted others since the search began: then it is these records and not the stream.
+void Sender::judge_suspects() {
+  if (suspects_.empty() || last_accepted_ <= search_began_) return;
+  std::deque<std::pair<Waiting, std::string>> guilty;
+  guilty.swap(suspects_);
+  for (auto& [record, code] : guilty) {
+    if (record.note.events() > 1) {
+      dissolve(std::move(record));
+    } else if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
+      dead_letter(record.note.span, "refused", code);
+    }
+  }
+}
+
+// Each event of an aggregate as a record of its own; a part of a split event condemns the event.
+void Sender::dissolve(Waiting record) {
+  if (record.note.events() == 1) {
+    if (record.note.split != 0 && parts_left_.erase(record.note.split) == 0) return;
+    dead_letter(record.note.span, "oversized", "larger than the stream takes");
+    return;
+  }
+  const auto send_each = [this](const EventSpan& span) {
+    for (uint32_t i = 0; i < span.count; ++i) {
+      const EventSpan one{span.ticket, span.first + i, 1};
+      put_back(packer_.pack_alone(one, tracker_.entry(span.ticket)));
+    }
+  };
+  send_each(record.note.span);
+  for (const EventSpan& span : record.note.more) send_each(span);
+}
+
+void Sender::dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail) {
+  const record::Batch& batch = *tracker_.entry(span.ticket).batch;
+  record::EntryReader reader(batch);
+  record::EventView event;
+  for (uint32_t i = 0; i <= span.first; ++i) CHECK(reader.next(event));
+
+  spool::DeadLetter letter;
+  letter.stream = options_.stream;
+  letter.reason = reason;
+  letter.detail = detail;
+  letter.batch.source = batch.source;
+  letter.batch.tag = batch.tag;
+  letter.batch.encoding = batch.encoding;
+  letter.batch.event_count = 1;
+  letter.batch.received_ns = batch.received_ns;
+  letter.batch.id = batch.id;
+  letter.batch.first_index = batch.first_index + span.first;
+  letter.batch.storage = ByteBuffer::copy_of(event.entry);
+  letter.batch.entries_size = event.entry.size();
+  log_limited(LogLevel::warn, options_.stream + "/dead_letter/" + std::string(reason),
+              "event goes to the dead letters",
+              {{"stream", options_.stream}, {"reason", reason}, {"detail", detail}});
+
+  ++dead_letters_pending_;
+  std::vector<spool::DeadLetter> letters;
+  letters.push_back(std::move(letter));
+  services_.spool.dead_letter(
+      std::move(letters), [post = services_.post, span, weak = std::weak_ptr(self_)](bool is_safe) {
+        post([weak, span, is_safe] {
+          const auto self = weak.lock();
+          if (!self || *self == nullptr) return;
+          --(*self)->dead_letters_pending_;
+          if (is_safe) (*self)->tracker_.finish(span.ticket, span.count);
+          (*self)->pump();
+        });
+      });
+}
+
+}  // namespace penstock::delivery

@@ -1,0 +1,287 @@
+#include "ingest/forward_session.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "base/log.h"
+#include "ingest/inflating.h"
+#include "ingest/lend.h"
+#include "protocol/forward/ack.h"
+#include "protocol/forward/message_batch.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+namespace forward = protocol::forward;
+
+namespace {
+
+constexpr seconds kHandshakeTime{10};
+constexpr seconds kMessageByteTime{60};  // between two reads inside a message
+constexpr seconds kAckTime{60};          // for the peer to take an ack
+
+constexpr size_t kFirstBuffer = 16_KiB;
+constexpr size_t kFirstBufferMax = 1_MiB;    // what a sender's last message may pre-size
+constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not taken
+
+}  // namespace
+
+void ForwardSession::Deadline::expire() {
+  owner.refuse(reason);
+  owner.close();
+}
+
+ForwardSession::ForwardSession(Intake& intake, SessionSet& sessions, net::IoThread& thread,
+                               net::ConnectionLease connection, std::unique_ptr<net::Stream> stream,
+                               std::shared_ptr<const ForwardSettings> settings)
+    : intake_(intake),
+      sessions_(sessions),
+      thread_(thread),
+      connection_(std::move(connection)),
+      stream_(std::move(stream)),
+      settings_(std::move(settings)),
+      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
+      decoder_({.message_bytes_max = settings_->message_bytes_max}) {
+  intake_.metrics().connections.with(intake_.source()).add();
+}
+
+ForwardSession::~ForwardSession() { intake_.metrics().connections.with(intake_.source()).sub(); }
+
+void ForwardSession::start() {
+  auto self = shared_from_this();
+  asio::co_spawn(thread_.context(), run(), [self](const std::exception_ptr& error) {
+    if (error) self->refuse("internal");  // out of memory: this connection ends, others go on
+    self->close();
+  });
+}
+
+void ForwardSession::refuse(std::string_view reason, LogLevel level) {
+  if (closed_) return;
+  intake_.metrics().messages_refused.with(intake_.source(), reason).add();
+  log_limited(level, intake_.source() + "/" + std::string(reason), "forward connection refused",
+              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
+}
+
+void ForwardSession::refuse_peer(std::string_view reason) {
+  if (closed_) return;
+  intake_.metrics().auth_failures.with(intake_.source(), reason).add();
+  log_limited(LogLevel::warn, intake_.source() + "/auth/" + std::string(reason),
+              "forward client refused",
+              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
+}
+
+void ForwardSession::close() {
+  if (closed_) return;
+  closed_ = true;
+  stream_->close();
+}
+
+asio::awaitable<void> ForwardSession::run() {
+  const SessionSet::Place place(sessions_, thread_, *this);
+  const net::IoThread::Watch handshake(thread_, handshake_deadline_);
+  const net::IoThread::Watch message(thread_, message_deadline_);
+  const net::IoThread::Watch ack(thread_, ack_deadline_);
+  if (co_await shake_hands()) co_await read_messages();
+  close();
+}
+
+asio::awaitable<bool> ForwardSession::shake_hands() {
+  handshake_deadline_.in(kHandshakeTime);
+  const auto shaken = co_await stream_->handshake();
+  if (!shaken) {
+    // Fluentd's transport heartbeat connects and closes, every second: nothing to report.
+    log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
+    if (!closed_ && shaken.error().find("closed") == std::string::npos &&
+        shaken.error().find("reset") == std::string::npos) {
+      refuse("tls_handshake");
+    }
+    co_return false;
+  }
+  const bool welcome = settings_->security == nullptr || co_await identify_peer();
+  handshake_deadline_.off();
+  co_return welcome;
+}
+
+asio::awaitable<bool> ForwardSession::identify_peer() {
+  std::array<uint8_t, 2 * forward::kNonceSize> random{};
+  CHECK(RAND_bytes(random.data(), random.size()) == 1);
+  const ByteView salts(random);
+  forward::ServerHandshake handshake(*settings_->security, salts.first(forward::kNonceSize),
+                                     salts.last(forward::kNonceSize));
+  const ByteBuffer helo = handshake.helo();
+  if (co_await stream_->write(helo.view())) co_return false;
+  for (;;) {
+    const auto got = co_await stream_->read_some(handshake.free_space());
+    if (!got || *got == 0) co_return false;
+    bytes_received_.add(*got);
+    handshake.commit(*got);
+    const auto answer = handshake.next();
+    if (!answer) continue;
+    if (!answer->pong.empty() && co_await stream_->write(answer->pong.view())) co_return false;
+    if (answer->refusal) {
+      refuse_peer(to_string(*answer->refusal));
+      co_return false;
+    }
+    const ByteView rest = handshake.left_over();
+    if (!rest.empty()) {
+      buffer_lease_ = co_await lend(intake_.memory(), rest.size());
+      decoder_.grow(rest.size());
+      std::copy(rest.begin(), rest.end(), decoder_.free_space().begin());
+      decoder_.commit(rest.size());
+    }
+    co_return !closed_;
+  }
+}
+
+asio::awaitable<void> ForwardSession::read_messages() {
+  while (co_await take_buffered()) {
+    if (decoder_.buffered() == 0) {
+      decoder_.release_buffer();
+      buffer_lease_.release();
+      end_writing_when_idle();
+      if (co_await stream_->wait_readable()) co_return;
+    }
+    if (!co_await make_room()) co_return;
+    message_deadline_.in(kMessageByteTime);
+    const auto got = co_await stream_->read_some(decoder_.free_space());
+    message_deadline_.off();
+    if (!got || *got == 0) {
+      if (decoder_.buffered() > 0) refuse("truncated", LogLevel::info);
+      co_return;
+    }
+    bytes_received_.add(*got);
+    decoder_.commit(*got);
+  }
+}
+
+// Every whole message there is: false ends the connection.
+asio::awaitable<bool> ForwardSession::take_buffered() {
+  for (;;) {
+    auto decoded = decoder_.next();
+    if (!decoded) {
+      refuse(to_string(decoded.error()));
+      co_return false;
+    }
+    if (!*decoded) co_return true;
+    if (!co_await take(std::move(**decoded))) co_return false;
+  }
+}
+
+// Sees to it that the decoder has room to read into, and that the room is paid for.
+asio::awaitable<bool> ForwardSession::make_room() {
+  const size_t wanted = decoder_.wanted_capacity();
+  const bool has_room = decoder_.capacity() >= wanted && !decoder_.free_space().empty();
+  if (has_room && buffer_lease_.bytes() >= decoder_.capacity()) co_return true;
+  const size_t first = std::clamp(expected_message_bytes_, kFirstBuffer, kFirstBufferMax);
+  const size_t capacity =
+      std::max(decoder_.capacity(), std::min(std::max(wanted, first), decoder_.capacity_max()));
+  if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
+    record::MemoryLease larger = co_await lend(intake_.memory(), capacity);
+    buffer_lease_ = std::move(larger);
+  }
+  if (closed_) co_return false;
+  decoder_.grow(capacity);
+  co_return true;
+}
+
+// One whole message: false ends the connection.
+asio::awaitable<bool> ForwardSession::take(forward::Message message) {
+  expected_message_bytes_ = message.storage.size();
+  record::MemoryLease lease;
+  if (message.storage_was_buffer) {
+    lease = std::move(buffer_lease_);
+    lease.shrink(message.storage.capacity());
+  } else {
+    lease = co_await lend(intake_.memory(), message.storage.capacity());
+  }
+  if (message.compression != record::Compression::none) {
+    auto inflated = co_await inflate(intake_.memory(), message.compression, message.entries(),
+                                     settings_->message_bytes_max);
+    if (!inflated) {
+      refuse(to_string(inflated.error()));
+      co_return false;
+    }
+    message.set_inflated(std::move(inflated->bytes));
+    lease = std::move(inflated->lease);
+  }
+  auto arrived = forward::to_batch(
+      message, {intake_.source(), unix_nanoseconds(Clock::system().wall()), std::move(lease)});
+  if (!arrived) {
+    refuse(to_string(arrived.error()));
+    co_return false;
+  }
+  std::function<void(spool::AppendOutcome)> finished;
+  if (message.has_chunk) {
+    ++acks_expected_;
+    finished = [weak = weak_from_this(), executor = thread_.context().get_executor(),
+                chunk = std::move(message.chunk),
+                is_bin = message.chunk_is_bin](spool::AppendOutcome outcome) {
+      asio::post(executor, [weak, outcome, chunk, is_bin] {
+        if (const auto self = weak.lock()) self->acknowledge(outcome, chunk, is_bin);
+      });
+    };
+  }
+  if (arrived->batch.event_count == 0) {
+    if (finished) finished(spool::AppendOutcome::done);
+    co_return true;
+  }
+  const auto admission = co_await intake_.append(
+      {std::move(arrived->batch), arrived->fingerprint, std::nullopt}, std::move(finished));
+  co_await admission->admitted->wait();
+  co_return !closed_;
+}
+
+void ForwardSession::acknowledge(spool::AppendOutcome outcome, const std::string& chunk,
+                                 bool is_bin) {
+  --acks_expected_;
+  if (closed_) return;
+  if (outcome == spool::AppendOutcome::done && !writing_ended_) {
+    forward::append_ack(acks_, chunk, is_bin);
+    if (acks_.size() > kAcksWaitingMax) {
+      refuse("acks_not_read");
+      close();
+      return;
+    }
+    if (!writing_) {
+      writing_ = true;
+      asio::co_spawn(thread_.context(), write_acks(),
+                     [self = shared_from_this()](const std::exception_ptr&) {});
+    }
+  }
+  end_writing_when_idle();
+}
+
+asio::awaitable<void> ForwardSession::write_acks() {
+  while (!acks_.empty() && !closed_) {
+    const ByteBuffer bytes = std::exchange(acks_, {});
+    ack_deadline_.in(kAckTime);
+    const auto error = co_await stream_->write(bytes.view());
+    ack_deadline_.off();
+    if (error) {
+      close();
+      break;
+    }
+  }
+  writing_ = false;
+  end_writing_when_idle();
+}
+
+void ForwardSession::half_close() {
+  half_closing_ = true;
+  end_writing_when_idle();
+}
+
+void ForwardSession::end_writing_when_idle() {
+  const bool at_boundary = decoder_.buffered() == 0 && acks_expected_ == 0 && !writing_;
+  if (!half_closing_ || !at_boundary || writing_ended_ || closed_) return;
+  writing_ended_ = true;
+  asio::co_spawn(thread_.context(), stream_->end_writing(),
+                 [self = shared_from_this()](const std::exception_ptr&) {});
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,53 @@
+#include "ingest/inflating.h"
+
+#include <algorithm>
+
+#include "ingest/lend.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr size_t kFirst = 64_KiB;
+
+// Makes room for capacity bytes in all, paid for.
+asio::awaitable<void> grow(record::MemoryBudget& memory, Inflated& out, size_t capacity,
+                           size_t working_bytes) {
+  const size_t cost = capacity + working_bytes;
+  if (!out.lease || !memory.try_resize(out.lease, cost)) {
+    record::MemoryLease larger = co_await lend(memory, cost);
+    out.lease = std::move(larger);
+  }
+  out.bytes.reserve(capacity);
+}
+
+}  // namespace
+
+asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBudget& memory,
+                                                                record::Compression compression,
+                                                                ByteView input, size_t bytes_max) {
+  record::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
+  const size_t working_bytes = record::Inflater::working_bytes(compression, input);
+  Inflated out;
+  const size_t guess = record::output_guess(compression, input, bytes_max);
+  co_await grow(memory, out, std::min(std::max(guess, kFirst), bytes_max), working_bytes);
+  for (;;) {
+    const auto step = inflater.step(input, out.bytes.free_space(), true);
+    if (!step) co_return failure(step.error());
+    input = input.subspan(step->consumed);
+    out.bytes.commit(step->produced);
+    if (step->state == record::Inflater::State::done) break;
+    if (step->state == record::Inflater::State::need_input) {
+      co_return failure(record::InflateError::truncated);
+    }
+    const size_t least = out.bytes.size() + step->output_wanted;
+    co_await grow(memory, out, std::max(least, std::min(out.bytes.capacity() * 2, bytes_max)),
+                  working_bytes);
+  }
+  out.lease.shrink(out.bytes.capacity());
+  co_return std::move(out);
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,72 @@
+#include "ingest/intake.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <random>
+
+#include "ingest/lend.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// For messages without a chunk id: a repeat of one cannot be told from another.
+Hash128 random_id() {
+  thread_local std::mt19937_64 random(std::random_device{}());
+  return {random(), random()};
+}
+
+// Splitting copies entries: for a moment the batch is there twice. Its loan grows in place where it
+// can, else it is exchanged for a larger one (whoever stands first in the queue gets the large
+// loan, so the wait ends).
+asio::awaitable<void> pay_for_split(record::MemoryBudget& memory, record::Batch& batch,
+                                    size_t bytes) {
+  const size_t all = batch.lease.bytes() + bytes;
+  if (batch.lease && memory.try_resize(batch.lease, all)) co_return;
+  record::MemoryLease larger = co_await lend(memory, all);
+  batch.lease = std::move(larger);
+}
+
+}  // namespace
+
+asio::awaitable<std::shared_ptr<Admission>> Intake::append(
+    Received received, std::function<void(spool::AppendOutcome)> finished) {
+  const auto executor = co_await asio::this_coro::executor;
+  auto admission = std::make_shared<Admission>(executor);
+  const auto router = router_.get();
+
+  spool::Append append;
+  append.source = source_;
+  append.fingerprint = received.fingerprint;
+  if (received.batch.event_count > 0) {
+    received.batch.id = received.fingerprint ? *received.fingerprint : random_id();
+    if (const size_t bytes = router->bytes_to_split(received.batch); bytes > 0) {
+      co_await pay_for_split(stages_.memory, received.batch, bytes);
+    }
+    route::Routed routed = router->route(std::move(received.batch));
+    for (auto& part : routed.parts) {
+      append.parts.push_back({std::move(part.stream), std::move(part.batch)});
+    }
+    for (auto& refused : routed.refused) {
+      append.refused.push_back({std::move(refused.reason), std::move(refused.batch)});
+    }
+    for (auto& dropped : routed.dropped) {
+      append.dropped.push_back({std::move(dropped.reason), dropped.events});
+    }
+  }
+  if (received.malformed) {
+    append.refused.push_back({"malformed", std::move(*received.malformed)});
+  }
+  append.admitted = [admission] { admission->admitted->set(); };
+  append.done = [admission, finished = std::move(finished)](spool::AppendOutcome outcome) {
+    admission->outcome = outcome;
+    admission->admitted->set();
+    admission->finished->set();
+    if (finished) finished(outcome);
+  };
+  admission->handle = stages_.spool.append(std::move(append));
+  co_return admission;
+}
+
+}  // namespace penstock::ingest

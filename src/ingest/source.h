@@ -1,0 +1,29 @@
+// Source: what the daemon sees of an input. Adding one touches this folder and one line of the
+// daemon.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace penstock::ingest {
+
+// Thread: the daemon's, all of it.
+class Source {
+ public:
+  virtual ~Source() = default;
+  [[nodiscard]] virtual const std::string& name() const = 0;
+
+  virtual void start() = 0;
+  // The drain's steps, in this order. First: no new connections.
+  virtual void stop_accepting() = 0;
+  // Every session ends its own side at the next message boundary, its acks written, and then takes
+  // what still comes until the peer ends too.
+  virtual void half_close() = 0;
+  // Whoever is still there is cut off.
+  virtual void close() = 0;
+
+  [[nodiscard]] virtual size_t connections() const = 0;
+  [[nodiscard]] virtual uint16_t port() const = 0;
+};
+
+}  // namespace penstock::ingest
