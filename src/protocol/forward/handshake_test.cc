@@ -29,7 +29,8 @@ class Handshake : public ::testing::Test {
   Handshake() {
     settings.server_hostname = "penstock-0";
     settings.shared_keys = {"new key", "old key"};
-    client = {.hostname = "node-1", .salt = "saltsaltsaltsalt", .shared_key = "old key", .user = {}};
+    client = {
+        .hostname = "node-1", .salt = "saltsaltsaltsalt", .shared_key = "old key", .user = {}};
   }
   void start() { server.emplace(settings, as_bytes(kNonce), as_bytes(kAuthSalt)); }
 

@@ -29,8 +29,8 @@ ByteBuffer gzip(ByteView bytes) {
 
 ByteBuffer zstd(ByteView bytes) {
   ByteBuffer out(ZSTD_compressBound(bytes.size()));
-  const size_t size = ZSTD_compress(out.data(), out.capacity(), bytes.data(), bytes.size(),
-                                    ZSTD_CLEVEL_DEFAULT);
+  const size_t size =
+      ZSTD_compress(out.data(), out.capacity(), bytes.data(), bytes.size(), ZSTD_CLEVEL_DEFAULT);
   CHECK(!ZSTD_isError(size));
   out.commit(size);
   return out;

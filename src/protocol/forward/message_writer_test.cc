@@ -49,10 +49,14 @@ INSTANTIATE_TEST_SUITE_P(Compressions, WrittenMessage,
 TEST(Ack, EchoesTheChunkIdByteForByte) {
   ByteBuffer out;
   append_ack(out, "YjM0\n", false);
-  EXPECT_EQ(as_text(out.view()), "\x81\xa3" "ack\xa5YjM0\n");
+  EXPECT_EQ(as_text(out.view()),
+            "\x81\xa3"
+            "ack\xa5YjM0\n");
   out.clear();
   append_ack(out, "\xff", true);
-  EXPECT_EQ(as_text(out.view()), "\x81\xa3" "ack\xc4\x01\xff");
+  EXPECT_EQ(as_text(out.view()),
+            "\x81\xa3"
+            "ack\xc4\x01\xff");
 }
 
 TEST(Ack, IsReadBackWhenItHasComeWhole) {
