@@ -1,0 +1,123 @@
+#include "metrics/registry.h"
+
+#include "base/check.h"
+
+namespace penstock::metrics {
+namespace {
+
+using enum Type;
+
+constexpr Descriptor kDescriptors[] = {
+    {"penstock_events_received_total",
+     counter,
+     {"source", ""},
+     "Events decoded, checked and admitted. Backlog found at start has source \"recovered\", "
+     "replayed dead letters \"dead_letter\"."},
+    {"penstock_events_delivered_total",
+     counter,
+     {"stream", ""},
+     "Events whose record (or all parts of it) Kinesis accepted, each once."},
+    {"penstock_events_dead_lettered_total",
+     counter,
+     {"stream", "reason"},
+     "Events kept in the dead letters; stream is empty when no route matched."},
+    {"penstock_events_dropped_total", counter, {"reason", ""}, "Events dropped, by reason."},
+    {"penstock_events_duplicate_total",
+     counter,
+     {"source", ""},
+     "Events of chunks that were sent again and recognised."},
+    {"penstock_events_pending",
+     gauge,
+     {"stream", ""},
+     "Events held and not final. At every scrape received = delivered + dead-lettered + dropped + "
+     "duplicate + pending, summed over labels."},
+    {"penstock_bytes_received_total", counter, {"source", ""}, "Bytes read from senders."},
+    {"penstock_connections", gauge, {"source", ""}, "Connections open now."},
+    {"penstock_messages_refused_total",
+     counter,
+     {"source", "reason"},
+     "Messages refused whole; their events are counted nowhere."},
+    {"penstock_auth_failures_total",
+     counter,
+     {"source", "reason"},
+     "Handshakes and requests refused for their key, password, token or certificate."},
+    {"penstock_spool_bytes", gauge, {"stream", ""}, "Bytes of the stream's files (or memory)."},
+    {"penstock_oldest_pending_seconds",
+     gauge,
+     {"stream", ""},
+     "Age of the oldest event not yet delivered; 0 when there is none."},
+    {"penstock_put_requests_total",
+     counter,
+     {"stream", "result"},
+     "Requests to the service, by result."},
+    {"penstock_put_records_total",
+     counter,
+     {"stream", "result"},
+     "Records in these requests, by result; a record sent again counts again."},
+    {"penstock_put_latency_seconds",
+     histogram,
+     {"stream", ""},
+     "From sending a request to having its whole answer."},
+    {"penstock_shard_throttled_total",
+     counter,
+     {"stream", "shard"},
+     "Records refused because a shard was at its limit."},
+    {"penstock_certificate_expiry_seconds",
+     gauge,
+     {"name", ""},
+     "Seconds until a certificate expires; negative when it has."},
+    {"penstock_credentials_expiry_seconds",
+     gauge,
+     {"", ""},
+     "Seconds until the AWS credentials expire; absent when they do not."},
+    {"penstock_memory_bytes", gauge, {"", ""}, "Resident memory of the process."},
+    {"penstock_config_reloads_total",
+     counter,
+     {"result", ""},
+     "Reloads of the configuration: ok, failed (nothing was changed)."},
+    {"penstock_build_info", gauge, {"version", ""}, "Always 1."},
+};
+
+std::string_view name_of(Type type) {
+  switch (type) {
+    case counter:
+      return "counter";
+    case gauge:
+      return "gauge";
+    case histogram:
+      return "histogram";
+  }
+  return "gauge";
+}
+
+}  // namespace
+
+std::span<const Descriptor> descriptors() { return kDescriptors; }
+
+const Descriptor& descriptor_of(std::string_view name) {
+  const Descriptor* found = nullptr;
+  for (const Descriptor& each : kDescriptors) {
+    if (each.name == name) found = &each;
+  }
+  CHECK(found != nullptr);
+  return *found;
+}
+
+std::string metrics_reference() {
+  std::string out =
+      "# Metrics\n\n"
+      "`GET /metrics` on the admin port (9880), in Prometheus' text format. Printed from\n"
+      "`src/metrics/registry.cc`; a test compares. `source` and `stream` are the configuration's\n"
+      "names. The events' numbers of one scrape come from one look at one ledger, so they add up\n"
+      "at every scrape.\n\n"
+      "| name | type | labels | |\n| --- | --- | --- | --- |\n";
+  for (const Descriptor& each : kDescriptors) {
+    out += "| `" + std::string(each.name) + "` | " + std::string(name_of(each.type)) + " | ";
+    if (!each.labels[0].empty()) out += "`" + std::string(each.labels[0]) + "`";
+    if (!each.labels[1].empty()) out += ", `" + std::string(each.labels[1]) + "`";
+    out += " | " + std::string(each.help) + " |\n";
+  }
+  return out;
+}
+
+}  // namespace penstock::metrics
