@@ -1,0 +1,54 @@
+// Server: the admin port. GET and HEAD of /healthz, /readyz, /metrics, /api/status and /.
+//
+// Plain HTTP/1.1 on a thread of its own, so that probes are answered however busy the others are.
+// Everything is bounded: connections (the one that has been silent longest makes room for a new
+// one, so that nobody can lock the probes out), header size, and time for each step.
+//
+// Ownership: holds references to what it asks; these outlive it. Thread: start and stop from one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "admin/health.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "metrics/counter.h"
+#include "metrics/status.h"
+#include "record/ledger.h"
+
+namespace penstock::admin {
+
+struct ServerOptions {
+  std::string host = "0.0.0.0";
+  uint16_t port = 9880;  // 0: the system chooses
+  size_t connections_max = 64;
+  milliseconds request_timeout{10'000};  // from its first byte to the end of the answer
+  milliseconds idle_timeout{120'000};    // between requests; Prometheus asks every 15 to 60 s
+  std::string version;
+};
+
+// What it asks; all must outlive the server.
+struct ServerSources {
+  Health& health;
+  const record::Ledger& ledger;
+  const metrics::Metrics& metrics;
+  const metrics::StatusSource& status;
+  const Clock& clock = Clock::system();
+};
+
+class Server {
+ public:
+  // Listens and starts its thread. The error names the address and why.
+  [[nodiscard]] static Result<std::unique_ptr<Server>, Error> start(ServerOptions options,
+                                                                    ServerSources sources);
+  virtual ~Server() = default;
+
+  [[nodiscard]] virtual uint16_t port() const = 0;
+  // Closes everything and joins the thread. Idempotent; the destructor calls it.
+  virtual void stop() = 0;
+};
+
+}  // namespace penstock::admin
