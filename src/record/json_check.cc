@@ -7,37 +7,16 @@
 namespace penstock::record {
 namespace {
 
-// A bit for each of 16 bytes that ends a string or needs a closer look: `"`, `\`, below 0x20, from
-// 0x80.
-inline uint32_t special_bytes(const uint8_t* at) {
-#if defined(__SSE2__)
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-  // Signed: bytes from 0x80 are negative, so one comparison finds them and the controls.
-  const __m128i control_or_high = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-  return static_cast<uint32_t>(
-      _mm_movemask_epi8(_mm_or_si128(control_or_high, _mm_or_si128(quote, backslash))));
-#else
-  uint32_t mask = 0;
-  for (uint32_t i = 0; i < 16; ++i) {
-    const bool special = at[i] < 0x20 || at[i] >= 0x80 || at[i] == '"' || at[i] == '\\';
-    mask |= static_cast<uint32_t>(special) << i;
-  }
-  return mask;
-#endif
-}
-
 inline bool is_digit(uint8_t byte) { return static_cast<uint8_t>(byte - '0') < 10; }
 inline bool is_hex(uint8_t byte) {
   return is_digit(byte) || static_cast<uint8_t>((byte | 0x20) - 'a') < 6;
 }
 
-// PERF: nothing is bounds-checked but blocks of strings: the zero at end_ fits no rule of the
+// PERF: nothing is bounds-checked but the marks of strings: the zero at end_ fits no rule of the
 // grammar, so every path stops there. 1 KB OpenShift records: see json_body_bench.
 class Checker {
  public:
-  explicit Checker(const uint8_t* end) : end_(end) {}
+  Checker(const uint8_t* at, const uint8_t* end) : end_(end), specials_(at, end) {}
 
   JsonChecked check(const uint8_t* at) {
     at = value(at);
@@ -132,14 +111,7 @@ class Checker {
   // at: behind the opening quote.
   const uint8_t* string(const uint8_t* at) {
     for (;;) {
-      const uint32_t special = special_bytes(at);
-      if (special == 0) {
-        at += 16;
-        if (at >= end_) return fail(end_);
-        continue;
-      }
-      at += __builtin_ctz(special);
-      if (at >= end_) return fail(end_);
+      at = specials_.find(at);
       if (*at == '"') return at + 1;
       at = *at == '\\' ? escape(at + 1) : *at >= 0x80 ? not_ascii(at) : fail(at);
       if (at == nullptr) return nullptr;
@@ -207,6 +179,7 @@ class Checker {
   }
 
   const uint8_t* const end_;
+  MarkedBytes<string_specials> specials_;
   uint32_t depth_ = 0;
   uint64_t kinds_ = 0;  // the lowest bit is the innermost container: 1 for an object
   static_assert(kNestingMax <= 64);
@@ -217,7 +190,7 @@ class Checker {
 
 }  // namespace
 
-JsonChecked check_json(const uint8_t* at, const uint8_t* end) { return Checker(end).check(at); }
+JsonChecked check_json(const uint8_t* at, const uint8_t* end) { return Checker(at, end).check(at); }
 
 void append_repaired_utf8(ByteBuffer& out, ByteView text) {
   const uint8_t* at = text.data();

@@ -28,7 +28,7 @@ struct JsonChecked {
 };
 
 // at: where the value begins (no space before it). What follows the value is not looked at.
-// *end must be 0 and kPadding bytes behind it readable: see terminate().
+// *end must be readable and 0: see terminate().
 [[nodiscard]] JsonChecked check_json(const uint8_t* at, const uint8_t* end);
 
 // Puts the zero behind the buffer's bytes that check_json needs, without making it one of them.

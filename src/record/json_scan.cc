@@ -84,13 +84,13 @@ void append_utf8(std::string& out, uint32_t code_point) {
   }
 }
 
-const uint8_t* skip_json_value(const uint8_t* at, const uint8_t* end) {
+const uint8_t* skip_json_value(Quotes& quotes, const uint8_t* at, const uint8_t* end) {
   uint64_t depth = 0;
   while (at != end) {
     switch (*at) {
       case '"': {
         bool escaped = false;
-        at = find_string_end(at + 1, end, escaped);
+        at = find_string_end(quotes, at + 1, end, escaped);
         if (at == end) return end;
         ++at;
         if (depth == 0) return at;

@@ -124,6 +124,11 @@ class FieldSearch {
 
   // at: behind the opening brace. Returns behind the closing one, or nullptr: all are found.
   const uint8_t* json_object(const FieldSet::Node& node, const uint8_t* at, const uint8_t* end);
+  void json(const FieldSet::Node& node, const uint8_t* at, const uint8_t* end) {
+    record::Quotes quotes(at, end);
+    quotes_ = &quotes;
+    json_object(node, at, end);
+  }
   // False: all are found (or the map is not whole).
   bool msgpack_map(const FieldSet::Node& node, MsgpackCursor& cursor, uint32_t pairs);
 
@@ -150,6 +155,7 @@ class FieldSearch {
   }
 
   std::span<FieldValue> found_;
+  record::Quotes* quotes_ = nullptr;
   uint32_t left_;
   std::string scratch_;
 };
@@ -159,7 +165,7 @@ const uint8_t* FieldSearch::json_value(const Node& node, const uint8_t* at, cons
   const uint8_t* behind = nullptr;
   switch (*at) {
     case '"': {
-      const uint8_t* const close = record::find_string_end(at + 1, end, value.escaped);
+      const uint8_t* const close = record::find_string_end(*quotes_, at + 1, end, value.escaped);
       value.kind = Kind::text;
       value.raw = as_text({at + 1, static_cast<size_t>(close - at - 1)});
       behind = close == end ? end : close + 1;
@@ -169,13 +175,13 @@ const uint8_t* FieldSearch::json_value(const Node& node, const uint8_t* at, cons
       value.kind = Kind::object;
       if (store(node, value)) return nullptr;
       if (!node.children.empty()) return json_object(node, at + 1, end);
-      return record::skip_json_value(at, end);
+      return record::skip_json_value(*quotes_, at, end);
     case '[':
       value.kind = Kind::array;
-      behind = record::skip_json_value(at, end);
+      behind = record::skip_json_value(*quotes_, at, end);
       break;
     default:
-      behind = record::skip_json_value(at, end);
+      behind = record::skip_json_value(*quotes_, at, end);
       value.kind = *at == 'n'                 ? Kind::null
                    : *at == 't' || *at == 'f' ? Kind::boolean
                                               : Kind::number;
@@ -190,7 +196,7 @@ const uint8_t* FieldSearch::json_object(const Node& node, const uint8_t* at, con
     if (at != end && *at == ',') at = record::skip_json_space(at + 1, end);
     if (at == end || *at != '"') return at == end ? end : at + 1;  // the closing brace
     bool escaped = false;
-    const uint8_t* const close = record::find_string_end(at + 1, end, escaped);
+    const uint8_t* const close = record::find_string_end(*quotes_, at + 1, end, escaped);
     if (close == end) return end;
     std::string_view key = as_text({at + 1, static_cast<size_t>(close - at - 1)});
     if (escaped) key = record::unescape_json(key, scratch_);
@@ -199,7 +205,8 @@ const uint8_t* FieldSearch::json_object(const Node& node, const uint8_t* at, con
     if (at == end || *at != ':') return end;
     at = record::skip_json_space(at + 1, end);
     if (at == end) return end;
-    at = child == nullptr ? record::skip_json_value(at, end) : json_value(*child, at, end);
+    at =
+        child == nullptr ? record::skip_json_value(*quotes_, at, end) : json_value(*child, at, end);
     if (at == nullptr) return nullptr;
   }
 }
@@ -246,7 +253,7 @@ void FieldSet::find(ByteView record, Encoding encoding, std::span<FieldValue> fo
   if (encoding == Encoding::json) {
     const uint8_t* const end = record.data() + record.size();
     const uint8_t* at = record::skip_json_space(record.data(), end);
-    if (at != end && *at == '{') search.json_object(root_, at + 1, end);
+    if (at != end && *at == '{') search.json(root_, at + 1, end);
   } else {
     MsgpackCursor cursor(record);
     MsgpackToken token;

@@ -1,0 +1,98 @@
+#include "protocol/json_entries.h"
+
+#include <algorithm>
+
+#include "base/big_endian.h"
+#include "encode/base64.h"
+#include "encode/json_writer.h"
+#include "record/event.h"
+#include "record/json_check.h"
+#include "record/utf8.h"
+
+namespace penstock::protocol {
+namespace {
+
+// Room for the entries of objects of 1 KB without growing; smaller ones grow it.
+size_t initial_capacity(size_t size_expected, size_t size_max) {
+  return std::min(size_expected + size_expected / 64 + record::kJsonEntryHead, size_max);
+}
+
+// Text that a person can read in a dead letter, and that grows by escapes to twice its size at
+// most.
+bool is_readable(ByteView bytes) {
+  const bool has_controls = std::any_of(bytes.begin(), bytes.end(), [](uint8_t byte) {
+    return byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
+  });
+  return !has_controls && record::is_utf8(bytes.data(), bytes.data() + bytes.size());
+}
+
+}  // namespace
+
+JsonEntries::JsonEntries(record::EventTime time, size_t size_max, size_t size_expected)
+    : time_(time), size_max_(size_max) {
+  batch_.encoding = record::Encoding::json;
+  if (size_expected > 0) batch_.storage.reserve(initial_capacity(size_expected, size_max));
+}
+
+// Grown by doubling, but never beyond the bound that the caller has reserved memory for.
+bool JsonEntries::make_room(size_t object_size) {
+  const size_t needed = batch_.storage.size() + record::json_entry_size(object_size);
+  is_full_ = is_full_ || needed > size_max_;
+  if (is_full_) return false;
+  const size_t capacity = batch_.storage.capacity();
+  if (needed > capacity)
+    batch_.storage.reserve(std::min(std::max(2 * capacity, needed), size_max_));
+  return true;
+}
+
+ByteBuffer& JsonEntries::open() {
+  open_at_ = batch_.storage.size();
+  record::append_json_entry(batch_.storage, time_, {});
+  return batch_.storage;
+}
+
+void JsonEntries::close() {
+  ByteBuffer& out = batch_.storage;
+  if (out.size() > size_max_) {
+    is_full_ = true;
+    return drop();
+  }
+  const size_t size = out.size() - open_at_ - record::kJsonEntryHead;
+  CHECK(size <= UINT32_MAX);
+  store_be(out.data() + open_at_ + record::kJsonEntryHead - 4, static_cast<uint32_t>(size));
+  ++batch_.event_count;
+}
+
+void JsonEntries::add(ByteView object) {
+  if (!make_room(object.size())) return;
+  record::append_json_entry(batch_.storage, time_, object);
+  ++batch_.event_count;
+}
+
+void JsonEntries::add_repaired(ByteView object) {
+  if (!make_room(object.size())) return;
+  record::append_repaired_utf8(open(), object);
+  close();
+}
+
+void JsonEntries::add_malformed(ByteView bytes) {
+  if (!make_room(bytes.size())) return;
+  ByteBuffer& out = open();
+  if (is_readable(bytes)) {
+    out.append("{\"malformed\":");
+    encode::append_json_string(out, as_text(bytes));
+    out.append("}");
+  } else {
+    out.append("{\"malformed_base64\":\"");
+    encode::append_base64(out, bytes);
+    out.append("\"}");
+  }
+  close();
+}
+
+record::Batch JsonEntries::take() {
+  batch_.entries_size = batch_.storage.size();
+  return std::move(batch_);
+}
+
+}  // namespace penstock::protocol

@@ -1,0 +1,54 @@
+// JsonEntries: builds a batch of json entries, each one JSON object, up to a bound on their bytes.
+//
+// Thread: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "record/batch.h"
+#include "record/event_time.h"
+
+namespace penstock::protocol {
+
+class JsonEntries {
+ public:
+  // size_max: what the entries may come to. One more than fits is left out and is_full() from then
+  // on: the owner gives up. size_expected: of the objects together; 0: room is made as it is
+  // needed.
+  JsonEntries(record::EventTime time, size_t size_max, size_t size_expected);
+
+  void set_time(record::EventTime time) { time_ = time; }
+
+  void add(ByteView object);
+  // The same with each maximal invalid part of UTF-8 replaced by U+FFFD.
+  void add_repaired(ByteView object);
+  // What was no JSON object, as {"malformed":"…"} or {"malformed_base64":"…"}.
+  void add_malformed(ByteView bytes);
+
+  // For objects that are written in place: open() appends the entry's head and returns the buffer
+  // to append the object to, close() fills in its size, drop() takes an open entry back.
+  ByteBuffer& open();
+  void close();
+  void drop() { batch_.storage.resize(open_at_); }
+
+  [[nodiscard]] bool is_full() const { return is_full_; }
+  [[nodiscard]] size_t size() const { return batch_.storage.size(); }
+  [[nodiscard]] size_t size_max() const { return size_max_; }
+  [[nodiscard]] uint32_t count() const { return batch_.event_count; }
+
+  // Encoding, count and entries are filled in; the rest is the caller's.
+  [[nodiscard]] record::Batch take();
+
+ private:
+  [[nodiscard]] bool make_room(size_t object_size);
+
+  record::Batch batch_;
+  record::EventTime time_;
+  size_t size_max_;
+  size_t open_at_ = 0;
+  bool is_full_ = false;
+};
+
+}  // namespace penstock::protocol
