@@ -64,6 +64,12 @@ async function main() {
   process.exit(0);
 }
 
+// A connection refused for good leaves the promises pending and nothing to wait for: node would end with 0.
+process.on("beforeExit", () => {
+  process.stderr.write("fluent_logger.js: the server ended the connection before every event was acknowledged\n");
+  process.exit(1);
+});
+
 main().catch(error => {
   process.stderr.write(`fluent_logger.js: ${error}\n`);
   process.exit(1);
