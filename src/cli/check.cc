@@ -1,0 +1,88 @@
+// `penstock check`: what is wrong with the configuration, and what penstock makes of it.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "base/clock.h"
+#include "cli/configuration_summary.h"
+#include "cli/subcommands.h"
+#include "config/loader.h"
+#include "net/tls_context.h"
+
+namespace penstock::cli {
+namespace {
+
+using config::Problem;
+using config::Severity;
+
+struct CheckOptions {
+  std::string config_file;
+};
+
+void print(const Problem& problem) {
+  const bool warning = problem.severity == Severity::warning;
+  std::fprintf(stderr, "%s%s\n", warning ? "warning: " : "error: ", to_string(problem).c_str());
+}
+
+// Whether certificates and keys load and belong together; the loader only looks whether they are
+// there.
+std::vector<Problem> check_certificates(const config::Config& config) {
+  constexpr auto kSoon = std::chrono::hours(24 * 14);
+  std::vector<Problem> problems;
+  config::for_each_source(config, [&](const config::SourceOptions& source) {
+    if (!source.tls) return;
+    Problem problem;
+    problem.file = config.file;
+    problem.key = "source " + source.name + ", tls";
+    const auto context =
+        net::TlsContext::load({source.tls->cert, source.tls->key, source.tls->client_ca,
+                               source.tls->min_version == config::TlsVersion::tls_1_3});
+    if (!context) {
+      problem.message = context.error().message;
+      problems.push_back(std::move(problem));
+      return;
+    }
+    const auto left = (*context)->expiry() - Clock::system().wall();
+    if (left > kSoon) return;
+    problem.severity = Severity::warning;
+    problem.message = source.tls->cert + (left.count() < 0 ? " has expired" : " expires soon");
+    problem.cure = "renew it; it is taken up without a restart";
+    problems.push_back(std::move(problem));
+  });
+  return problems;
+}
+
+int check(const CheckOptions& options) {
+  const config::LoadResult loaded =
+      config::load(options.config_file, config::Environment::of_process());
+  if (!loaded) {
+    for (const Problem& problem : loaded.error()) print(problem);
+    return kWrongUsage;
+  }
+  for (const Problem& problem : loaded->warnings) print(problem);
+  const std::vector<Problem> certificates = check_certificates(loaded->config);
+  for (const Problem& problem : certificates) print(problem);
+  if (config::has_error(certificates)) return kWrongUsage;
+  std::fputs(configuration_summary(loaded->config).c_str(), stdout);
+  return std::fflush(stdout) == 0 ? kDone : kFailed;
+}
+
+}  // namespace
+
+void register_check(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<CheckOptions>();
+  CLI::App* const check_command = app.add_subcommand(
+      "check", "Say what is wrong with the configuration: file, line, key and cure");
+  check_command
+      ->add_option("--config", options->config_file,
+                   "Configuration file (default /etc/penstock/penstock.yaml if it exists, else "
+                   "the environment alone)")
+      ->type_name("FILE");
+  check_command->footer(
+      "Exits 0 when penstock could run with it (warnings may be told), 2 when not.\n"
+      "Example:\n"
+      "  penstock check --config penstock.yaml");
+  check_command->callback([options, &exit_code] { exit_code = check(*options); });
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,26 @@
+// `penstock run`: forwards until it is told to stop.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/subcommands.h"
+#include "daemon/run.h"
+
+namespace penstock::cli {
+
+void register_run(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<daemon::RunOptions>();
+  CLI::App* const run = app.add_subcommand("run", "Forward until SIGTERM or SIGINT, then drain");
+  run->add_option("--config", options->config_file,
+                  "Configuration file (default /etc/penstock/penstock.yaml if it exists, else the "
+                  "environment alone)")
+      ->type_name("FILE");
+  run->footer(
+      "SIGHUP reloads the configuration; watched files are taken up by themselves.\n"
+      "A second SIGTERM, or SIGINT, skips the waits of the drain.\n"
+      "Examples:\n"
+      "  penstock run --config penstock.yaml\n"
+      "  LOGGINGNAMES='projects audit' KINESIS_STREAM_NAME='my-apps my-audit' penstock run");
+  run->callback([options, &exit_code] { exit_code = daemon::run_daemon(*options); });
+}
+
+}  // namespace penstock::cli
