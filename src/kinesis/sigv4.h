@@ -33,10 +33,10 @@ class Signer {
   };
   struct Request {
     std::string_view method = "POST";
-    std::string_view path = "/";      // as it stands in the URL, already percent-encoded
-    std::string_view query = {};      // canonical: sorted and encoded
-    std::span<const Header> headers = {};  // all that are signed, sorted by name, host and x-amz-date
-                                      // (the same time as below) among them
+    std::string_view path = "/";           // as it stands in the URL, already percent-encoded
+    std::string_view query = {};           // canonical: sorted and encoded
+    std::span<const Header> headers = {};  // all that are signed, sorted by name, host and
+                                           // x-amz-date (the same time as below) among them
     std::string_view payload_sha256;  // sha256_hex(body)
   };
 
