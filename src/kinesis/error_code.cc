@@ -113,7 +113,12 @@ std::string_view bare_error_code(std::string_view code) {
   if (const size_t hash = code.rfind('#'); hash != std::string_view::npos) {
     code = code.substr(hash + 1);
   }
-  return code.substr(0, 128);
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  const auto* end = std::find_if_not(code.begin(), code.end(), is_part);
+  return code.substr(0, std::min<size_t>(static_cast<size_t>(end - code.begin()), 128));
 }
 
 PutError classify_error(std::string_view code, int status, std::string_view message) {

@@ -10,7 +10,8 @@
 
 namespace penstock::kinesis {
 
-// "com.amazonaws.kinesis.v20131202#ResourceNotFoundException:http://…" to the bare name.
+// "com.amazonaws.kinesis.v20131202#ResourceNotFoundException:http://…" to the bare name: at
+// most 128 letters, digits and "._-".
 [[nodiscard]] std::string_view bare_error_code(std::string_view code);
 
 // What a request refused with this code and status came to. code: bare, or "" when none was given.

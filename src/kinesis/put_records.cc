@@ -306,7 +306,7 @@ void PutAnswerReader::read_error(const net::HttpResponse& response, PutAnswer& a
     read_cbor_error(body, error);
   } else if (body[0] == '<') {
     XmlError xml = read_xml_error(body);
-    error = {std::move(xml.code), std::move(xml.message)};
+    error = {std::string(bare_error_code(xml.code)), std::move(xml.message)};
   } else {
     if (!json_) json_ = std::make_unique<Json>();
     json_->read_error(body, error);
