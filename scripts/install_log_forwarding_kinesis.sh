@@ -1,0 +1,308 @@
+#!/usr/bin/env bash
+# Installs penstock in an OpenShift cluster and wires OpenShift Logging's collector to it. See --help.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib/cluster.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib/cluster.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/collector_wiring.sh
+source "$LIB/collector_wiring.sh"
+
+CHART=$(cd "$LIB/../../deploy/helm/penstock" && pwd)
+
+usage() {
+  cat <<'TEXT'
+Forwards the cluster's application, infrastructure and audit logs to AWS Kinesis Data Streams.
+
+usage: install_log_forwarding_kinesis.sh [options]
+
+Environment:
+  LOGGINGNAMES         which logs, of: projects operations audit          (required)
+  KINESIS_STREAM_NAME  their streams, in the same order                   (required; one alone takes everything)
+  KINESIS_REGION       the streams' region                                (required)
+  AWS_KEY_ID, AWS_SEC_KEY   an IAM user's key pair; not with --role-arn or --aws-secret
+  SHARED_KEY           of the collector's handshake; made when absent
+  NAMESPACE            where the forwarder runs                           (openshift-logging)
+
+Options:
+  --image IMAGE        what to run  (image-registry.openshift-image-registry.svc:5000/NAMESPACE/log-forwarding-kinesis:VERSION)
+  --role-arn ARN       use an IAM role through the cluster's token issuer (STS) instead of keys
+  --aws-secret NAME    use a Secret of yours that has the key `credentials` (a shared credentials file)
+  --output http|otlp   how a collector of OpenShift Logging 6 sends        (http)
+  --storage-class C    of the spool volumes                                (the cluster's default)
+  --emptydir           no volumes: what a deleted pod holds is lost
+  --values FILE        more values for the Helm chart; may be repeated
+  --skip-stream-check  do not ask whether the streams can be reached
+  --timeout T          for each wait                                       (10m)
+  --dry-run            show all it would do, change nothing
+  --help
+
+Installing twice changes nothing; a run that was cut short is finished by the next.
+
+Examples:
+  export AWS_KEY_ID=AKIA… AWS_SEC_KEY=… KINESIS_REGION=us-east-1
+  export LOGGINGNAMES="projects operations audit"
+  export KINESIS_STREAM_NAME="my-stream-projects my-stream-operations my-stream-audit"
+  ./scripts/install_log_forwarding_kinesis.sh --dry-run
+  ./scripts/install_log_forwarding_kinesis.sh
+
+  ./scripts/install_log_forwarding_kinesis.sh --role-arn arn:aws:iam::123456789012:role/penstock
+TEXT
+}
+
+IMAGE="" ROLE_ARN="" OWN_AWS_SECRET="" OUTPUT=auto STORAGE_CLASS="" VOLUME=persistent CHECK_STREAMS=1
+TIMEOUT=600 VALUE_FILES=()
+
+parse_arguments() {
+  while (($#)); do
+    case $1 in
+      --help | -h) usage; exit 0 ;;
+      --dry-run) DRY_RUN=1 ;;
+      --skip-stream-check) CHECK_STREAMS="" ;;
+      --emptydir) VOLUME=emptyDir ;;
+      --image | --role-arn | --aws-secret | --output | --storage-class | --values | --timeout)
+        (($# > 1)) || usage_error "$1 needs a value"
+        case $1 in
+          --image) IMAGE=$2 ;;
+          --role-arn) ROLE_ARN=$2 ;;
+          --aws-secret) OWN_AWS_SECRET=$2 ;;
+          --output) OUTPUT=$2; [[ $2 == http || $2 == otlp ]] || usage_error "--output is http or otlp, not '$2'" ;;
+          --storage-class) STORAGE_CLASS=$2 ;;
+          --values) [[ -r $2 ]] || usage_error "cannot read the values file '$2'"; VALUE_FILES+=(--values "$2") ;;
+          --timeout) TIMEOUT=$(seconds_of "$2") ;;
+        esac
+        shift ;;
+      *) usage_error "unknown argument '$1'" ;;
+    esac
+    shift
+  done
+}
+
+check_environment() {
+  local name
+  for name in LOGGINGNAMES KINESIS_STREAM_NAME KINESIS_REGION; do
+    [[ -n ${!name:-} ]] || usage_error "the environment variable $name is not set"
+  done
+  read -ra LOG_NAMES <<<"$LOGGINGNAMES"
+  read -ra STREAM_NAMES <<<"$KINESIS_STREAM_NAME"
+  ((${#LOG_NAMES[@]} == ${#STREAM_NAMES[@]} || ${#STREAM_NAMES[@]} == 1)) ||
+    usage_error "LOGGINGNAMES names ${#LOG_NAMES[@]} kinds of logs (${LOG_NAMES[*]}) but KINESIS_STREAM_NAME ${#STREAM_NAMES[@]} streams (${STREAM_NAMES[*]}); name one stream for each, or one for all"
+  for name in "${LOG_NAMES[@]}"; do
+    [[ " projects operations audit application infrastructure " == *" $name "* ]] ||
+      usage_error "LOGGINGNAMES: '$name' is not one of projects, operations, audit"
+  done
+  if [[ -z $ROLE_ARN && -z $OWN_AWS_SECRET ]]; then
+    [[ -n ${AWS_KEY_ID:-} && -n ${AWS_SEC_KEY:-} ]] ||
+      usage_error "AWS_KEY_ID and AWS_SEC_KEY are not both set; set them, or use --role-arn or --aws-secret"
+  fi
+  # Fluentd pastes the key into its configuration and evaluates it there.
+  [[ ${SHARED_KEY:-x} =~ ^[A-Za-z0-9_-]+$ ]] || usage_error "SHARED_KEY may contain letters, digits, '-' and '_' only"
+}
+
+# The types in the collectors' words, as JSON.
+log_types() {
+  printf '%s\n' "${LOG_NAMES[@]}" | jq -Rnc '[inputs | {projects: "application", operations: "infrastructure"}[.] // .] | unique'
+}
+
+check_cluster() {
+  step "looking at the cluster"
+  [[ -n $(kube get namespace "$NAMESPACE" --ignore-not-found -o name) ]] ||
+    die "namespace $NAMESPACE does not exist. Cure: install OpenShift Logging first, or set NAMESPACE to one that exists ('oc create namespace $NAMESPACE')"
+  find_generation "$OUTPUT"
+  WIRING=$(jq -c --argjson types "$(log_types)" '.types = $types' <<<"$WIRING")
+  say "  found $(way_in_words "$(wiring .way)")"
+  if [[ $(wiring .way) == logforwarding ]] &&
+    jq -e '(.types | index("application") == null) != (.types | index("infrastructure") == null)' <<<"$WIRING" >/dev/null; then
+    die "this collector sends the infrastructure's container logs along with the applications': LOGGINGNAMES must have both projects and operations, or neither"
+  fi
+  check_permissions
+  local kind
+  for kind in service statefulset serviceaccount; do
+    get "$kind" "$NAME" "$NAMESPACE" |
+      jq -e --arg name "$NAME" '. == null or .metadata.annotations["meta.helm.sh/release-name"] == $name' >/dev/null ||
+      die "$kind/$NAME exists in $NAMESPACE and belongs to something else. Cure: remove it (the predecessor's uninstall script, if it is its), or choose another NAMESPACE"
+  done
+}
+
+check_permissions() {
+  local verb resource
+  {
+    for resource in secrets configmaps services serviceaccounts statefulsets.apps persistentvolumeclaims \
+      horizontalpodautoscalers.autoscaling poddisruptionbudgets.policy networkpolicies.networking.k8s.io; do
+      for verb in get create update patch delete; do echo "$verb $resource $NAMESPACE"; done
+    done
+    for verb in get create update; do
+      case $(wiring .way) in
+        logforwarding) echo "$verb logforwardings.logging.openshift.io $LOGGING_NAMESPACE" ;;
+        ownD) echo "$verb clusterlogforwarders.observability.openshift.io $NAMESPACE" ;;
+        *) echo "$verb clusterlogforwarders.logging.openshift.io $LOGGING_NAMESPACE" ;;
+      esac
+    done
+    [[ $(wiring .way) == ownD ]] || echo "create secrets $(collector_secret_namespace)"
+    [[ $(wiring .way) != logforwarding ]] || echo "update clusterloggings.logging.openshift.io $LOGGING_NAMESPACE"
+    [[ $(wiring .way) != own* ]] || echo "create clusterrolebindings.rbac.authorization.k8s.io $NAMESPACE"
+  } | need_permissions
+}
+
+# With the caller's own identity, when the AWS CLI is here; else the pod is asked later.
+check_streams() {
+  local stream answer
+  [[ -n $CHECK_STREAMS ]] || return 0
+  if [[ -n $ROLE_ARN || -n $OWN_AWS_SECRET ]] || ! command -v aws >/dev/null; then
+    CHECK_STREAMS=in-cluster
+    return 0
+  fi
+  step "asking whether the streams can be reached"
+  for stream in "${STREAM_NAMES[@]}"; do
+    answer=$(AWS_ACCESS_KEY_ID=$AWS_KEY_ID AWS_SECRET_ACCESS_KEY=$AWS_SEC_KEY AWS_SESSION_TOKEN="" AWS_PAGER="" \
+      aws kinesis describe-stream-summary --stream-name "$stream" --region "$KINESIS_REGION" 2>&1 >/dev/null) ||
+      die "stream $stream in $KINESIS_REGION: $(tr '\n' ' ' <<<"$answer")
+    Cure: check KINESIS_STREAM_NAME, KINESIS_REGION and the keys' policy ('penstock iam-policy'), or use --skip-stream-check"
+  done
+  CHECK_STREAMS=""
+}
+
+check_streams_in_cluster() {
+  [[ $CHECK_STREAMS == in-cluster && -z $DRY_RUN ]] || return 0
+  step "asking the forwarder whether it reaches the streams"
+  local answer
+  answer=$(kube exec -n "$NAMESPACE" "$NAME-0" -c penstock -- /usr/bin/penstock check --online --config /etc/penstock/penstock.yaml 2>&1) ||
+    die "the forwarder runs but does not reach what it needs; nothing was wired:
+    ${answer//$'\n'/$'\n'    }
+    Cure that and run this again, or use --skip-stream-check"
+}
+
+make_secrets() {
+  step "secrets"
+  if [[ -z $ROLE_ARN && -z $OWN_AWS_SECRET ]]; then
+    jq -n '{credentials: ("[default]\naws_access_key_id = \(env.AWS_KEY_ID)\naws_secret_access_key = \(env.AWS_SEC_KEY)\n" | @base64)}' |
+      ensure_secret "$NAMESPACE" "$AWS_SECRET"
+  fi
+  local current
+  current=$(get secret "$AUTH_SECRET" "$NAMESPACE")
+  if [[ -n ${SHARED_KEY:-} && $current != null ]]; then
+    jq -e '.data.shared_key == null or .data.shared_key == (env.SHARED_KEY | @base64)' <<<"$current" >/dev/null ||
+      die "SHARED_KEY is not the one that is installed. Cure: change it with update_log_forwarding-secure_secret.sh, which keeps old and new valid until every collector has the new one"
+  fi
+  FRESH_KEY=${SHARED_KEY:-$(random_key)} FRESH_TOKEN=$(random_key) CURRENT=$current jq -n '
+    (env.CURRENT | fromjson | .data // {}) as $now
+    | ($now.shared_key // (env.FRESH_KEY | @base64)) as $key | ($now.http_token // (env.FRESH_TOKEN | @base64)) as $token
+    | {shared_key: $key, shared_key_previous: ($now.shared_key_previous // $key),
+       http_token: $token, http_token_previous: ($now.http_token_previous // $token)}' |
+    ensure_secret "$NAMESPACE" "$AUTH_SECRET"
+}
+
+chart_values() {
+  local version=${IMAGE##*/}
+  jq -n --arg name "$NAME" --arg region "$KINESIS_REGION" --arg role "$ROLE_ARN" --arg secret "${OWN_AWS_SECRET:-$AWS_SECRET}" \
+    --arg image "$IMAGE" --arg tagged "$version" --arg class "$STORAGE_CLASS" --arg volume "$VOLUME" --arg ns "$NAMESPACE" \
+    --arg auth "$AUTH_SECRET" --argjson wiring "$WIRING" \
+    --argjson names "$(jq -nc '$ARGS.positional' --args "${LOG_NAMES[@]}")" \
+    --argjson streams "$(jq -nc '$ARGS.positional' --args "${STREAM_NAMES[@]}")" '
+    def image: if $image == "" then {repository: "image-registry.openshift-image-registry.svc:5000/\($ns)/\($name)"}
+      elif $image | contains("@") then $image | split("@") | {repository: .[0], digest: .[1]}
+      elif $tagged | contains(":") then {repository: ($image | sub(":[^:]*$"; "")), tag: ($tagged | split(":")[1])}
+      else {repository: $image} end;
+    {fullnameOverride: $name, image: image, auth: {existingSecret: $auth},
+     aws: ({region: $region} + if $role != "" then {role: {arn: $role}} else {existingSecret: $secret} end),
+     spool: ({volume: $volume} + if $class != "" then {storageClass: $class} else {} end),
+     config: (if ($streams | length) == 1
+       then {streams: {all: {name: $streams[0]}}, routes: [{stream: "all"}]}
+       else {streams: ([range($names | length) | {key: $names[.], value: {name: $streams[.]}}] | from_entries),
+             routes: [$names[] | {log_type: ., stream: .}]} end)}
+    + if $wiring.way == "ownV1" or $wiring.way == "ownD" then {collector: {create: true, clusterRoles: [$wiring.types[] | "collect-\(.)-logs"]}} else {} end
+    + if $wiring.way == "ownD" then {sources: {http: {serviceAccounts: ["\($ns)/\($name)-collector"]}}} else {} end'
+}
+
+install_chart() {
+  step "the forwarder"
+  local folder status answer
+  folder=$(mktemp -d); trap 'rm -rf "$folder"' RETURN
+  chart_values >"$folder/values.json"
+  local release=("$NAME" "$CHART" -n "$NAMESPACE" --values "$folder/values.json" "${VALUE_FILES[@]}")
+  status=$(release_status)
+  if [[ $status == pending-* && -z $DRY_RUN ]]; then
+    # Cut short. What it made is adopted by the next try, so the Service keeps its address.
+    kube delete secret -n "$NAMESPACE" -l "owner=helm,name=$NAME,status=$status" >/dev/null
+  fi
+  answer=$(helm upgrade --install "${release[@]}" --dry-run -o json 2>"$folder/errors") ||
+    die "the chart does not fit this cluster: $(cat "$folder/errors")"
+  if [[ -n $DRY_RUN ]]; then
+    say "would install the chart with:"
+    sed 's/^/    /' "$folder/values.json" >&2
+    jq -r .manifest <<<"$answer"
+    return
+  fi
+  if [[ $status == deployed ]] && same_release "$answer"; then
+    say "  unchanged"
+  else
+    answer=$(helm upgrade --install "${release[@]}" --timeout "${TIMEOUT}s" 2>&1) || die "helm: $answer"
+  fi
+}
+
+# Is what is installed what would be installed, and is all of it there?
+same_release() {
+  diff -qB <(helm get manifest "$NAME" -n "$NAMESPACE") <(jq -r .manifest <<<"$1") >/dev/null || return 1
+  helm get manifest "$NAME" -n "$NAMESPACE" | kube get -n "$NAMESPACE" -f - -o name >/dev/null 2>&1
+}
+
+service_certificate() { kube get secret "$NAME-tls" -n "$NAMESPACE" >/dev/null 2>&1; }
+service_ca() { get configmap "$NAME-ca" "$NAMESPACE" | jq -e '.data["service-ca.crt"] // "" | length > 0' >/dev/null; }
+
+wait_for_forwarder() {
+  [[ -z $DRY_RUN ]] || return 0
+  step "waiting until it is ready"
+  wait_for "$TIMEOUT" service_certificate ||
+    die "no certificate was issued for service $NAME (secret $NAME-tls). Cure: check 'oc get clusteroperator service-ca', then run this again"
+  wait_for "$TIMEOUT" service_ca ||
+    die "ConfigMap $NAME-ca was not filled with the service CA. Cure: check 'oc get clusteroperator service-ca', then run this again"
+  kube rollout status "statefulset/$NAME" -n "$NAMESPACE" --timeout="${TIMEOUT}s" >&2 ||
+    die "the forwarder is not ready after ${TIMEOUT}s; the collector was not touched. Cure: see 'oc -n $NAMESPACE get pods' and 'oc -n $NAMESPACE logs statefulset/$NAME', then run this again"
+}
+
+wire_collector() {
+  step "the collector"
+  if [[ -n $(state .wiring.way) && $(state .wiring.way) != "$(wiring .way)" ]]; then
+    step "OpenShift Logging has changed: taking out the wiring for $(way_in_words "$(state .wiring.way)")"
+    local found=$WIRING old
+    unwire "$TIMEOUT"
+    old=$(collector_secret_namespace)
+    remove_secret "$old" "$(wiring .secret)"
+    WIRING=$found
+    state_update 'del(.wiring, .before)'
+  fi
+  remember_before
+  ensure_collector_secret
+  state_update '.wired = true'
+  apply_wiring
+  wait_for_collector "$TIMEOUT"
+}
+
+logs_arrive() {
+  local pod received
+  for pod in $(kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name); do
+    received=$(pod_figure "${pod#pod/}" penstock_events_received_total) && ((received > 0)) && return 0
+  done
+  return 1
+}
+
+main() {
+  parse_arguments "$@"
+  check_environment
+  need_tools
+  check_cluster
+  check_streams
+  state_load
+  state_update '.version = 1'
+  make_secrets
+  install_chart
+  wait_for_forwarder
+  check_streams_in_cluster
+  wire_collector
+  [[ -z $DRY_RUN ]] || { say "nothing was changed"; exit 0; }
+  if wait_for 60 logs_arrive; then
+    say "done: logs arrive and are forwarded to $KINESIS_STREAM_NAME in $KINESIS_REGION"
+  else
+    say "done, but no log has arrived yet. Look at 'oc -n $NAMESPACE logs statefulset/$NAME' and doc/operations.md"
+  fi
+}
+
+main "$@"

@@ -1,0 +1,213 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2016  # names for the scripts that source this; $x inside jq programs is jq's
+# What the install, update and uninstall scripts share: messages, the cluster's client, objects that are
+# written only when they differ, and the record of what install did. Sourced, never run.
+#
+# Secrets travel in environment variables of single commands and on stdin, never as arguments.
+
+NAME=log-forwarding-kinesis
+NAMESPACE=${NAMESPACE:-openshift-logging}
+readonly LOGGING_NAMESPACE=openshift-logging   # where the collector's shared resources live, always
+STATE_NAME=$NAME-install                       # the ConfigMap that remembers what was there before
+AUTH_SECRET=$NAME-auth
+AWS_SECRET=$NAME-aws
+OURS="app.kubernetes.io/managed-by=$NAME-install"
+POLL_SECONDS=${POLL_SECONDS:-2}
+DRY_RUN=${DRY_RUN:-}
+LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+say()  { printf '%s\n' "$*" >&2; }
+step() { printf -- '- %s\n' "$*" >&2; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die()  { printf 'error: %s\n' "$*" >&2; exit 1; }
+usage_error() { printf 'error: %s (see --help)\n' "$*" >&2; exit 2; }
+
+# "10m", "90s", "1h" or bare seconds, in seconds
+seconds_of() {
+  local text=$1
+  [[ $text =~ ^([0-9]+)([smh]?)$ ]] || usage_error "'$text' is not a duration; write 90s, 10m or 1h"
+  case ${BASH_REMATCH[2]} in
+    m) echo $((BASH_REMATCH[1] * 60)) ;;
+    h) echo $((BASH_REMATCH[1] * 3600)) ;;
+    *) echo "${BASH_REMATCH[1]}" ;;
+  esac
+}
+
+need_tools() {
+  if command -v oc >/dev/null; then KUBE=oc
+  elif command -v kubectl >/dev/null; then KUBE=kubectl
+  else die "neither oc nor kubectl is on the PATH; install one and log in to the cluster"
+  fi
+  command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 (https://helm.sh/docs/intro/install)"
+  command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq, brew install jq)"
+  local answer
+  answer=$("$KUBE" get --raw /version 2>&1) ||
+    die "the cluster does not answer $KUBE: $(tail -n 1 <<<"$answer"); log in first ('oc login …') or set KUBECONFIG"
+}
+
+kube() { "$KUBE" "$@"; }
+
+# wait_for SECONDS COMMAND…: 0 as soon as it succeeds, 1 when the time is over
+wait_for() {
+  local deadline=$((SECONDS + $1)); shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep "$POLL_SECONDS"
+  done
+}
+
+# get KIND NAME NAMESPACE: JSON, or "null" when it does not exist
+get() {
+  local answer
+  answer=$(kube get "$1" "$2" -n "$3" --ignore-not-found -o json) ||
+    die "cannot read $1/$2 in namespace $3: the message above says why; see 'Permissions' in doc/openshift.md"
+  echo "${answer:-null}"
+}
+
+# served GROUP/VERSION RESOURCE
+served() {
+  kube get --raw "/apis/$1" 2>/dev/null | jq -e --arg r "$2" 'any(.resources[]; .name == $r)' >/dev/null
+}
+
+# What one may do in a namespace, as the API server lists it: one request instead of one per verb and resource.
+rules_in() {
+  jq -nc --arg ns "$1" '{apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: {namespace: $ns}}' |
+    kube create -f - -o json 2>/dev/null | jq -c '.status.resourceRules // []' || echo '[]'
+}
+
+# Lines "VERB RESOURCE[.GROUP] NAMESPACE" on stdin; prints those that are refused. What the list does not
+# allow is asked for singly, since some authorizers cannot list.
+missing_permissions() {
+  local verb resource namespace group rules="" listed=""
+  while read -r verb resource namespace; do
+    if [[ $listed != "$namespace" ]]; then rules=$(rules_in "$namespace"); listed=$namespace; fi
+    group=""; [[ $resource == *.* ]] && group=${resource#*.}
+    jq -e --arg v "$verb" --arg r "${resource%%.*}" --arg g "$group" '
+      def has($list; $x): $list // [] | index($x) != null or index("*") != null;
+      any(.[]; has(.verbs; $v) and has(.apiGroups; $g) and has(.resources; $r) and ((.resourceNames // []) == []))' \
+      <<<"$rules" >/dev/null ||
+      kube auth can-i "$verb" "$resource" -n "$namespace" -q </dev/null >/dev/null 2>&1 ||
+      echo "$verb $resource in $namespace"
+  done < <(sort -u -k3,3 -k2,2 -k1,1)
+}
+
+need_permissions() {
+  local missing
+  missing=$(missing_permissions)
+  [[ -z $missing ]] || die "you may not do all that is needed; ask a cluster administrator, or for these:
+    ${missing//$'\n'/$'\n'    }"
+}
+
+# What jq hides when it shows a Secret.
+redact() { jq 'if .kind == "Secret" then .data |= with_entries(.value = "(not shown)") else . end'; }
+
+# write VERB < object: create or replace, or with --dry-run only show it
+write() {
+  if [[ -n $DRY_RUN ]]; then
+    local object; object=$(cat)
+    say "would $1 $(jq -r '"\(.kind)/\(.metadata.name) in \(.metadata.namespace)"' <<<"$object"):"
+    redact <<<"$object" | jq 'del(.metadata.managedFields, .metadata.resourceVersion, .metadata.uid,
+      .metadata.creationTimestamp, .metadata.generation, .status)' | sed 's/^/    /'
+    return
+  fi
+  # The resourceVersion inside makes a replace fail when someone else was faster.
+  kube "$1" -f - >/dev/null
+}
+
+remove() {  # remove KIND NAME NAMESPACE
+  if [[ -n $DRY_RUN ]]; then say "would delete $1/$2 in $3"; return; fi
+  kube delete "$1" "$2" -n "$3" --ignore-not-found >/dev/null
+}
+
+# ensure_secret NAMESPACE NAME < {"key": "base64", …}
+# Makes the Secret, or brings ours up to date. In a Secret of someone else's, missing keys are added (and
+# remembered, for uninstall); a key with another value is never overwritten.
+ensure_secret() {
+  local namespace=$1 name=$2 data current added
+  data=$(cat)
+  current=$(get secret "$name" "$namespace")
+  if [[ $current == null ]]; then
+    DATA=$data jq -n --arg name "$name" --arg ns "$namespace" --arg by "$NAME-install" '
+      {apiVersion: "v1", kind: "Secret", type: "Opaque", data: (env.DATA | fromjson),
+       metadata: {name: $name, namespace: $ns, labels: {"app.kubernetes.io/managed-by": $by}}}' | write create
+    return
+  fi
+  if DATA=$data jq -e '.data as $d | env.DATA | fromjson | to_entries | all($d[.key] == .value)' <<<"$current" >/dev/null; then
+    return 0
+  fi
+  if ! jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$current" >/dev/null; then
+    DATA=$data jq -e '(.data // {}) as $d | env.DATA | fromjson | to_entries
+      | all(($d | has(.key) | not) or $d[.key] == .value)' <<<"$current" >/dev/null ||
+      die "secret $name in $namespace exists, was not made by this script and holds other values; rename or delete it, then run this again"
+    added=$(DATA=$data jq -c '(.data // {}) as $d | env.DATA | fromjson | keys - ($d | keys)' <<<"$current")
+    state_update --arg name "$name" --argjson added "$added" '.merged[$name] = ((.merged[$name] // []) + $added | unique)'
+  fi
+  DATA=$data jq '.data = ((.data // {}) + (env.DATA | fromjson))' <<<"$current" | write replace
+}
+
+# Takes out what ensure_secret put in.
+remove_secret() {  # remove_secret NAMESPACE NAME
+  local current keys
+  current=$(get secret "$2" "$1")
+  [[ $current != null ]] || return 0
+  if jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$current" >/dev/null; then
+    remove secret "$2" "$1"
+    return
+  fi
+  keys=$(jq -c --arg name "$2" '.merged[$name] // []' <<<"$STATE")
+  [[ $keys == "[]" ]] ||
+    jq --argjson keys "$keys" 'reduce $keys[] as $k (.; del(.data[$k])) | if .data == {} then del(.data) else . end' \
+      <<<"$current" | write replace
+}
+
+# ---- the record of what install did, kept in the cluster ---------------------------------------------
+
+STATE='{}'
+
+state_load() {
+  STATE=$(get configmap "$STATE_NAME" "$NAMESPACE" | jq -c 'if . == null then {} else .data["state.json"] | fromjson end')
+}
+
+state_update() {  # jq arguments that change the state
+  local changed object
+  changed=$(jq -c "$@" <<<"$STATE")
+  [[ $changed != "$STATE" ]] || return 0
+  STATE=$changed
+  [[ -z $DRY_RUN ]] || return 0
+  object=$(get configmap "$STATE_NAME" "$NAMESPACE")
+  if [[ $object == null ]]; then
+    jq -n --arg name "$STATE_NAME" --arg ns "$NAMESPACE" --arg by "$NAME-install" --arg state "$STATE" '
+      {apiVersion: "v1", kind: "ConfigMap", data: {"state.json": $state},
+       metadata: {name: $name, namespace: $ns, labels: {"app.kubernetes.io/managed-by": $by}}}' | write create
+  else
+    jq --arg state "$STATE" '.data["state.json"] = $state' <<<"$object" | write replace
+  fi
+}
+
+state() { jq -r "$1 // empty" <<<"$STATE"; }
+
+# ---- the forwarder's pods ------------------------------------------------------------------------------
+
+# 48 letters and digits
+random_key() { head -c 96 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' | cut -c1-48; }
+
+release_status() {
+  helm status "$NAME" -n "$NAMESPACE" -o json 2>/dev/null | jq -r .info.status || true
+}
+
+pod_ready() {
+  kube get pod "$1" -n "$NAMESPACE" -o json 2>/dev/null |
+    jq -e 'any(.status.conditions[]?; .type == "Ready" and .status == "True")' >/dev/null
+}
+
+# The pod's metrics, by way of the API server: needs no tool inside the pod.
+pod_metrics() { kube get --raw "/api/v1/namespaces/$NAMESPACE/pods/$1:9880/proxy/metrics" 2>/dev/null; }
+
+# pod_figure POD METRIC: the sum over its labels; fails when it cannot be read
+pod_figure() {
+  local text
+  text=$(pod_metrics "$1") || return 1
+  awk -v metric="$2" '
+    index($1, metric "{") == 1 || $1 == metric { sum += $NF; seen = 1 }
+    END { if (!seen) exit 1; printf "%.0f\n", sum }' <<<"$text"
+}

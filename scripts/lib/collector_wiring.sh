@@ -1,0 +1,287 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016,SC2153  # $x inside jq programs is jq's; NAME comes from cluster.sh
+# Finds out which generation of OpenShift Logging runs, and wires its collector to the forwarder or takes the
+# wiring out again. Sourced after cluster.sh; what is added to which resource is in collector_wiring.jq.
+
+# Sets WIRING, the description that collector_wiring.jq works from. $1: http | otlp | auto
+find_generation() {
+  local output=$1 way schema='{}' collector=""
+  if crd_served observability.openshift.io v1 clusterlogforwarders; then
+    way=ownD
+    schema=$(crd_schema clusterlogforwarders.observability.openshift.io |
+      jq -c '{format: (.properties.outputs.items.properties.http.properties | has("format"))}')
+  elif crd_served logging.openshift.io v1 clusterlogforwarders; then
+    schema=$(crd_schema clusterlogforwarders.logging.openshift.io | jq -c '
+      {tuning: (.properties.outputs.items.properties | has("tuning")),
+       http: ((.properties.outputs.items.properties.type.enum // []) | index("http") != null),
+       own: (.properties | has("serviceAccountName"))}')
+    collector=$(cluster_logging | jq -r '.spec.collection.type // .spec.collection.logs.type // "fluentd"')
+    if [[ $collector == fluentd ]]; then way=fluentdForward
+    elif jq -e '.own' <<<"$schema" >/dev/null; then way=ownV1
+    elif jq -e '.http' <<<"$schema" >/dev/null; then way=http
+    else die "the collector is $collector, and in this release of OpenShift Logging (5.4 to 5.6) it has no output that fits. Cure: upgrade OpenShift Logging to 5.7 or later, or set spec.collection.type of ClusterLogging/instance to fluentd; then run this again"
+    fi
+  elif crd_served logging.openshift.io v1alpha1 logforwardings; then
+    way=logforwarding
+  else
+    die "this cluster serves no ClusterLogForwarder and no LogForwarding: the OpenShift Logging operator is not installed. Cure: install it from OperatorHub (Red Hat OpenShift Logging), then run this again"
+  fi
+  operator_runs || die "no OpenShift Logging operator runs in $LOGGING_NAMESPACE (deployment cluster-logging-operator has no available pod): what would be wired now would have no effect. Cure: install or repair the operator, then run this again"
+  [[ $output != otlp || $way == ownD ]] || usage_error "--output otlp needs OpenShift Logging 6; here it is $(way_in_words "$way")"
+  [[ $way == ownD ]] || cluster_logging >/dev/null
+  WIRING=$(jq -nc --arg way "$way" --arg name "$NAME" --arg ns "$NAMESPACE" --arg output "$output" --argjson schema "$schema" '
+    {$way, $name, namespace: $ns, host: "\($name).\($ns).svc", secret: ($name + "-collector"), $output, $schema}')
+}
+
+way_in_words() {
+  case $1 in
+    logforwarding)  echo "OpenShift Logging 4.3 to 4.5 (LogForwarding v1alpha1, Fluentd)" ;;
+    fluentdForward) echo "OpenShift Logging 4.6 to 5.9 with Fluentd (ClusterLogForwarder logging.openshift.io/v1)" ;;
+    http)           echo "OpenShift Logging 5.7 with Vector (ClusterLogForwarder logging.openshift.io/v1)" ;;
+    ownV1)          echo "OpenShift Logging 5.8 or 5.9 with Vector (a ClusterLogForwarder of our own)" ;;
+    ownD)           echo "OpenShift Logging 6 (a ClusterLogForwarder of our own, observability.openshift.io/v1)" ;;
+  esac
+}
+
+crd_served() { served "$1/$2" "$3"; }
+
+# The schema of .spec in a CRD's served version, whichever form the CRD has.
+crd_schema() {
+  kube get crd "$1" -o json | jq -c '
+    (.spec.versions | map(select(.served)) | first).schema.openAPIV3Schema.properties.spec
+    // .spec.validation.openAPIV3Schema.properties.spec // {}
+    | .properties.outputs.items.properties //= {} | .properties.outputs.items.properties.http.properties //= {}'
+}
+
+operator_runs() {
+  get deployment cluster-logging-operator "$LOGGING_NAMESPACE" | jq -e '(.status.availableReplicas // 0) > 0' >/dev/null
+}
+
+cluster_logging() {
+  local object
+  object=$(get clusterloggings.logging.openshift.io instance "$LOGGING_NAMESPACE")
+  [[ $object != null ]] ||
+    die "ClusterLogging/instance does not exist in $LOGGING_NAMESPACE, so no collector runs. Cure: create it (doc/openshift.md, 'Before you start'), then run this again"
+  echo "$object"
+}
+
+wiring() { jq -r "$1" <<<"$WIRING"; }
+
+# KIND NAME NAMESPACE of the resource that a wiring changes
+wired_resource() {
+  case $(wiring .way) in
+    logforwarding) echo "logforwardings.v1alpha1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
+    fluentdForward | http) echo "clusterlogforwarders.v1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
+    ownV1) echo "clusterlogforwarders.v1.logging.openshift.io $NAME $NAMESPACE" ;;
+    ownD)  echo "clusterlogforwarders.v1.observability.openshift.io $NAME $NAMESPACE" ;;
+  esac
+}
+
+wiring_jq() { jq -L "$LIB" "${@:2}" "include \"collector_wiring\"; $1"; }
+
+# Where the collector looks for its Secret.
+collector_secret_namespace() {
+  case $(wiring .way) in ownV1) echo "$NAMESPACE" ;; *) echo "$LOGGING_NAMESPACE" ;; esac
+}
+
+# Reads what is there now and remembers it, once: a second run must not take our own work for the original.
+remember_before() {
+  local resource annotation=null object logging keep=false
+  read -ra resource < <(wired_resource)
+  if [[ $(state '.wiring.way') == "$(wiring .way)" ]]; then
+    WIRING=$(jq -c --argjson state "$STATE" '.keepDefault = $state.wiring.keepDefault | .secret = $state.wiring.secret' <<<"$WIRING")
+    state_update --argjson w "$WIRING" '.wiring = $w'
+    return
+  fi
+  object=$(get "${resource[@]}")
+  case $(wiring .way) in
+    logforwarding)
+      logging=$(cluster_logging)
+      annotation=$(jq '.metadata.annotations["clusterlogging.openshift.io/logforwardingtechpreview"]' <<<"$logging")
+      keep=$(jq -n --argjson cr "$object" --argjson logging "$logging" '
+        (($cr.spec.pipelines // []) == []) and ($cr.spec.disableDefaultForwarding // false | not)
+        and $logging.spec.logStore.type == "elasticsearch"') ;;
+    fluentdForward | http)
+      keep=$(jq -n --argjson cr "$object" --argjson logging "$(cluster_logging)" '
+        (($cr.spec.pipelines // []) == []) and ($logging.spec.logStore.type // "") != ""') ;;
+    own*)
+      [[ $object == null ]] || jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$object" >/dev/null ||
+        die "${resource[0]%%.*}/$NAME exists in $NAMESPACE and was not made by this script; rename or delete it, then run this again" ;;
+  esac
+  WIRING=$(jq -c --argjson keep "$keep" '.keepDefault = $keep' <<<"$WIRING")
+  state_update --argjson w "$WIRING" --argjson cr "$object" --argjson a "$annotation" '
+    .wiring = $w | .before = {resource: ($cr | if . then del(.metadata.managedFields, .status) else . end), annotation: $a}'
+}
+
+# Writes the collector's own Secret: never the server's private key.
+ensure_collector_secret() {
+  local way bundle
+  way=$(wiring .way)
+  [[ $way != ownD ]] || return 0
+  if [[ -n $DRY_RUN ]]; then say "would make secret $(wiring .secret) in $(collector_secret_namespace) for the collector (shared key or token, CA bundle)"; return; fi
+  bundle=$(get configmap "$NAME-ca" "$NAMESPACE" | jq -r '.data["service-ca.crt"] // empty')
+  [[ -n $bundle ]] || die "ConfigMap $NAME-ca in $NAMESPACE has no service-ca.crt: the service CA operator has not filled it in. Cure: check 'oc get clusteroperator service-ca', then run this again"
+  get secret "$AUTH_SECRET" "$NAMESPACE" | BUNDLE=$bundle jq -c --arg way "$way" '
+    {"ca-bundle.crt": (env.BUNDLE | @base64)}
+    + if $way == "logforwarding" or $way == "fluentdForward" then {shared_key: .data.shared_key} else {token: .data.http_token} end
+    # 4.3 to 4.5 name tls.crt in the configuration whether they use it or not, so it must be there and parse.
+    + if $way == "logforwarding" then {"tls.crt": (env.BUNDLE | @base64)} else {} end' |
+    ensure_secret "$(collector_secret_namespace)" "$(wiring .secret)"
+}
+
+# Brings the resource to what the wiring says; tries again when someone else wrote in between.
+apply_wiring() {
+  local resource current wanted try
+  read -ra resource < <(wired_resource)
+  for try in 1 2 3; do
+    current=$(get "${resource[@]}")
+    wanted=$(wiring_jq 'wire($w)' -c --argjson w "$WIRING" <<<"$current")
+    if [[ $current == null ]]; then
+      write create <<<"$wanted" && break
+    elif jq -e -n --argjson a "$current" --argjson b "$wanted" '$a == $b' >/dev/null; then
+      break
+    else
+      show_change "$current" "$wanted"
+      write replace <<<"$wanted" && break
+    fi
+    ((try < 3)) || die "could not write ${resource[0]%%.*}/${resource[1]}: the message above says why. Nothing else of it was changed; cure that and run this again"
+    sleep "$POLL_SECONDS"
+  done
+  [[ $(wiring .way) != logforwarding ]] || annotate_techpreview '"enabled"'
+}
+
+show_change() {
+  [[ -n $DRY_RUN ]] || return 0
+  diff -u --label now --label 'with the change' <(jq -S .spec <<<"$1") <(jq -S .spec <<<"$2") >&2 || true
+}
+
+# $1: the annotation's value as JSON, null to take it away
+annotate_techpreview() {
+  local object key=clusterlogging.openshift.io/logforwardingtechpreview
+  object=$(cluster_logging)
+  jq -e --arg k "$key" --argjson v "$1" '.metadata.annotations[$k] != $v' <<<"$object" >/dev/null || return 0
+  jq --arg k "$key" --argjson v "$1" '
+    if $v == null then del(.metadata.annotations[$k]) else .metadata.annotations[$k] = $v end
+    | if .metadata.annotations == {} then del(.metadata.annotations) else . end' <<<"$object" | write replace
+}
+
+# The operator's word on our part of the resource.
+wiring_accepted() {
+  local resource object
+  read -ra resource < <(wired_resource)
+  object=$(get "${resource[@]}")
+  jq -e --arg way "$(wiring .way)" --arg name "$NAME" '
+    def true_condition($type): any(.[]?; .type == $type and .status == "True");
+    if $way == "logforwarding"
+    then any(.status.outputs[]?; .name == $name and .state == "Accepted")
+    elif $way == "ownD"
+    then (.status.conditions | true_condition("observability.openshift.io/Authorized") and true_condition("Ready"))
+    else (.status.conditions | true_condition("Ready"))
+         and ((.status.outputs[$name]? // []) | length == 0 or true_condition("Ready"))
+    end' <<<"$object" >/dev/null
+}
+
+wiring_complaint() {
+  local resource
+  read -ra resource < <(wired_resource)
+  get "${resource[@]}" | jq -r '[.status | .. | objects | select(.status? == "False" or .state? == "Dropped" or .state? == "Degraded") | .message // .reasons? // .reason | tostring] | unique | join("; ")'
+}
+
+# The DaemonSet of the collector that the wiring concerns, as "NAME NAMESPACE"; empty when there is none
+collector_daemonset() {
+  local name
+  case $(wiring .way) in
+    own*) [[ $(get daemonset "$NAME" "$NAMESPACE") == null ]] || echo "$NAME $NAMESPACE" ;;
+    *)
+      for name in collector fluentd; do
+        [[ $(get daemonset "$name" "$LOGGING_NAMESPACE") == null ]] || { echo "$name $LOGGING_NAMESPACE"; return; }
+      done ;;
+  esac
+}
+
+collector_mounts() {  # collector_mounts SECRET
+  local daemonset
+  read -ra daemonset < <(collector_daemonset) || true
+  ((${#daemonset[@]})) || return 1
+  get daemonset "${daemonset[@]}" | jq -e --arg s "$1" 'any(.spec.template.spec.volumes[]?; .secret.secretName? == $s)' >/dev/null
+}
+
+collector_released() { ! collector_mounts "$1"; }
+collector_exists() { [[ -n $(collector_daemonset) ]]; }
+collector_gone() { [[ -z $(collector_daemonset) ]]; }
+
+collector_rolled_out() {  # collector_rolled_out SECONDS
+  local daemonset
+  read -ra daemonset < <(collector_daemonset) || true
+  ((${#daemonset[@]})) || return 1
+  kube rollout status "daemonset/${daemonset[0]}" -n "${daemonset[1]}" --timeout="${1}s" >/dev/null
+}
+
+# wait_for_collector SECONDS: the operator accepts the wiring and every collector runs with it
+wait_for_collector() {
+  local seconds=$1 start=$SECONDS
+  [[ -z $DRY_RUN ]] || return 0
+  wait_for "$seconds" wiring_accepted ||
+    die "the operator has not accepted the wiring within ${seconds}s: $(wiring_complaint | head -c 400). The forwarder itself runs; cure that and run this again"
+  wait_for $((seconds - SECONDS + start)) collector_exists ||
+    die "the operator has made no collector DaemonSet within ${seconds}s. Cure: see its log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
+  if [[ $(wiring .way) != ownD ]]; then
+    wait_for $((seconds - SECONDS + start)) collector_mounts "$(wiring .secret)" ||
+      die "the collector has not taken up secret $(wiring .secret) within ${seconds}s. Cure: see the operator's log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
+  fi
+  collector_rolled_out $((seconds - SECONDS + start > 1 ? seconds - SECONDS + start : 1)) ||
+    die "the collector's rollout is not finished after ${seconds}s. Cure: see 'oc -n $LOGGING_NAMESPACE get pods', then run this again"
+}
+
+# Takes our part out of the collector and waits until no collector uses it. The wiring is the recorded one.
+unwire() {
+  local resource current wanted before seconds=$1
+  WIRING=$(jq -c .wiring <<<"$STATE")
+  read -ra resource < <(wired_resource)
+  before=$(jq -c '.before.resource' <<<"$STATE")
+  if ! kube get --raw "$(api_path "${resource[0]}")" >/dev/null 2>&1; then
+    warn "${resource[0]} is no longer served; its part of the wiring is gone with it"
+    return
+  fi
+  current=$(get "${resource[@]}")
+  case $(wiring .way) in
+    own*)
+      [[ $current == null ]] || remove "${resource[@]}"
+      [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_gone ||
+        die "the operator has not removed the collector $NAME within ${seconds}s; run this again when it has"
+      return ;;
+  esac
+  if [[ $current != null ]]; then
+    wanted=$(wiring_jq 'unwire($w; $before)' -c --argjson w "$WIRING" --argjson before "$before" <<<"$current")
+    if [[ $wanted == null ]]; then
+      remove "${resource[@]}"
+    elif ! jq -e -n --argjson a "$current" --argjson b "$wanted" '$a == $b' >/dev/null; then
+      show_change "$current" "$wanted"
+      write replace <<<"$wanted"
+      [[ $(jq .wiring.keepDefault <<<"$STATE") != true || $before != null ]] ||
+        warn "others have added to ${resource[0]%%.*}/instance since it was made; it stays, and what of it goes to the operator's own store is now theirs to say"
+    fi
+  fi
+  [[ $(wiring .way) != logforwarding ]] || restore_annotation "${wanted:-null}"
+  [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_released "$(wiring .secret)" ||
+    die "the collector still uses secret $(wiring .secret) after ${seconds}s; run this again when the operator has rolled it out"
+  [[ -n $DRY_RUN ]] || collector_gone || collector_rolled_out "$seconds" || die "the collector's rollout is not finished after ${seconds}s; run this again"
+}
+
+# The annotation goes last, and not while a resource with pipelines of others' depends on it.
+restore_annotation() {
+  local left=$1 now was
+  was=$(jq '.before.annotation' <<<"$STATE")
+  now=$(cluster_logging | jq '.metadata.annotations["clusterlogging.openshift.io/logforwardingtechpreview"]')
+  [[ $now == '"enabled"' && $now != "$was" ]] || return 0
+  if jq -e --argjson state "$STATE" '. != null and ((.spec.pipelines // []) - ($state.before.resource.spec.pipelines // [])) != []' <<<"$left" >/dev/null; then
+    warn "ClusterLogging/instance keeps the annotation for log forwarding: pipelines that others added need it"
+    return
+  fi
+  annotate_techpreview "$was"
+}
+
+api_path() {  # resource.version.group
+  local rest=${1#*.}
+  echo "/apis/${rest#*.}/${rest%%.*}"
+}
