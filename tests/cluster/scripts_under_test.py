@@ -1,0 +1,59 @@
+"""Runs the three scripts as an administrator would, and keeps what they said and started."""
+
+import pathlib
+import subprocess
+
+SECRETS = {"AWS_KEY_ID": "AKIAEXAMPLEEXAMPLE", "AWS_SEC_KEY": "secretSecretSecretSecretSecretSecretSecre", "SHARED_KEY": "sharedKeyOfTheTest-1"}
+
+# Stands before the real kubectl and helm: notes the arguments, and ends the script before its n-th call.
+WRAPPER = """#!/bin/bash
+printf '%s\\n' "{name} $*" >>"{log}"
+if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -c . "{log}") > CUT_AFTER)); then kill -9 "$SCRIPT_PID"; exit 137; fi
+exec "{tool}" "$@"
+"""
+
+
+class Scripts:
+    def __init__(self, root: pathlib.Path, tools: pathlib.Path, cluster, folder: pathlib.Path):
+        self.root, self.tools, self.cluster, self.folder = root, tools, cluster, folder
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        self.calls = folder / "calls"
+        for name, tool in (("oc", "kubectl"), ("helm", "helm")):
+            path = self.bin / name
+            path.write_text(WRAPPER.format(name=name, log=self.calls, tool=tools / tool))
+            path.chmod(0o755)
+        self.output = ""
+
+    def environment(self, **changes):
+        env = {"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder), "KUBECONFIG": str(self.cluster.kubeconfig), "POLL_SECONDS": "0.2",
+               "LOGGINGNAMES": "projects operations audit", "KINESIS_STREAM_NAME": "my-stream-projects my-stream-operations my-stream-audit",
+               "KINESIS_REGION": "us-east-1", **SECRETS}
+        env.update(changes)
+        return {k: v for k, v in env.items() if v is not None}
+
+    def run(self, script, *arguments, cut_after=None, **env):
+        self.calls.write_text("")
+        environment = self.environment(**env)
+        if cut_after is not None:
+            environment["CUT_AFTER"] = str(cut_after)
+        command = 'export SCRIPT_PID=$$; exec "$@"'
+        done = subprocess.run(["bash", "-c", command, "run", str(self.root / "scripts" / script), *arguments], env=environment, cwd="/",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+        self.output = done.stdout
+        print(f"$ {script} {' '.join(arguments)}\n{done.stdout}-> {done.returncode}")
+        for secret in SECRETS.values():
+            assert secret not in self.calls.read_text(), "a secret was an argument"
+            assert secret not in self.output, "a secret was printed"
+        return done.returncode
+
+    def install(self, *arguments, **env):
+        return self.run("install_log_forwarding_kinesis.sh", "--skip-stream-check", "--timeout", "40s", *arguments, **env)
+
+    def update(self, *arguments, **env):
+        return self.run("update_log_forwarding-secure_secret.sh", "--settle", "1s", "--timeout", "40s", *arguments, **env)
+
+    def uninstall(self, *arguments, **env):
+        return self.run("uninstall_log_forwarding_kinesis.sh", "--timeout", "15s", *arguments, **env)
+
+

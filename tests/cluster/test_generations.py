@@ -1,0 +1,147 @@
+"""Install, install again, rotate, upgrade, uninstall: on every generation of OpenShift Logging."""
+
+import base64
+import difflib
+import json
+
+import pytest
+
+from cluster import LOGGING
+from openshift_crds import RELEASES
+
+NAME = "log-forwarding-kinesis"
+GENERATIONS = [
+    pytest.param("4.3", None, id="4.3-fluentd"),
+    pytest.param("4.6", None, id="4.6-fluentd"),
+    pytest.param("5.7", "vector", id="5.7-vector"),
+    pytest.param("5.9", "fluentd", id="5.9-fluentd"),
+    pytest.param("5.9", "vector", id="5.9-vector"),
+    pytest.param("6.0", None, id="6.0"),
+    pytest.param("6.6", None, id="6.6"),
+]
+
+
+def assert_same(before, after):
+    """Equal states; else the difference is shown as a diff."""
+    lines = [json.dumps(state, indent=1, sort_keys=True).splitlines() for state in (before, after)]
+    diff = "\n".join(difflib.unified_diff(*lines, "before", "after", lineterm="", n=4))
+    assert before == after, "\n" + diff
+
+
+def key_of(cluster, secret, key="shared_key"):
+    return base64.b64decode(cluster.core("secrets", secret)["data"][key]).decode()
+
+
+def collector_secret(cluster):
+    """The one that the collectors mount now."""
+    for item in cluster.api.items(f"/apis/apps/v1/namespaces/{LOGGING}/daemonsets"):
+        for volume in item["spec"]["template"]["spec"].get("volumes", []):
+            if volume["secret"]["secretName"].startswith(NAME):
+                return volume["secret"]["secretName"]
+    return None
+
+
+@pytest.mark.parametrize("release, collector", GENERATIONS)
+def test_life_of_an_installation(cluster, scripts, release, collector):
+    cluster.openshift(release, collector=collector)
+    before = cluster.api.snapshot()
+
+    assert scripts.install() == 0
+    assert "logs arrive" in scripts.output
+    cluster.settle()
+    installed = cluster.api.snapshot(versions=True)
+    assert key_of(cluster, f"{NAME}-auth") == "sharedKeyOfTheTest-1"
+
+    assert scripts.install() == 0, "a second install"
+    cluster.settle()
+    assert_same(installed, cluster.api.snapshot(versions=True))
+
+    mounted = collector_secret(cluster)
+    if not release.startswith("6"):
+        assert "tls.key" not in cluster.core("secrets", mounted)["data"], "the server's key stays with the server"
+    assert scripts.update(SHARED_KEY="anotherKey_2") == 0
+    assert key_of(cluster, f"{NAME}-auth") == key_of(cluster, f"{NAME}-auth", "shared_key_previous") == "anotherKey_2"
+    if mounted:
+        assert collector_secret(cluster) not in (None, mounted)
+        assert cluster.core("secrets", mounted) is None
+        data = cluster.core("secrets", collector_secret(cluster))["data"]
+        assert data.get("shared_key", data.get("token")) in cluster.core("secrets", f"{NAME}-auth")["data"].values()
+
+    service = cluster.core("services", NAME)
+    more = scripts.folder / "more.yaml"
+    more.write_text("config: {drain_timeout: 100s}\n")
+    assert scripts.install("--values", str(more), SHARED_KEY=None) == 0, "an upgrade"
+    upgraded = cluster.api.get(f"/apis/apps/v1/namespaces/{LOGGING}/statefulsets/{NAME}")
+    assert upgraded["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 115
+    after_upgrade = cluster.core("services", NAME)
+    assert [after_upgrade["metadata"]["uid"], after_upgrade["spec"]["clusterIP"]] == [service["metadata"]["uid"], service["spec"]["clusterIP"]]
+
+    assert scripts.uninstall() == 0
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+    assert scripts.uninstall() == 0, "with nothing left to do"
+
+
+def test_one_stream_takes_everything(cluster, scripts):
+    cluster.openshift("6.6")
+
+    assert scripts.install(KINESIS_STREAM_NAME="my-stream") == 0
+
+    config = cluster.core("configmaps", f"{NAME}-config")["data"]["penstock.yaml"]
+    assert "name: my-stream" in config and config.count("stream: all") == 1
+
+
+def test_otlp_by_choice(cluster, scripts):
+    cluster.openshift("6.0")
+
+    assert scripts.install("--output", "otlp") == 0
+
+    output = cluster.api.get(cluster.resource("Observability", NAME))["spec"]["outputs"][0]
+    assert output["type"] == "otlp" and output["otlp"]["url"] == f"https://{NAME}.{LOGGING}.svc:8443/v1/logs"
+
+
+def test_another_namespace(cluster, scripts):
+    cluster.openshift("4.6")
+    cluster.namespace("elsewhere")
+    before = cluster.api.snapshot()
+
+    assert scripts.install(NAMESPACE="elsewhere") == 0
+    output = cluster.api.get(cluster.resource("ClusterLogForwarder"))["spec"]["outputs"][0]
+    assert output["url"] == f"tls://{NAME}.elsewhere.svc:24224"
+    assert cluster.core("secrets", f"{NAME}-collector") is not None
+
+    assert scripts.uninstall(NAMESPACE="elsewhere") == 0
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
+def test_after_an_upgrade_of_openshift_logging_the_collector_is_wired_anew(cluster, scripts):
+    cluster.openshift("5.9", collector="fluentd")
+    assert scripts.install() == 0
+
+    for crd in RELEASES["6.6"]:
+        cluster.install_crd(crd)
+
+    assert scripts.install() == 0
+
+    assert cluster.api.get(cluster.resource("Observability", NAME)) is not None
+    assert cluster.api.get(cluster.resource("ClusterLogForwarder")) is None
+    assert scripts.uninstall() == 0
+
+
+def test_a_dry_run_shows_what_it_would_do_and_changes_nothing(cluster, scripts):
+    cluster.openshift("4.3")
+    before = cluster.api.snapshot(versions=True)
+
+    assert scripts.install("--dry-run") == 0
+    for expected in ("kind: StatefulSet", "would create Secret/log-forwarding-kinesis-aws", "inputSource", "nothing was changed"):
+        assert expected in scripts.output
+    assert_same(before, cluster.api.snapshot(versions=True))
+
+    assert scripts.install() == 0
+    cluster.settle()
+    installed = cluster.api.snapshot(versions=True)
+    assert scripts.update("--dry-run", SHARED_KEY=None) == 0
+    assert scripts.uninstall("--dry-run") == 0
+    cluster.settle()
+    assert_same(installed, cluster.api.snapshot(versions=True))

@@ -1,0 +1,159 @@
+"""Runs that are killed anywhere are finished by the next, and volumes are not lost on the way."""
+
+import pytest
+
+from cluster import LOGGING
+from test_generations import NAME, assert_same
+
+EVERYWHERE = [0.25, 0.45, 0.6, 0.7, 0.8, 0.9]  # of the calls that an undisturbed run makes
+
+
+def calls_of(scripts):
+    return len(scripts.calls.read_text().splitlines())
+
+
+@pytest.mark.parametrize("release", ["4.3", "6.6"])
+def test_an_install_cut_short_is_finished_by_the_next(cluster, scripts, release):
+    cluster.openshift(release)
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    calls = calls_of(scripts)
+    cluster.settle()
+    whole = cluster.api.snapshot()
+    assert scripts.uninstall() == 0
+
+    for share in EVERYWHERE:
+        assert scripts.install(cut_after=int(calls * share)) != 0
+        assert scripts.install() == 0, f"after a cut at {share}"
+        cluster.settle()
+        assert_same(strip_versions(whole), strip_versions(cluster.api.snapshot()))
+        assert scripts.uninstall() == 0
+        cluster.settle()
+        assert_same(before, cluster.api.snapshot())
+
+
+def strip_versions(state):
+    """Leaves out what is random or differs from try to try: Helm's own records, addresses, keys."""
+    kept = {}
+    for key, content in state.items():
+        if "sh.helm.release" in key or "/pods " in key or f"{NAME}-auth" in key or f"{NAME}-collector" in key and "secrets" in key:
+            continue
+        if key.startswith("/api/v1/services "):
+            content = {**content, "spec": {k: v for k, v in content["spec"].items() if not k.startswith("clusterIP")}}
+        if key.startswith("/api/v1/configmaps ") and key.endswith("-install"):
+            continue
+        kept[key] = content
+    return kept
+
+
+@pytest.mark.parametrize("release", ["4.3", "5.9"])
+def test_an_uninstall_cut_short_is_finished_by_the_next(cluster, scripts, release):
+    cluster.openshift(release)
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    assert scripts.uninstall() == 0
+    calls = calls_of(scripts)
+    for share in EVERYWHERE:
+        assert scripts.install() == 0
+        assert scripts.uninstall(cut_after=int(calls * share)) != 0
+        assert scripts.uninstall() == 0, f"after a cut at {share}"
+        cluster.settle()
+        assert_same(before, cluster.api.snapshot())
+
+
+def test_a_rotation_cut_short_is_finished_by_the_next(cluster, scripts):
+    cluster.openshift("4.6")
+    assert scripts.install() == 0
+    assert scripts.update(SHARED_KEY=None) == 0
+    calls = calls_of(scripts)
+    for share in EVERYWHERE:
+        assert scripts.update(SHARED_KEY=None, cut_after=int(calls * share)) != 0
+        assert scripts.update(SHARED_KEY=None) == 0, f"after a cut at {share}"
+        data = cluster.core("secrets", f"{NAME}-auth")["data"]
+        assert data["shared_key"] == data["shared_key_previous"]
+        secrets = [s for s in cluster.api.items(f"/api/v1/namespaces/{LOGGING}/secrets") if s["metadata"]["name"].startswith(f"{NAME}-collector")]
+        assert [s["data"]["shared_key"] for s in secrets] == [data["shared_key"]]
+    assert scripts.uninstall() == 0
+
+
+def test_uninstall_keeps_a_volume_that_still_holds_something(cluster, scripts):
+    cluster.openshift("6.6")
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-1"] = {"pending": 7}
+
+    assert scripts.uninstall("--timeout", "3s") == 1
+    assert f"spool-{NAME}-1" in scripts.output and f"spool-{NAME}-0" not in scripts.output
+    left = [c["metadata"]["name"] for c in cluster.api.items(f"/api/v1/namespaces/{LOGGING}/persistentvolumeclaims")]
+    assert left == [f"spool-{NAME}-1"]
+
+    assert scripts.uninstall() == 1, "it still holds it"
+    assert scripts.install() == 0
+    cluster.stand_in.figures.clear()
+    assert scripts.uninstall() == 0, "installed again, it was delivered"
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
+def test_discard_pending_deletes_it(cluster, scripts):
+    cluster.openshift("6.6")
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-0"] = {"pending": 7, "dead_lettered": 1}
+
+    assert scripts.uninstall("--timeout", "2s", "--discard-pending") == 0
+
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
+def test_dead_letters_are_not_deleted_unasked(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-0"] = {"dead_lettered": 3}
+
+    assert scripts.uninstall() == 1
+
+    assert "3 dead letters" in scripts.output
+    assert scripts.uninstall("--discard-pending") == 0
+
+
+def test_a_volume_left_by_a_scale_down_is_delivered_first(cluster, scripts):
+    cluster.openshift("6.6")
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    path = f"/apis/apps/v1/namespaces/{LOGGING}/statefulsets/{NAME}"
+    for replicas in (3, 2):
+        cluster.api.merge(path, {"spec": {"replicas": replicas}})
+        cluster.settle()
+    assert cluster.core("persistentvolumeclaims", f"spool-{NAME}-2") and not cluster.core("pods", f"{NAME}-2")
+    cluster.stand_in.figures[f"{NAME}-2"] = {"pending": 5}
+
+    assert scripts.uninstall("--timeout", "3s") == 1
+    assert f"spool-{NAME}-2" in scripts.output, "its pod was brought back and asked"
+
+    assert scripts.uninstall("--discard-pending") == 0
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
+def test_a_pod_that_cannot_be_asked_counts_as_holding_something(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-0"] = {"pending": None}
+
+    assert scripts.uninstall("--timeout", "2s") == 1
+    assert f"spool-{NAME}-0" in scripts.output
+
+
+def test_an_emptydir_that_holds_something_keeps_running(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install("--emptydir") == 0
+    cluster.stand_in.figures[f"{NAME}-0"] = {"pending": 2}
+
+    assert scripts.uninstall("--timeout", "2s") == 1
+    assert "kept running" in scripts.output
+    assert cluster.core("pods", f"{NAME}-0") is not None
+
+    cluster.stand_in.figures.clear()
+    assert scripts.uninstall() == 0
