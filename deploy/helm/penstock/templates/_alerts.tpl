@@ -121,7 +121,7 @@
         summary: {{ `{{ $labels.pod }} is at its memory limit` | quote }}
         description: {{ `It stops reading while it is there, so that the limit holds. See PenstockMemoryHigh in doc/operations.md.` | quote }}
     - alert: PenstockReloadFailed
-      expr: sum by (namespace, pod) (increase(penstock_config_reloads_total{ {{- $pods -}},result!~"ok|success"}[15m])) > 0
+      expr: sum by (namespace, pod) (increase(penstock_config_reloads_total{ {{- $pods -}},result="failed"}[15m])) > 0
       labels: {severity: warning}
       annotations:
         summary: {{ `{{ $labels.pod }} refused a changed configuration and runs on with the old one` | quote }}

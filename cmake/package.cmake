@@ -1,0 +1,27 @@
+# A Debian package with a systemd unit: cmake --build build/release --target package
+# Runtime dependencies are worked out by dpkg-shlibdeps (package dpkg-dev).
+include(GNUInstallDirs)
+install(TARGETS penstock RUNTIME DESTINATION /usr/bin)
+install(FILES deploy/systemd/penstock.service DESTINATION /lib/systemd/system)
+install(FILES deploy/systemd/penstock.sysusers DESTINATION /usr/lib/sysusers.d RENAME penstock.conf)
+install(FILES deploy/systemd/penstock.default DESTINATION /etc/default RENAME penstock)
+install(FILES deploy/penstock.yaml DESTINATION /etc/penstock PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+install(FILES LICENSE DESTINATION /usr/share/doc/penstock RENAME copyright)
+install(FILES doc/config.md doc/metrics.md doc/operations.md DESTINATION /usr/share/doc/penstock)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME penstock)
+set(CPACK_PACKAGE_CONTACT "the penstock developers <penstock@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "log forwarder from Forward, HTTP, OTLP and syslog to AWS Kinesis Data Streams")
+set(CPACK_PACKAGING_INSTALL_PREFIX /)
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION admin)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm
+  ${CMAKE_SOURCE_DIR}/deploy/debian/postrm ${CMAKE_SOURCE_DIR}/deploy/debian/conffiles)
+include(CPack)
