@@ -14,6 +14,7 @@ namespace {
 
 // In the order of the help.
 constexpr void (*kSubcommands[])(CLI::App&, int&) = {
+    register_run,
     register_check,
     register_version,
 };

@@ -1,6 +1,7 @@
 #include "delivery/packer.h"
 
 #include "base/check.h"
+#include "record/msgpack_cursor.h"
 
 namespace penstock::delivery {
 
@@ -54,10 +55,31 @@ Packer::Outcome Packer::pack(encode::RequestBuilder& builder, std::vector<Record
       break;
   }
   notes.emplace_back().span = {ticket_, index_, 1};
-  reader_->close(consumed);
+  advance(consumed);
+  return Outcome::added;
+}
+
+// The event is larger than a record may be: by the stream's policy it is cut, or given up.
+Packer::Outcome Packer::put_aside_oversized(encode::RequestBuilder&, std::deque<Waiting>&) {
+  refused_ = {ticket_, index_, 1};
+  step_over();
+  return Outcome::oversized;
+}
+
+void Packer::step_over() {
+  ByteView record = open_->record_and_rest;
+  if (batch_->encoding == record::Encoding::msgpack) {
+    const auto skipped = record::MsgpackCursor(record).skip();
+    CHECK(skipped.has_value());
+    record = *skipped;
+  }
+  advance(record.size());
+}
+
+void Packer::advance(size_t record_size) {
+  reader_->close(record_size);
   open_ = reader_->open();
   ++index_;
-  return Outcome::added;
 }
 
 Waiting Packer::pack_alone(const EventSpan& span, const spool::Entry& entry) {

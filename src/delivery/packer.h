@@ -61,6 +61,8 @@ class Packer {
   void reconfigure(PackerOptions options);
 
  private:
+  void step_over();
+  void advance(size_t record_size);
   Outcome put_aside_oversized(encode::RequestBuilder& builder, std::deque<Waiting>& aside);
   [[nodiscard]] encode::RecordKey key_of(const record::EventView& event, uint32_t index);
 

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -53,6 +54,9 @@ class Request {
   };
 
   [[nodiscard]] ByteView body() const { return body_.view(); }
+  // Lends the body to whoever sends it; until it is back only slots() and key() may be asked.
+  [[nodiscard]] ByteBuffer take_body() { return std::move(body_); }
+  void give_back_body(ByteBuffer body) { body_ = std::move(body); }
   [[nodiscard]] const std::vector<Slot>& slots() const { return slots_; }
   // The sum the service's limits are about.
   [[nodiscard]] size_t counted_bytes() const { return counted_bytes_; }

@@ -32,10 +32,11 @@ Result<std::unique_ptr<ForwardSource>, Error> ForwardSource::open(net::IoThreads
       });
   if (!listener) return failure(listener.error());
   source.listener_ = std::move(*listener);
+  source.port_ = source.listener_->port();
 
   // A UDP port that somebody else holds costs only the heartbeats of a legacy client setting.
   const std::string address = source.options_.listen.substr(0, source.options_.listen.rfind(':')) +
-                              ":" + std::to_string(source.listener_->port());
+                              ":" + std::to_string(source.port_);
   auto heartbeats = net::HeartbeatSocket::open(*threads.all().front(), address);
   if (heartbeats) {
     source.heartbeats_ = std::move(*heartbeats);
@@ -52,7 +53,7 @@ void ForwardSource::start() {
   log_info("listening", {{"source", options_.name},
                          {"protocol", "forward"},
                          {"address", options_.listen},
-                         {"port", listener_->port()},
+                         {"port", port_},
                          {"tls", settings_->tls ? "yes" : "no"},
                          {"shared_key", settings_->security ? "yes" : "no"}});
 }
@@ -62,6 +63,13 @@ void ForwardSource::stop_accepting() {
   if (heartbeats_) heartbeats_->close();
 }
 
+void ForwardSource::release_listeners() {
+  listener_.reset();
+  heartbeats_.reset();
+}
+
+size_t ForwardSource::connections() const { return listener_ ? listener_->connections() : 0; }
+
 void ForwardSource::reconfigure(ForwardSettings settings, size_t connections_max) {
   listener_->limit_connections(connections_max);
   auto fresh = std::make_shared<const ForwardSettings>(std::move(settings));
@@ -69,13 +77,25 @@ void ForwardSource::reconfigure(ForwardSettings settings, size_t connections_max
   settings_ = std::move(fresh);
 }
 
+std::shared_ptr<const ForwardSettings> ForwardSource::settings() const {
+  const std::lock_guard lock(mutex_);
+  return settings_;
+}
+
+metrics::SourceStatus ForwardSource::status() const {
+  const std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
+  return {options_.name, "forward", host + ":" + std::to_string(port_), settings()->tls != nullptr};
+}
+
+std::optional<metrics::CertificateStatus> ForwardSource::certificate() const {
+  const auto now = settings();
+  if (!now->tls) return std::nullopt;
+  return metrics::CertificateStatus{options_.name, now->tls->subject(), now->tls->expiry()};
+}
+
 void ForwardSource::accept(boost::asio::ip::tcp::socket socket, net::IoThread& thread,
                            net::ConnectionLease connection) {
-  std::shared_ptr<const ForwardSettings> settings;
-  {
-    const std::lock_guard lock(mutex_);
-    settings = settings_;
-  }
+  auto settings = this->settings();
   auto stream = net::make_stream(std::move(socket), settings->tls);
   std::make_shared<ForwardSession>(intake_, sessions_, thread, std::move(connection),
                                    std::move(stream), std::move(settings))

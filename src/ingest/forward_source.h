@@ -28,8 +28,10 @@ class ForwardSource final : public Source {
   void stop_accepting() override;
   void half_close() override { sessions_.half_close_all(); }
   void close() override { sessions_.close_all(); }
-  [[nodiscard]] size_t connections() const override { return listener_->connections(); }
-  [[nodiscard]] uint16_t port() const override { return listener_->port(); }
+  void release_listeners() override;
+  [[nodiscard]] size_t connections() const override;
+  [[nodiscard]] metrics::SourceStatus status() const override;
+  [[nodiscard]] std::optional<metrics::CertificateStatus> certificate() const override;
 
   // For connections from now on: renewed certificates and keys, limits. Thread: any.
   void reconfigure(ForwardSettings settings, size_t connections_max);
@@ -43,9 +45,12 @@ class ForwardSource final : public Source {
   const Options options_;
   Intake intake_;
   SessionSet sessions_;
-  std::mutex mutex_;
-  std::shared_ptr<const ForwardSettings> settings_;
+  [[nodiscard]] std::shared_ptr<const ForwardSettings> settings() const;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ForwardSettings> settings_;  // for new connections; under mutex_
   std::unique_ptr<net::Listener> listener_;
+  uint16_t port_ = 0;
   std::unique_ptr<net::HeartbeatSocket> heartbeats_;
 };
 

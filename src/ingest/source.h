@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+
+#include "metrics/status.h"
 
 namespace penstock::ingest {
 
@@ -21,9 +24,14 @@ class Source {
   virtual void half_close() = 0;
   // Whoever is still there is cut off.
   virtual void close() = 0;
+  // Once the IoThreads have stopped: gives up the sockets it listens on, which must go before the
+  // io_contexts do, while the source itself outlives them (suspended sessions refer to it).
+  virtual void release_listeners() = 0;
 
   [[nodiscard]] virtual size_t connections() const = 0;
-  [[nodiscard]] virtual uint16_t port() const = 0;
+  [[nodiscard]] virtual metrics::SourceStatus status() const = 0;
+  // Of its TLS listener; none without.
+  [[nodiscard]] virtual std::optional<metrics::CertificateStatus> certificate() const = 0;
 };
 
 }  // namespace penstock::ingest

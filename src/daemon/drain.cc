@@ -1,0 +1,84 @@
+#include "daemon/drain.h"
+
+#include "base/log.h"
+
+namespace penstock::daemon {
+namespace {
+
+constexpr seconds kAcceptTime{5};  // endpoints and load balancers learn that we are not ready
+constexpr seconds kLeaveTime{5};   // for peers to answer our half-close
+constexpr milliseconds kStep{50};
+constexpr seconds kCloseTime{1};  // kept back for the last sync
+
+class Waits {
+ public:
+  Waits(Daemon& daemon, const Signals& signals, bool hurry)
+      : daemon_(daemon), signals_(signals), hurry_(hurry) {}
+
+  // Until done() or `until`; an impatient signal ends it when it may be skipped.
+  template <class Done>
+  void until(SteadyTime end, bool may_be_skipped, Done done) {
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      if (may_be_skipped && hurry_) return;
+      const Signal signal = signals_.wait(kStep);
+      if (signal == Signal::terminate || signal == Signal::interrupt) {
+        if (hurry_) abandoned_ = true;
+        hurry_ = true;
+        log_info("asked again to stop: not waiting for senders any longer");
+      }
+      if (abandoned_) return;
+      daemon_.tick();
+    }
+  }
+  [[nodiscard]] bool hurry() const { return hurry_; }
+
+ private:
+  Daemon& daemon_;
+  const Signals& signals_;
+  bool hurry_;
+  bool abandoned_ = false;  // a third signal: keep what is on disk and go
+};
+
+}  // namespace
+
+int drain(Daemon& daemon, const Signals& signals, bool hurry) {
+  const SteadyTime began = std::chrono::steady_clock::now();
+  const auto timeout = daemon.config().drain_timeout;
+  const SteadyTime end = began + timeout - std::min<milliseconds>(kCloseTime, timeout / 10);
+  const SteadyTime read_end = began + timeout / 2;
+  Waits wait(daemon, signals, hurry);
+
+  log_info("draining", {{"connections", daemon.connections()},
+                        {"events_pending", daemon.events_pending()},
+                        {"timeout_s", std::chrono::duration_cast<seconds>(timeout).count()}});
+  daemon.announce_drain();
+  wait.until(std::min(began + kAcceptTime, read_end), true, [] { return false; });
+  daemon.stop_accepting();
+  const auto no_connections = [&] { return daemon.connections() == 0; };
+  wait.until(read_end, true, no_connections);
+
+  daemon.half_close();
+  const SteadyTime leave_end = std::min(
+      std::chrono::steady_clock::now() + (wait.hurry() ? kLeaveTime / 5 : kLeaveTime), end);
+  wait.until(leave_end, false, no_connections);
+  daemon.close_connections();
+  daemon.stop_sources();
+
+  wait.until(end, false, [&] { return daemon.events_pending() == 0; });
+  const uint64_t left = daemon.events_pending();
+  const bool is_kept = daemon.close();
+  if (left == 0) {
+    log_info("drained");
+    return 0;
+  }
+  if (is_kept) {
+    log_info("stopped; what is left is on disk and goes out after the next start",
+             {{"events_pending", left}});
+    return 0;
+  }
+  log_error("stopped with events left over: without spool.directory they are lost",
+            {{"events_pending", left}});
+  return 1;
+}
+
+}  // namespace penstock::daemon

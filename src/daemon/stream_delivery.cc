@@ -1,0 +1,118 @@
+#include "daemon/stream_delivery.h"
+
+#include "base/log.h"
+#include "daemon/translate.h"
+
+namespace penstock::daemon {
+
+StreamDelivery::StreamDelivery(std::string stream, delivery::DeliveryThread& thread,
+                               DeliveryParts parts)
+    : stream_(std::move(stream)), thread_(thread), parts_(parts) {}
+
+StreamDelivery::~StreamDelivery() { end_sender(); }
+
+void StreamDelivery::end_sender() {
+  thread_.call([this] {
+    sender_.reset();
+    port_.reset();
+    if (timer_) thread_.loop().cancel_timer(*timer_);
+    timer_.reset();
+  });
+  sending_ = nullptr;
+}
+
+void StreamDelivery::update(const std::vector<spool::StreamLog*>& logs,
+                            const config::StreamOptions* current, const config::AwsOptions& aws) {
+  logs_ = logs;
+  current_ = current == nullptr ? std::nullopt : std::optional(*current);
+  aws_ = aws;
+  if (logs_.empty()) return;
+  // A sender that has begun goes on; it only learns of new settings when it is the current one's.
+  if (sending_ == nullptr) {
+    begin(*logs_.front());
+  } else if (sending_ == logs_.back() && current_) {
+    settings_ = *current_;
+    auto endpoint = kinesis::resolve_endpoint(make_endpoint_options(settings_, aws_));
+    if (!endpoint) {
+      log_error("stream keeps its endpoint",
+                {{"stream", stream_}, {"error", endpoint.error().message}});
+      return;
+    }
+    thread_.call([&] {
+      port_->set_endpoint(*endpoint);
+      sender_->reconfigure(make_sender_options(settings_, parts_.memory.options().ordinary_bytes));
+      sender_->pump();
+    });
+  }
+}
+
+void StreamDelivery::begin(spool::StreamLog& log) {
+  const bool is_current = current_ && &log == logs_.back();
+  if (is_current) {
+    settings_ = *current_;
+  } else {
+    auto read = read_settings_text(log.settings());
+    if (!read) {
+      log_error("what is stored for a former stream cannot be delivered",
+                {{"stream", stream_}, {"error", read.error().message}});
+      return;
+    }
+    settings_ = std::move(*read);
+    log_info("delivering what is stored for a former target first",
+             {{"stream", stream_}, {"target", target_name(settings_)}});
+  }
+  auto endpoint = kinesis::resolve_endpoint(make_endpoint_options(settings_, aws_));
+  if (!endpoint) {
+    log_error("stream has no endpoint", {{"stream", stream_}, {"error", endpoint.error().message}});
+    return;
+  }
+  sending_ = &log;
+  thread_.call([&] {
+    net::HttpLoop& loop = thread_.loop();
+    port_ = std::make_unique<delivery::HttpPutPort>(
+        loop, delivery::HttpPutPort::Options{*endpoint, {}}, parts_.credentials, Clock::system());
+    delivery::SenderServices services{
+        .spool = parts_.spool,
+        .ledger = parts_.ledger,
+        .memory = parts_.memory,
+        .metrics = parts_.metrics,
+        .port = *port_,
+        .clock = Clock::system(),
+        .post = [&loop](std::function<void()> work) { loop.post(std::move(work)); },
+        .wake_at =
+            [this, &loop](SteadyTime when) {
+              if (timer_) loop.cancel_timer(*timer_);
+              timer_ = loop.call_at(when, [this] {
+                timer_.reset();
+                if (sender_) sender_->pump();
+              });
+            },
+    };
+    sender_ = std::make_unique<delivery::Sender>(
+        log, make_sender_options(settings_, parts_.memory.options().ordinary_bytes),
+        std::move(services));
+    sender_->pump();
+  });
+}
+
+bool StreamDelivery::advance() {
+  if (sending_ == nullptr) return logs_.empty();
+  if (!sending_->empty()) return false;
+  const bool is_last = sending_ == logs_.back();
+  if (is_last) return !current_;
+  bool is_idle = false;
+  thread_.call([&] { is_idle = sender_->idle(); });
+  if (!is_idle) return false;
+  end_sender();
+  logs_.erase(logs_.begin());
+  begin(*logs_.front());
+  return false;
+}
+
+std::string StreamDelivery::held_because() {
+  std::string reason;
+  if (sending_ != nullptr) thread_.call([&] { reason = sender_->held_because(); });
+  return reason;
+}
+
+}  // namespace penstock::daemon

@@ -1,0 +1,36 @@
+#include <gtest/gtest.h>
+
+#include "daemon/translate.h"
+
+namespace penstock::daemon {
+namespace {
+
+TEST(StreamSettings, EveryOptionComesBackAsItWas) {
+  config::StreamOptions stream;
+  stream.key = "audit";
+  stream.name = "my-stream-audit";
+  stream.region = "eu-central-1";
+  stream.endpoint = "http://127.0.0.1:4567";
+  stream.aggregation = config::Aggregation::kpl;
+  stream.compression = config::Compression::zstd;
+  stream.partition_key = {config::PartitionKeyKind::field, {"kubernetes", "labels", "app.io/name"}};
+  stream.order = config::Order::per_key;
+  stream.oversized = config::Oversized::truncate;
+  stream.max_record = 2u << 20;
+  stream.flush = {milliseconds(250), 3u << 20};
+  stream.inject = {"@time", "the 'tag'", ""};
+  stream.protocol = config::WireProtocol::json;
+
+  const auto read = read_settings_text(settings_text(stream));
+
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, stream);
+}
+
+TEST(StreamSettings, WhatIsNotOursIsAnErrorAndNotACrash) {
+  EXPECT_FALSE(read_settings_text("streams: [1, 2"));
+  EXPECT_FALSE(read_settings_text(""));
+}
+
+}  // namespace
+}  // namespace penstock::daemon

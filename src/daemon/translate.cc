@@ -1,0 +1,198 @@
+#include "daemon/translate.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "config/secret_ref.h"
+
+namespace penstock::daemon {
+namespace {
+
+// What our PONG says we are called; must differ from every client's name, so not the bare host name
+// (a collector on the same node would be called the same).
+std::string server_hostname() {
+  char name[256] = "localhost";
+  ::gethostname(name, sizeof name - 1);
+  return std::string("penstock.") + name;
+}
+
+route::LogType log_type_of(config::LogType type) {
+  switch (type) {
+    case config::LogType::application:
+      return route::LogType::application;
+    case config::LogType::infrastructure:
+      return route::LogType::infrastructure;
+    case config::LogType::audit:
+      return route::LogType::audit;
+  }
+  return route::LogType::application;
+}
+
+route::PartitionKey partition_key_of(const config::PartitionKeyOptions& options) {
+  switch (options.kind) {
+    case config::PartitionKeyKind::random:
+      return route::PartitionKey::random();
+    case config::PartitionKeyKind::tag:
+      return route::PartitionKey::tag();
+    case config::PartitionKeyKind::field:
+      return route::PartitionKey::field(options.field);
+  }
+  return route::PartitionKey::random();
+}
+
+delivery::Oversized oversized_of(config::Oversized value) {
+  switch (value) {
+    case config::Oversized::split:
+      return delivery::Oversized::split;
+    case config::Oversized::truncate:
+      return delivery::Oversized::truncate;
+    case config::Oversized::dead_letter:
+      return delivery::Oversized::dead_letter;
+  }
+  return delivery::Oversized::split;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const route::Router>, Error> make_router(const config::Config& config) {
+  route::Router::Options options;
+  for (const config::RouteOptions& route : config.routes) {
+    route::Route made;
+    made.source = route.source;
+    if (!route.tag.empty()) {
+      auto pattern = route::TagPattern::compile(route.tag);
+      if (!pattern) return failure(pattern.error());
+      made.tag = std::move(*pattern);
+    }
+    if (route.log_type) made.log_type = log_type_of(*route.log_type);
+    for (const config::FieldCondition& condition : route.where) {
+      made.where.push_back({condition.path, route::Glob(condition.pattern)});
+    }
+    made.stream = route.stream;
+    options.routes.push_back(std::move(made));
+  }
+  options.drop_unrouted = config.drop_unrouted;
+  if (config.own_logs.ignore) {
+    options.own_namespace = config.own_logs.pod_namespace;
+    options.own_workload = config.own_logs.workload;
+  }
+  return std::make_shared<const route::Router>(std::move(options));
+}
+
+Result<std::shared_ptr<const net::TlsContext>, Error> make_tls(
+    const std::optional<config::TlsServerOptions>& options) {
+  if (!options) return std::shared_ptr<const net::TlsContext>();
+  return net::TlsContext::load({options->cert, options->key, options->client_ca,
+                                options->min_version == config::TlsVersion::tls_1_3});
+}
+
+Result<ingest::ForwardSettings, Error> make_forward_settings(
+    const config::ForwardOptions& options) {
+  ingest::ForwardSettings settings;
+  auto tls = make_tls(options.tls);
+  if (!tls) return failure(tls.error());
+  settings.tls = std::move(*tls);
+  settings.message_bytes_max = options.max_message;
+  if (options.shared_key_files.empty() && options.users.empty()) return settings;
+
+  protocol::forward::HandshakeSettings security;
+  security.server_hostname = server_hostname();
+  auto keys = config::read_secrets(options.shared_key_files);
+  if (!keys) return failure(keys.error());
+  security.shared_keys = std::move(*keys);
+  for (const config::UserOptions& user : options.users) {
+    auto password = config::read_secret(user.password_file);
+    if (!password) return failure(password.error());
+    security.users.push_back({user.name, std::move(*password)});
+  }
+  settings.security =
+      std::make_shared<const protocol::forward::HandshakeSettings>(std::move(security));
+  return settings;
+}
+
+delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,
+                                            uint64_t delivery_memory) {
+  delivery::SenderOptions options;
+  options.stream = stream.key;
+  options.packer.inject = {stream.inject.time, stream.inject.tag, stream.inject.id};
+  options.packer.partition_key = partition_key_of(stream.partition_key);
+  options.packer.keys_are_random = stream.partition_key.kind == config::PartitionKeyKind::random;
+  options.packer.oversized = oversized_of(stream.oversized);
+  options.flush_interval = stream.flush.interval;
+  options.flush_bytes = stream.flush.size;
+
+  encode::RequestBuilder::Options& request = options.request;
+  const bool is_firehose = stream.kind == config::StreamKind::firehose;
+  // A request is in memory while it is built, while it is under way, and for a moment twice when
+  // its buffer grows.
+  const uint64_t request_max = std::max<uint64_t>(delivery_memory / 3, 1_MiB + 64_KiB);
+  request.service = is_firehose ? encode::Service::firehose : encode::Service::kinesis;
+  request.protocol = is_firehose || stream.protocol == config::WireProtocol::json
+                         ? encode::Protocol::json
+                         : encode::Protocol::cbor;
+  request.stream_name = stream.name;
+  // The ARN alone would do for AWS; emulators know only the name.
+  request.stream_arn = stream.endpoint.empty() ? stream.arn : "";
+  request.records_max = is_firehose ? encode::kFirehoseCountMax : encode::kPutRecordsCountMax;
+  request.request_bytes_max = std::min<uint64_t>(
+      {is_firehose ? encode::kFirehoseBytesMax : encode::kPutRecordsBytesMax,
+       std::max<uint64_t>(stream.flush.size, stream.max_record + 64_KiB), request_max});
+  request.record_bytes_max =
+      std::min<uint64_t>(is_firehose ? encode::kFirehoseRecordBytesMax : stream.max_record,
+                         request.request_bytes_max - encode::kRequestBytesMargin);
+  request.line_feed = is_firehose;
+  return options;
+}
+
+kinesis::EndpointOptions make_endpoint_options(const config::StreamOptions& stream,
+                                               const config::AwsOptions& aws) {
+  kinesis::EndpointOptions options;
+  options.service = stream.kind == config::StreamKind::firehose ? "firehose" : "kinesis";
+  options.region = stream.region;
+  options.override_url = stream.endpoint;
+  options.fips = aws.fips;
+  options.dual_stack = aws.dual_stack;
+  options.mode = stream.endpoint_mode == config::EndpointMode::account
+                     ? kinesis::EndpointMode::account
+                     : kinesis::EndpointMode::regional;
+  if (!stream.arn.empty()) {
+    if (const auto arn = kinesis::parse_arn(stream.arn)) options.account_id = arn->account_id;
+  }
+  return options;
+}
+
+spool::SpoolOptions make_spool_options(const config::Config& config, uint64_t memory_bytes,
+                                       uint64_t cache_bytes) {
+  spool::SpoolOptions options;
+  options.directory = config.spool.directory;
+  options.bytes_max = config.spool.directory.empty() ? std::min(config.spool.max_size, memory_bytes)
+                                                     : config.spool.max_size;
+  options.when_full = config.spool.when_full == config::WhenFull::drop_oldest
+                          ? spool::WhenFull::drop_oldest
+                          : spool::WhenFull::block;
+  options.ack =
+      config.ack == config::AckMode::stored ? spool::AckMode::stored : spool::AckMode::delivered;
+  options.repeat_window = std::chrono::duration_cast<seconds>(config.dedup_window);
+  options.cache_bytes_max = cache_bytes;
+  options.dead_letter_directory = config.dead_letters.directory;
+  options.dead_letter_bytes_max = config.dead_letters.max_size;
+  options.dead_letters_when_full = config.dead_letters.when_full == config::WhenFull::drop_oldest
+                                       ? spool::WhenFull::drop_oldest
+                                       : spool::WhenFull::block;
+  return options;
+}
+
+spool::StreamOptions make_log_options(const config::StreamOptions& stream) {
+  const char* kind = stream.kind == config::StreamKind::firehose ? "firehose:" : "kinesis:";
+  return {.stream = stream.key,
+          .target = kind + stream.region + ":" + (stream.arn.empty() ? stream.name : stream.arn),
+          .settings = settings_text(stream),
+          .bytes_max = stream.max_size};
+}
+
+std::string target_name(const config::StreamOptions& stream) {
+  return stream.name + (stream.region.empty() ? "" : " (" + stream.region + ")");
+}
+
+}  // namespace penstock::daemon

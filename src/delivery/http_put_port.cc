@@ -1,0 +1,144 @@
+#include "delivery/http_put_port.h"
+
+#include <array>
+#include <vector>
+
+#include "base/log.h"
+
+namespace penstock::delivery {
+namespace {
+
+Verdict verdict_of(kinesis::PutError error) {
+  using kinesis::PutError;
+  switch (error) {
+    case PutError::none:
+      return Verdict::answered;
+    case PutError::throttled:
+    case PutError::kms_throttled:
+      return Verdict::throttled;
+    case PutError::server_fault:
+    case PutError::network:
+    case PutError::unknown_outcome:
+    case PutError::unknown_code:
+      return Verdict::fault;
+    case PutError::not_found:
+    case PutError::access_denied:
+      return Verdict::hold;
+    case PutError::credentials:
+    case PutError::clock_skew:
+      return Verdict::credentials;
+    case PutError::invalid_argument:
+    case PutError::serialization:
+      return Verdict::refused;
+    case PutError::too_large:
+      return Verdict::too_large;
+    case PutError::unknown_operation:
+      return Verdict::other_protocol;
+  }
+  return Verdict::fault;
+}
+
+EntryResult result_of(kinesis::EntryOutcome outcome) {
+  switch (outcome) {
+    case kinesis::EntryOutcome::accepted:
+      return EntryResult::accepted;
+    case kinesis::EntryOutcome::throttled:
+      return EntryResult::throttled;
+    case kinesis::EntryOutcome::internal_failure:
+    case kinesis::EntryOutcome::unknown_code:
+    case kinesis::EntryOutcome::unknown:
+      return EntryResult::failed;
+  }
+  return EntryResult::failed;
+}
+
+}  // namespace
+
+HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource& credentials,
+                         const Clock& clock)
+    : loop_(loop),
+      options_(std::move(options)),
+      credentials_(credentials),
+      clock_(clock),
+      signer_(options_.endpoint.region, options_.endpoint.service) {}
+
+void HttpPutPort::set_endpoint(kinesis::Endpoint endpoint) {
+  options_.endpoint = std::move(endpoint);
+  signer_ = kinesis::Signer(options_.endpoint.region, options_.endpoint.service);
+}
+
+net::HttpRequest HttpPutPort::sign(encode::Request& request,
+                                   const kinesis::Credentials& credentials) {
+  const WallTime now =
+      clock_.wall() + std::chrono::duration_cast<WallTime::duration>(clock_offset_);
+  const std::string date = kinesis::amz_date(now);
+  const std::string digest = kinesis::sha256_hex(request.body());
+  std::vector<kinesis::Signer::Header> headers = {{"content-type", request.content_type()},
+                                                  {"host", options_.endpoint.host},
+                                                  {"x-amz-date", date}};
+  if (!credentials.session_token.empty()) {
+    headers.push_back({"x-amz-security-token", credentials.session_token});
+  }
+  headers.push_back({"x-amz-target", request.target()});
+
+  net::HttpRequest http;
+  http.url = options_.endpoint.url;
+  http.timeouts = options_.timeouts;
+  http.headers.push_back("Authorization: " + signer_.authorization({.path = options_.endpoint.path,
+                                                                    .headers = headers,
+                                                                    .payload_sha256 = digest},
+                                                                   credentials, now));
+  for (const kinesis::Signer::Header& header : headers) {
+    http.headers.push_back(std::string(header.name) + ": " + std::string(header.value));
+  }
+  http.body = request.take_body();
+  return http;
+}
+
+void HttpPutPort::put(encode::Request request, Callback callback) {
+  const auto credentials = credentials_.current();
+  auto kept = std::make_shared<encode::Request>(std::move(request));
+  if (!credentials || credentials->empty()) {
+    credentials_.refresh_soon();
+    loop_.post([kept, callback = std::move(callback)] {
+      PutResult result;
+      result.verdict = Verdict::credentials;
+      result.code = "no credentials";
+      callback(std::move(result), std::move(*kept));
+    });
+    return;
+  }
+  net::HttpRequest http = sign(*kept, *credentials);
+  loop_.start(std::move(http),
+              [this, kept, callback = std::move(callback)](net::HttpResponse response) {
+                kept->give_back_body(std::move(response.request_body));
+                PutResult result = read(response, kept->slots().size());
+                callback(std::move(result), std::move(*kept));
+              });
+}
+
+PutResult HttpPutPort::read(const net::HttpResponse& response, size_t records) {
+  reader_.read(response, records, answer_);
+  PutResult result;
+  result.verdict = verdict_of(answer_.error);
+  result.took = response.total_time;
+  result.code = !answer_.code.empty() ? answer_.code : response.failure_text;
+  result.outcome_unknown = response.outcome_unknown();
+  if (answer_.retry_after_ms > 0) result.retry_after = milliseconds(answer_.retry_after_ms);
+  result.entries.reserve(answer_.entries.size());
+  for (const kinesis::EntryResult& entry : answer_.entries) {
+    result.entries.push_back({result_of(entry.outcome), entry.shard});
+  }
+  if (result.verdict == Verdict::credentials) {
+    if (answer_.server_time && answer_.error == kinesis::PutError::clock_skew) {
+      clock_offset_ = *answer_.server_time - clock_.wall();
+      log_limited(LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
+                  {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_).count()}});
+    } else {
+      credentials_.refresh_soon();
+    }
+  }
+  return result;
+}
+
+}  // namespace penstock::delivery

@@ -1,0 +1,58 @@
+// HttpPutPort: PutRecords (or PutRecordBatch) over HTTPS: signs, sends on the delivery thread's
+// HttpLoop, reads the answer.
+//
+// Thread: the delivery thread's.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "delivery/put_port.h"
+#include "kinesis/credentials/credentials.h"
+#include "kinesis/endpoint.h"
+#include "kinesis/put_records.h"
+#include "kinesis/sigv4.h"
+#include "net/http_loop.h"
+
+namespace penstock::delivery {
+
+// Where the port gets its keys from. Thread: any; must not block.
+class CredentialSource {
+ public:
+  virtual ~CredentialSource() = default;
+  // Null while there are none.
+  [[nodiscard]] virtual std::shared_ptr<const kinesis::Credentials> current() = 0;
+  // The service refused them: look for newer ones now.
+  virtual void refresh_soon() = 0;
+};
+
+class HttpPutPort final : public PutPort {
+ public:
+  struct Options {
+    kinesis::Endpoint endpoint;
+    net::HttpTimeouts timeouts;
+  };
+  HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource& credentials,
+              const Clock& clock);
+
+  void put(encode::Request request, Callback callback) override;
+  // For requests from now on.
+  void set_endpoint(kinesis::Endpoint endpoint);
+
+ private:
+  [[nodiscard]] net::HttpRequest sign(encode::Request& request,
+                                      const kinesis::Credentials& credentials);
+  [[nodiscard]] PutResult read(const net::HttpResponse& response, size_t records);
+
+  net::HttpLoop& loop_;
+  Options options_;
+  CredentialSource& credentials_;
+  const Clock& clock_;
+  kinesis::Signer signer_;
+  kinesis::PutAnswerReader reader_;
+  kinesis::PutAnswer answer_;
+  nanoseconds clock_offset_{0};  // the service's clock less ours, once it said we are off
+};
+
+}  // namespace penstock::delivery
