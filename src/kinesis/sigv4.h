@@ -37,7 +37,7 @@ class Signer {
     std::string_view query = {};           // canonical: sorted and encoded
     std::span<const Header> headers = {};  // all that are signed, sorted by name, host and
                                            // x-amz-date (the same time as below) among them
-    std::string_view payload_sha256;  // sha256_hex(body)
+    std::string_view payload_sha256;       // sha256_hex(body)
   };
 
   Signer(std::string region, std::string service);
