@@ -380,8 +380,8 @@ EventEncoder::EventEncoder(const Inject& inject)
       id_key_(key_text(inject.id)) {}
 
 EncodeOutcome EventEncoder::append(ByteBuffer& out, const record::Batch& batch,
-                                   const record::EventView& event, uint32_t index,
-                                   size_t size_max, size_t* consumed) const {
+                                   const record::EventView& event, uint32_t index, size_t size_max,
+                                   size_t* consumed) const {
   const size_t start = out.size();
   const bool is_msgpack = batch.encoding == record::Encoding::msgpack;
   const EncodeOutcome outcome = is_msgpack

@@ -53,8 +53,7 @@ class EventEncoder {
   // given, is the record's size once it is done: event.record may then go on behind it.
   [[nodiscard]] EncodeOutcome append(ByteBuffer& out, const record::Batch& batch,
                                      const record::EventView& event, uint32_t index,
-                                     size_t size_max = kNoLimit,
-                                     size_t* consumed = nullptr) const;
+                                     size_t size_max = kNoLimit, size_t* consumed = nullptr) const;
 
  private:
   void append_fields(ByteBuffer& out, const record::Batch& batch, const record::EventView& event,
