@@ -30,13 +30,14 @@ void for_each_text(std::string_view json, Visit visit) {
   const ByteView bytes = as_bytes(json);
   const uint8_t* const start = bytes.data();
   const uint8_t* const end = start + bytes.size();
+  record::Quotes quotes(start, end);
   const uint8_t* at = start;
   while (at != end) {
-    at = static_cast<const uint8_t*>(std::memchr(at, '"', static_cast<size_t>(end - at)));
-    if (at == nullptr) return;
+    at = quotes.find(at);  // outside strings there are no backslashes
+    if (at == end) return;
     const uint8_t* const text = at + 1;
     bool escaped = false;
-    const uint8_t* const close = record::find_string_end(text, end, escaped);
+    const uint8_t* const close = record::find_string_end(quotes, text, end, escaped);
     if (close == end) return;
     at = close + 1;
     const uint8_t* const behind = record::skip_json_space(at, end);

@@ -95,8 +95,9 @@ std::optional<SplitMarker> find_text_part(std::string_view part) {
   // Its closing quote must be the one before the braces.
   const ByteView text = as_bytes(taker.rest());
   bool escaped = false;
-  const uint8_t* const close =
-      record::find_string_end(text.data(), text.data() + text.size(), escaped);
+  const uint8_t* const end = text.data() + text.size();
+  record::Quotes quotes(text.data(), end);
+  const uint8_t* const close = record::find_string_end(quotes, text.data(), end, escaped);
   if (close != text.data() + marker.text.size()) return std::nullopt;
   return marker;
 }
