@@ -11,17 +11,20 @@
 #
 # A folder without SOURCES is header-only.
 function(penstock_module)
-  cmake_parse_arguments(M "" "NAME"
-    "SOURCES;TESTS;BENCHES;FUZZERS;TEST_SOURCES;DEPENDS;LIBRARIES;TEST_DEPENDS;TEST_LIBRARIES" ${ARGN})
+  set(lists SOURCES TESTS BENCHES FUZZERS TEST_SOURCES DEPENDS LIBRARIES TEST_DEPENDS
+    TEST_LIBRARIES)
+  cmake_parse_arguments(M "" "NAME" "${lists}" ${ARGN})
   set(library penstock_${M_NAME})
   list(TRANSFORM M_DEPENDS PREPEND penstock_)
   list(TRANSFORM M_TEST_DEPENDS PREPEND penstock_)
   if(M_SOURCES)
     add_library(${library} STATIC ${M_SOURCES})
-    target_link_libraries(${library} PUBLIC penstock_flags ${M_DEPENDS} ${M_LIBRARIES} Threads::Threads)
+    target_link_libraries(${library} PUBLIC
+      penstock_flags ${M_DEPENDS} ${M_LIBRARIES} Threads::Threads)
   else()
     add_library(${library} INTERFACE)
-    target_link_libraries(${library} INTERFACE penstock_flags ${M_DEPENDS} ${M_LIBRARIES} Threads::Threads)
+    target_link_libraries(${library} INTERFACE
+      penstock_flags ${M_DEPENDS} ${M_LIBRARIES} Threads::Threads)
   endif()
 
   set(test_libraries ${library} ${M_TEST_DEPENDS} ${M_TEST_LIBRARIES})
@@ -44,7 +47,8 @@ function(penstock_module)
       get_filename_component(target ${source} NAME_WE)
       add_executable(${target} ${source} ${M_TEST_SOURCES})
       target_link_libraries(${target} PRIVATE ${test_libraries} -fsanitize=fuzzer)
-      target_compile_definitions(${target} PRIVATE PENSTOCK_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+      target_compile_definitions(${target} PRIVATE
+        PENSTOCK_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
       set_property(GLOBAL APPEND PROPERTY PENSTOCK_FUZZ_TARGETS ${target})
     endforeach()
   endif()

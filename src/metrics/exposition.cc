@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <limits>
 #include <sstream>
 #include <vector>
 
@@ -137,11 +139,13 @@ void add_status(const Status& status, WallTime now, Builder& out) {
 uint64_t resident_memory_bytes() {
   std::FILE* const file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return 0;
-  unsigned long all_pages = 0;
-  unsigned long resident_pages = 0;
-  const int read = std::fscanf(file, "%lu %lu", &all_pages, &resident_pages);
+  char line[128] = "";
+  const bool read = std::fgets(line, sizeof line, file) != nullptr;
   std::fclose(file);
-  if (read != 2) return 0;
+  if (!read) return 0;
+  char* rest = nullptr;
+  std::strtoul(line, &rest, 10);  // pages in all
+  const unsigned long resident_pages = std::strtoul(rest, nullptr, 10);
   return static_cast<uint64_t>(resident_pages) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
