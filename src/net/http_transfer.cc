@@ -80,6 +80,10 @@ HttpTransfer::HttpTransfer(const HttpOptions& options) : easy_(make_easy()) {
     set(easy_, CURLOPT_CAINFO, bundle);
     set(easy_, CURLOPT_CAPATH, static_cast<char*>(nullptr));
   }
+  if (!options.verify_server) {
+    set(easy_, CURLOPT_SSL_VERIFYPEER, 0L);
+    set(easy_, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
 }
 
 HttpTransfer::~HttpTransfer() {

@@ -19,6 +19,7 @@ struct HttpOptions {
   // theirs, so that the two do not cross.
   seconds idle_connection_max{50};
   std::string ca_bundle = {};  // PEM file; "" is the system's store
+  bool verify_server = true;   // false: any certificate will do; for trying things out
   std::string user_agent = "penstock";
   size_t upload_buffer_bytes = 256u << 10;
 };
