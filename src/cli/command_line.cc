@@ -16,6 +16,7 @@ namespace {
 constexpr void (*kSubcommands[])(CLI::App&, int&) = {
     register_run,
     register_check,
+    register_send,
     register_version,
 };
 

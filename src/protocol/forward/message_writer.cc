@@ -11,7 +11,18 @@ namespace {
 
 using record::Compression;
 
-ByteBuffer gzip(ByteView bytes) {
+ByteBuffer zstd(ByteView bytes) {
+  ByteBuffer out(ZSTD_compressBound(bytes.size()));
+  const size_t size =
+      ZSTD_compress(out.data(), out.capacity(), bytes.data(), bytes.size(), ZSTD_CLEVEL_DEFAULT);
+  CHECK(!ZSTD_isError(size));
+  out.commit(size);
+  return out;
+}
+
+}  // namespace
+
+ByteBuffer compress_gzip(ByteView bytes) {
   z_stream stream{};
   constexpr int kGzipWindowBits = 15 + 16;
   CHECK(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindowBits, 8,
@@ -27,24 +38,13 @@ ByteBuffer gzip(ByteView bytes) {
   return out;
 }
 
-ByteBuffer zstd(ByteView bytes) {
-  ByteBuffer out(ZSTD_compressBound(bytes.size()));
-  const size_t size =
-      ZSTD_compress(out.data(), out.capacity(), bytes.data(), bytes.size(), ZSTD_CLEVEL_DEFAULT);
-  CHECK(!ZSTD_isError(size));
-  out.commit(size);
-  return out;
-}
-
-}  // namespace
-
 ByteBuffer write_packed_forward(const OutgoingMessage& message) {
   CHECK(message.entries.size() <= UINT32_MAX);
   ByteBuffer compressed;
   std::string_view compressed_name = "text";
   ByteView entries = message.entries;
   if (message.compression == Compression::gzip) {
-    compressed = gzip(entries);
+    compressed = compress_gzip(entries);
     compressed_name = "gzip";
     entries = compressed.view();
   } else if (message.compression == Compression::zstd) {

@@ -11,12 +11,15 @@ namespace penstock::protocol::forward {
 
 struct OutgoingMessage {
   std::string_view tag;
-  ByteView entries;      // [time, record] back to back
+  ByteView entries;  // [time, record] back to back
   uint64_t event_count = 0;
-  std::string_view chunk;  // empty: no ack is asked for
+  std::string_view chunk;                                       // empty: no ack is asked for
   record::Compression compression = record::Compression::none;  // none, gzip, zstd
 };
 
 [[nodiscard]] ByteBuffer write_packed_forward(const OutgoingMessage& message);
+
+// One gzip member.
+[[nodiscard]] ByteBuffer compress_gzip(ByteView bytes);
 
 }  // namespace penstock::protocol::forward
