@@ -31,6 +31,8 @@ class MemoryLease {
   ~MemoryLease() { release(); }
 
   [[nodiscard]] size_t bytes() const { return bytes_; }
+  // It is the one large loan, which others may be waiting for: not to be kept long.
+  [[nodiscard]] bool large() const { return large_; }
   explicit operator bool() const { return budget_ != nullptr; }
 
   // Gives back all but `bytes`. A smaller loan than that stays as it is.

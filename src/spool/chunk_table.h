@@ -30,8 +30,9 @@ class ChunkTable {
   };
   enum class Known : uint8_t {
     no,
-    held,  // its first copy is held: wait with it
-    safe,  // as safe as it can be: done
+    held,    // its first copy is held: wait with it
+    partly,  // only some of its parts outlived a crash: has_part() says which
+    safe,    // as safe as it can be: done
   };
 
   ChunkTable(uint32_t count_max, int64_t window_ns) : window_(count_max, window_ns) {}
@@ -41,6 +42,13 @@ class ChunkTable {
   void begin(const Hash128& key, bool repeatable, bool until_released, uint32_t entries,
              Waiter waiter);
   [[nodiscard]] Known look_up(const Hash128& fingerprint, int64_t now_ns);
+  // What was found on disk at start-up of a chunk that is not safe yet: the parts that are there,
+  // and how many of them are not final. complete: no part is missing.
+  void recover(const Hash128& key, int64_t received_ns, std::vector<uint64_t> parts, bool complete,
+               uint32_t unreleased);
+  [[nodiscard]] bool has_part(const Hash128& key, uint64_t part_key) const;
+  // Some part of it is neither synced nor on disk.
+  [[nodiscard]] bool is_incomplete(const Hash128& key) const;
   // For a chunk that look_up() found held.
   void wait(const Hash128& key, Waiter waiter, Calls& calls);
   void synced(const Hash128& key, int64_t now_ns, Calls& calls);
@@ -49,6 +57,7 @@ class ChunkTable {
   void close(Calls& calls);
 
   [[nodiscard]] RepeatWindow& window() { return window_; }
+  [[nodiscard]] size_t held() const { return chunks_.size(); }
 
  private:
   struct Chunk {
@@ -57,6 +66,9 @@ class ChunkTable {
     uint32_t unsynced = 0;
     uint32_t unreleased = 0;
     std::vector<Waiter> waiters;
+    std::vector<uint64_t> parts;  // that outlived a crash
+    bool partly = false;          // and others did not
+    int64_t recovered_ns = 0;     // when a chunk that was found partly on disk was received
   };
   struct KeyHash {
     size_t operator()(const Hash128& key) const { return key.low ^ key.high; }

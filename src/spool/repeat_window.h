@@ -20,6 +20,7 @@ class RepeatWindow {
   // fingerprint, and what is older, forgotten a little later.
   void remember(const Hash128& fingerprint, int64_t now_ns);
   [[nodiscard]] bool contains(const Hash128& fingerprint, int64_t now_ns);
+  [[nodiscard]] int64_t window_ns() const { return window_ns_; }
   void set_window(int64_t window_ns) { window_ns_ = window_ns; }
   [[nodiscard]] size_t size() const { return count_; }
 

@@ -15,7 +15,6 @@
 // made without a lock of the spool held: they may call back into it, but should rather post.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,17 +28,11 @@
 #include "base/result.h"
 #include "record/batch.h"
 #include "record/ledger.h"
+#include "spool/position.h"
 
 namespace penstock::spool {
 
 class FileSystem;
-
-// Where an entry stands in its log. Ordered; meaningless across logs.
-struct Position {
-  uint64_t segment = 0;
-  uint32_t offset = 0;
-  auto operator<=>(const Position&) const = default;
-};
 
 enum class AckMode : uint8_t { stored, delivered };
 enum class WhenFull : uint8_t { block, drop_oldest };
@@ -151,6 +144,10 @@ struct SpoolOptions {
   seconds repeat_window{3600};           // 0: repeats are not looked for
   uint32_t repeats_max = 1u << 18;       // chunks remembered at most, about 40 bytes each
   uint64_t cache_bytes_max = 32u << 20;  // fresh batches kept in memory for delivery
+  // Batches read from disk, until delivery lets go of them; all logs together. An entry larger than
+  // a log's share of it is read when the log holds no other, so allow for one more of the largest.
+  // Reserved from the memory budget at open().
+  uint64_t read_bytes_max = 16u << 20;
   std::string dead_letter_directory;  // default <directory>/dead-letter; empty without a directory
   uint64_t dead_letter_bytes_max = 1ull << 30;
   WhenFull dead_letters_when_full = WhenFull::block;

@@ -1,35 +1,24 @@
-// SpoolCore: the spool behind spool.h. Admission (room, repeats, first come first served), the
-// ledger's entries, and who is told what when.
-//
-// Thread: one lock, taken a few times per message, never per event, never during I/O.
+// SpoolCore: the spool behind spool.h: puts its parts together and gives them their threads.
 #pragma once
 
-#include <atomic>
-#include <list>
-#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "spool/chunk_table.h"
-#include "spool/spool.h"
-#include "spool/stream_queue.h"
+#include "spool/backlog_reader.h"
+#include "spool/commit_queue.h"
+#include "spool/spool_directory.h"
+#include "spool/spool_state.h"
 
 namespace penstock::spool {
 
-// An append on its way in. Its own lock decides between cancel() and admission.
-struct AppendHandle::State {
-  enum class Phase : uint8_t { waiting, admitted, over };
-  std::mutex mutex;
-  Phase phase = Phase::waiting;
-  Append append;
-  AckMode ack = AckMode::stored;
-};
-
 class SpoolCore final : public Spool {
  public:
-  SpoolCore(SpoolOptions options, record::Ledger& ledger, const Clock& clock);
+  static Result<std::unique_ptr<SpoolCore>, Error> open(
+      SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
+      record::MemoryBudget& budget, const Clock& clock, FileSystem& file_system);
   ~SpoolCore() override;
 
   Result<StreamLog*, Error> open_stream(const StreamOptions& options) override;
@@ -40,47 +29,33 @@ class SpoolCore final : public Spool {
   [[nodiscard]] StreamFigures figures(std::string_view stream) const override;
   [[nodiscard]] uint64_t bytes() const override;
   [[nodiscard]] std::optional<SteadyTime> pushing_back_since() const override;
-  [[nodiscard]] SteadyTime last_turn() const override { return clock_.steady(); }
-  [[nodiscard]] std::string last_error() const override { return {}; }
+  [[nodiscard]] SteadyTime last_turn() const override;
+  [[nodiscard]] std::string last_error() const override;
   void close() override;
 
+  // With SpoolInternals::manual: one turn of what the threads do.
+  bool commit_turn() { return commit_queue_ && commit_queue_->turn(); }
+  bool read_turn() { return reader_ && reader_->turn(); }
+  // Leaves everything as a killed process does: nothing is written any more.
+  void abandon();
+
  private:
-  friend class StreamQueue;
-  using Waiting = std::shared_ptr<AppendHandle::State>;
+  SpoolCore(SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
+            const Clock& clock, FileSystem& file_system)
+      : state_(std::make_unique<SpoolState>(std::move(options), internals, ledger, clock,
+                                            file_system)) {}
 
-  void release(StreamQueue& queue, Position position);
-  [[nodiscard]] bool append_waits_for(const StreamQueue& queue) const;
+  Result<void, Error> recover();
+  Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
+  Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 
-  // With the lock held:
-  [[nodiscard]] int64_t wall_ns() const { return unix_nanoseconds(clock_.wall()); }
-  // Admits, or says that it has to wait; `full` are the streams that earlier ones wait for.
-  [[nodiscard]] bool admit(AppendHandle::State& state, std::vector<std::string>& full,
-                           Calls& calls);
-  [[nodiscard]] bool admit_repeat(AppendHandle::State& state, Calls& calls);
-  [[nodiscard]] bool has_room(const Append& append, std::vector<std::string>& full, Calls& calls);
-  [[nodiscard]] bool make_room(const std::string& stream, uint64_t bytes, Calls& calls);
-  void keep(AppendHandle::State& state, Calls& calls);
-  void enter_received(const Append& append);
-  void count_refused(const Append& append);
-  void admit_waiting(Calls& calls);
-  void forget_cancelled();
-  void note_pressure();
-  [[nodiscard]] uint64_t share_of(std::string_view stream) const;
-  [[nodiscard]] uint64_t bytes_of(std::string_view stream) const;
-  [[nodiscard]] StreamQueue* open_queue(std::string_view stream) const;
-  void make(Calls& calls);  // without the lock
-
-  SpoolOptions options_;
-  record::Ledger& ledger_;
-  const Clock& clock_;
-
-  mutable std::mutex mutex_;
-  bool closed_ = false;
-  ChunkTable chunks_;
-  uint64_t next_key_ = 1;                             // names chunks without a fingerprint
-  std::vector<std::unique_ptr<StreamQueue>> queues_;  // oldest generation of a stream first
-  std::list<Waiting> waiting_;                        // in the order they came
-  std::optional<SteadyTime> pushing_back_since_;
+  record::MemoryLease read_ahead_lease_;
+  AlignedBuffer staging_{1 << 20};
+  std::unique_ptr<SpoolState> state_;
+  std::optional<SpoolDirectory> directory_;
+  std::optional<CommitQueue> commit_queue_;
+  std::optional<BacklogReader> reader_;
+  std::mutex open_mutex_;  // one open_stream() at a time; taken before the state's lock
 };
 
 }  // namespace penstock::spool

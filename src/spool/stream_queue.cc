@@ -4,28 +4,54 @@
 #include <utility>
 
 #include "base/check.h"
-#include "spool/spool_core.h"
+#include "spool/admission.h"
+#include "spool/spool_state.h"
 
 namespace penstock::spool {
 
+StreamQueue::StreamQueue(SpoolState& state, const StreamOptions& stream_options)
+    : state_(state),
+      name_(stream_options.stream),
+      options(stream_options),
+      lent(std::make_shared<LentBytes>(state.read_wake)),
+      settings_(&options.settings) {}
+
 std::optional<Entry> StreamQueue::read() {
-  const std::lock_guard lock(core_.mutex_);
-  if (ready_.empty()) {
+  const std::lock_guard lock(state_.mutex);
+  const bool from_disk = !ahead.empty();
+  if (!from_disk && (fresh.empty() || fresh.front().number != next_number)) {
     reader_waits_ = true;
+    if (has_backlog()) state_.read_wake->raise();
     return std::nullopt;
   }
-  ReadyEntry ready = std::move(ready_.front());
-  ready_.pop_front();
-  in_flight_.emplace(ready.position,
-                     EntryInFlight{ready.bytes, ready.batch->event_count, ready.events_final,
-                                   ready.batch->received_ns, ready.chunk_key});
+  std::deque<ReadyEntry>& from = from_disk ? ahead : fresh;
+  ReadyEntry ready = std::move(from.front());
+  from.pop_front();
+  if (!from_disk) {
+    fresh_bytes -= ready.bytes;
+    next_number = ready.number + 1;
+    cursor = {ready.position.segment, ready.end};
+  }
+  const auto segment = segments.find(ready.position.segment);
+  if (segment != segments.end()) {
+    segment->second.events_unread -= ready.batch->event_count - ready.events_final;
+  }
+  in_flight.emplace(ready.position,
+                    EntryInFlight{ready.bytes, ready.batch->event_count, ready.events_final,
+                                  ready.batch->received_ns, ready.chunk_key});
+  if (from_disk && has_backlog()) state_.read_wake->raise();
   return Entry{ready.position, std::move(ready.batch), ready.events_final};
 }
 
-void StreamQueue::take_over(const StreamOptions& options) {
-  options_.bytes_max = options.bytes_max;
-  if (options.settings == *settings_) return;
-  settings_ = &later_settings_.emplace_back(options.settings);
+// What is synced is neither in memory up to the next entry nor read.
+bool StreamQueue::has_backlog() const {
+  return files != nullptr && next_number < (fresh.empty() ? synced_count : fresh.front().number);
+}
+
+void StreamQueue::take_over(const StreamOptions& renewed) {
+  options.bytes_max = renewed.bytes_max;
+  if (renewed.settings == *settings_) return;
+  settings_ = &later_settings_.emplace_back(renewed.settings);
 }
 
 void StreamQueue::on_readable(std::function<void()> wake) {
@@ -35,10 +61,10 @@ void StreamQueue::on_readable(std::function<void()> wake) {
   }
   Calls calls;
   {
-    const std::lock_guard lock(core_.mutex_);
-    if (!ready_.empty()) wake_reader(calls);
+    const std::lock_guard lock(state_.mutex);
+    if (!ahead.empty() || !fresh.empty()) wake_reader(calls);
   }
-  for (const auto& call : calls) call();
+  make(calls);
 }
 
 void StreamQueue::wake_reader(Calls& calls) {
@@ -50,24 +76,101 @@ void StreamQueue::wake_reader(Calls& calls) {
   });
 }
 
-void StreamQueue::release(Position position) { core_.release(*this, position); }
+void StreamQueue::release(Position position) {
+  Calls calls;
+  {
+    const std::lock_guard lock(state_.mutex);
+    const auto entry = in_flight.find(position);
+    CHECK(entry != in_flight.end());
+    if (files == nullptr) held_bytes -= entry->second.bytes;
+    const Hash128 key = entry->second.chunk_key;
+    in_flight.erase(entry);
+    settle_segment(position, 1);
+    state_.chunks.released(key, state_.wall_ns(), calls);
+    if (!state_.waiting.empty()) admit_waiting(state_, calls);
+  }
+  make(calls);
+}
+
+void StreamQueue::settle_segment(Position position, uint32_t entries) {
+  const auto segment = segments.find(position.segment);
+  if (segment == segments.end()) return;
+  CHECK(segment->second.entries_left >= entries);
+  segment->second.entries_left -= entries;
+  const bool finished = segment->second.sealed && segment->second.entries_left == 0;
+  if (!checkpoint_due || finished) state_.commit_wake.raise();
+  checkpoint_due = true;
+}
 
 void StreamQueue::progress(Position position, uint32_t events) {
-  const std::lock_guard lock(core_.mutex_);
-  const auto entry = in_flight_.find(position);
-  if (entry == in_flight_.end()) return;
+  const std::lock_guard lock(state_.mutex);
+  const auto entry = in_flight.find(position);
+  if (entry == in_flight.end()) return;
   entry->second.events_final =
       std::max(entry->second.events_final, std::min(events, entry->second.event_count));
+  if (files != nullptr) checkpoint_due = true;
+}
+
+bool StreamQueue::holds_nothing() const {
+  return unsynced.empty() && in_round == 0 && ahead.empty() && fresh.empty() && in_flight.empty() &&
+         std::all_of(segments.begin(), segments.end(),
+                     [](const auto& segment) { return segment.second.entries_left == 0; });
 }
 
 bool StreamQueue::empty() const {
-  const std::lock_guard lock(core_.mutex_);
-  return ready_.empty() && in_flight_.empty() && !core_.append_waits_for(*this);
+  const std::lock_guard lock(state_.mutex);
+  return holds_nothing() && !append_waits_for(state_, *this);
 }
 
 int64_t StreamQueue::oldest_received_ns() const {
-  if (!in_flight_.empty()) return in_flight_.begin()->second.received_ns;
-  return ready_.empty() ? 0 : ready_.front().batch->received_ns;
+  if (!in_flight.empty()) return in_flight.begin()->second.received_ns;
+  if (!ahead.empty()) return ahead.front().batch->received_ns;
+  if (!fresh.empty() && fresh.front().number == next_number) {
+    return fresh.front().batch->received_ns;
+  }
+  if (has_backlog()) {
+    for (const auto& [number, segment] : segments) {
+      if (segment.events_unread > 0) return segment.first_received_ns;
+    }
+  }
+  return unsynced.empty() ? 0 : unsynced.front().batch->received_ns;
+}
+
+// A log on disk grows by whole segments. What is queued is laid out here as the commit thread will
+// at worst do it: every entry in a run of its own.
+void StreamQueue::plan(uint64_t bytes) {
+  if (files == nullptr) {
+    held_bytes += bytes;
+    return;
+  }
+  const uint64_t size = round_up(bytes, kBlockBytes);
+  if (size <= planned_room) {
+    planned_room -= size;
+    return;
+  }
+  planned_files += new_segment_bytes(bytes);
+  const uint64_t segment = std::max(segment_bytes, segment_bytes_for(bytes));
+  if (segment == segment_bytes) planned_spare = false;
+  planned_room = segment - segment_bytes_for(bytes);
+}
+
+// What a segment for this entry adds to the files; the spare is counted already.
+uint64_t StreamQueue::new_segment_bytes(uint64_t entry_bytes) const {
+  const uint64_t segment = std::max(segment_bytes, segment_bytes_for(entry_bytes));
+  return segment == segment_bytes && planned_spare ? 0 : segment;
+}
+
+void StreamQueue::plan_afresh() {
+  planned_files = 0;
+  planned_spare = spare_bytes == segment_bytes;
+  planned_room = files->room();
+  for (const QueuedEntry& entry : unsynced) plan(entry.bytes);
+}
+
+uint64_t StreamQueue::planned_bytes(uint64_t more) const {
+  if (files == nullptr) return held_bytes + more;
+  const bool fits = more == 0 || round_up(more, kBlockBytes) <= planned_room;
+  return held_bytes + planned_files + (fits ? 0 : new_segment_bytes(more));
 }
 
 }  // namespace penstock::spool

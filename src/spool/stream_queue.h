@@ -1,7 +1,15 @@
-// StreamQueue: the log of one stream as delivery sees it: what is ready to be read, what is in
-// flight, and what may be dropped. Where the bytes lie is none of its business.
+// StreamQueue: the books of one log. What is admitted but not synced, which segments there are and
+// how much of each is still needed, what delivery may read and what it holds.
 //
-// Thread: SpoolCore's lock guards every member; the StreamLog functions take it themselves.
+//   unsynced ──commit queue──► segments, and in memory as far as there is room:
+//                              ahead   read from disk for delivery, older than
+//                              fresh   kept since it was appended; without a gap, up to the newest
+//   ahead, fresh ──read()──► in flight ──release()──► final
+//
+// Entries are numbered 0, 1, 2 … as they are synced (for this process only): the number tells
+// whether the next one to be delivered is in memory or has to be read from disk.
+//
+// Thread: SpoolState's lock guards every member; the StreamLog functions take it themselves.
 #pragma once
 
 #include <atomic>
@@ -10,21 +18,48 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "spool/chunk_table.h"
+#include "spool/log_writer.h"
+#include "spool/signal.h"
 #include "spool/spool.h"
 
 namespace penstock::spool {
 
-class SpoolCore;
+struct SpoolState;
 
-// An entry that is kept and not yet read.
+// Several dead letters that are answered together.
+struct LetterGroup {
+  size_t left = 0;
+  std::function<void(bool)> done;
+};
+
+// An entry that is admitted and not yet safe.
+struct QueuedEntry {
+  std::shared_ptr<const record::Batch> batch;
+  Hash128 chunk_key;
+  bool fingerprint = false;
+  uint64_t part_key = 0;
+  uint16_t part_count = 1;
+  uint64_t bytes = 0;  // what it takes on disk, or in memory
+  // Dead letters only:
+  std::string stream;
+  std::string reason;
+  std::string detail;
+  std::shared_ptr<LetterGroup> letters;  // empty: it came with an append
+};
+
+// An entry in memory that delivery has not read yet.
 struct ReadyEntry {
   Position position;
+  uint32_t end = 0;  // offset of the first byte behind it
   std::shared_ptr<const record::Batch> batch;
   uint32_t events_final = 0;
-  uint64_t bytes = 0;  // what it takes of the stream's share
+  uint64_t bytes = 0;  // of memory; in a spool without a directory its share of the stream
+  uint64_t number = 0;
   Hash128 chunk_key;
 };
 
@@ -37,10 +72,34 @@ struct EntryInFlight {
   Hash128 chunk_key;
 };
 
+// Memory of batches that were read from disk, until the last one who holds such a batch lets go.
+struct LentBytes {
+  explicit LentBytes(std::shared_ptr<Signal> reader_signal) : signal(std::move(reader_signal)) {}
+  void give_back(uint64_t n) {
+    bytes -= n;
+    signal->raise();
+  }
+  std::atomic<uint64_t> bytes{0};
+  std::shared_ptr<Signal> signal;
+};
+
+struct SegmentState {
+  uint64_t file_bytes = 0;
+  uint64_t end = kBlockBytes;  // of what is synced
+  bool sealed = false;
+  bool gone = false;           // its file is about to be removed: not to be read any more
+  uint64_t first_number = 0;   // of its first entry
+  uint32_t entries = 0;        // synced
+  uint32_t entries_left = 0;   // not final
+  uint64_t events_unread = 0;  // neither final nor handed to delivery
+  int64_t first_received_ns = 0;
+  int64_t last_received_ns = 0;
+  bool dropped = false;  // its entries were not final: whoever tracks them is told at its end
+};
+
 class StreamQueue final : public StreamLog {
  public:
-  StreamQueue(SpoolCore& core, const StreamOptions& options)
-      : core_(core), name_(options.stream), options_(options), settings_(&options_.settings) {}
+  StreamQueue(SpoolState& state, const StreamOptions& stream_options);
 
   [[nodiscard]] const std::string& stream() const override { return name_; }
   [[nodiscard]] const std::string& settings() const override { return *settings_.load(); }
@@ -50,31 +109,70 @@ class StreamQueue final : public StreamLog {
   void progress(Position position, uint32_t events) override;
   [[nodiscard]] bool empty() const override;
 
- private:
-  friend class SpoolCore;
+  // The rest is for the other parts of the spool, with the lock held.
 
   // New settings for the same target.
-  void take_over(const StreamOptions& options);
+  void take_over(const StreamOptions& renewed);
+  // Neither stored nor on its way in.
+  [[nodiscard]] bool holds_nothing() const;
   [[nodiscard]] int64_t oldest_received_ns() const;
   // Adds the wake-up to calls if delivery has found nothing and waits.
   void wake_reader(Calls& calls);
+  [[nodiscard]] bool has_backlog() const;
+  // Counts an entry as final in the books of its segment.
+  void settle_segment(Position position, uint32_t entries);
 
-  SpoolCore& core_;
+  // Bytes that `more` would take beyond what is held, and whatever is planned for what is queued.
+  [[nodiscard]] uint64_t planned_bytes(uint64_t more) const;
+  void plan(uint64_t bytes);
+  void plan_afresh();
+  [[nodiscard]] uint64_t new_segment_bytes(uint64_t entry_bytes) const;
+
+  SpoolState& state_;
   const std::string name_;
-  StreamOptions options_;
+  StreamOptions options;
+  bool open = true;      // appends go to it
+  bool removed = false;  // its directory is gone
+  uint64_t generation = 0;
+
+  std::unique_ptr<LogWriter> files;  // used by the commit thread alone; null: in memory
+  std::deque<QueuedEntry> unsynced;
+  uint64_t held_bytes = 0;             // files, or payload in memory
+  uint64_t planned_files = 0;          // of segments that what is queued will need
+  uint64_t planned_room = 0;           // left in the last of them
+  bool planned_spare = false;          // the spare is there and not planned for
+  uint64_t spare_bytes = 0;            // of the spare file, part of held_bytes
+  uint64_t segment_bytes = 0;          // of an ordinary segment file
+  size_t in_round = 0;                 // entries that the commit thread is writing
+  std::optional<SteadyTime> retry_at;  // the disk failed: not before this time
+  uint32_t failures = 0;               // in a row
+  SteadyTime upkeep_retry_at{};
+  bool drop_wanted = false;  // an append waits and when_full is drop_oldest
+  bool checkpoint_due = false;
+  SteadyTime checkpoint_at{};
+  std::map<uint64_t, SegmentState> segments;  // by number
+  uint64_t synced_count = 0;                  // entries numbered so far
+
+  Position cursor;  // the next entry to be read, from memory or disk, stands here or behind
+  uint64_t next_number = 0;  // and has this number
+  bool reading = false;      // the backlog reader is at it: cursor and next_number are its own
+  std::deque<ReadyEntry> ahead;
+  std::deque<ReadyEntry> fresh;
+  uint64_t fresh_bytes = 0;
+  std::shared_ptr<LentBytes> lent;
+  std::optional<SteadyTime> read_retry_at;
+  std::map<Position, EntryInFlight> in_flight;
+  // What the checkpoint found at start-up said of entries not read yet since.
+  Position recovered_read;
+  std::map<Position, uint32_t> recovered_pending;  // events final
+
+ private:
+  bool reader_waits_ = false;
+  std::mutex wake_mutex_;  // held while wake_ runs; never taken while the state's lock is held
+  std::function<void()> wake_;
   // settings() hands out a reference: what was in force earlier stays alive.
   std::deque<std::string> later_settings_;
   std::atomic<const std::string*> settings_;
-  bool open_ = true;  // appends go to it
-
-  std::deque<ReadyEntry> ready_;
-  std::map<Position, EntryInFlight> in_flight_;
-  uint64_t bytes_ = 0;
-  uint64_t next_number_ = 1;  // position of the next entry, in memory
-
-  bool reader_waits_ = false;
-  std::mutex wake_mutex_;  // held while wake_ runs; never taken while the core's lock is held
-  std::function<void()> wake_;
 };
 
 }  // namespace penstock::spool

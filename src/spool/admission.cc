@@ -1,0 +1,327 @@
+#include "spool/admission.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace penstock::spool {
+namespace {
+
+using record::Ledger;
+using Phase = AppendHandle::State::Phase;
+
+void log_dropped(std::string_view stream, std::string_view reason, std::string_view detail,
+                 uint64_t events) {
+  log_limited(LogLevel::warn, "spool/dropped/" + std::string(reason),
+              "events dropped: there is no dead-letter directory",
+              {{"stream", stream}, {"reason", reason}, {"detail", detail}, {"events", events}});
+}
+
+// Tells the parts of one chunk apart, the same when it is sent again.
+uint64_t part_key_of(std::string_view name, uint64_t seed) {
+  return checksum64(as_bytes(name), seed);
+}
+
+EntryToStore as_stored(const QueuedEntry& entry) {
+  return {entry.batch.get(), entry.chunk_key, entry.fingerprint, entry.part_key,
+          entry.part_count,  entry.stream,    entry.reason,      entry.detail};
+}
+
+void enter_received(SpoolState& state, const Append& append) {
+  std::vector<Ledger::Admitted> admitted;
+  for (const auto& part : append.parts) admitted.push_back({part.stream, part.batch.event_count});
+  for (const auto& refused : append.refused) admitted.push_back({"", refused.batch.event_count});
+  for (const auto& dropped : append.dropped) admitted.push_back({"", dropped.events});
+  state.ledger.receive(append.source, admitted);
+}
+
+void enter_duplicate(SpoolState& state, const Append& append) {
+  for (const auto& part : append.parts) {
+    state.ledger.duplicate(part.stream, append.source, part.batch.event_count);
+  }
+  for (const auto& refused : append.refused) {
+    state.ledger.duplicate("", append.source, refused.batch.event_count);
+  }
+  for (const auto& dropped : append.dropped) {
+    state.ledger.duplicate("", append.source, dropped.events);
+  }
+}
+
+bool admit_repeat(SpoolState& state, AppendHandle::State& waiting, Calls& calls) {
+  Append& append = waiting.append;
+  if (!append.fingerprint || state.options.repeat_window.count() == 0) return false;
+  const ChunkTable::Known known = state.chunks.look_up(*append.fingerprint, state.wall_ns());
+  if (known == ChunkTable::Known::no || known == ChunkTable::Known::partly) return false;
+
+  waiting.phase = Phase::admitted;
+  enter_received(state, append);
+  enter_duplicate(state, append);
+  if (append.admitted) calls.push_back(std::move(append.admitted));
+  if (known == ChunkTable::Known::held) {
+    state.chunks.wait(*append.fingerprint, {waiting.ack, std::move(append.done)}, calls);
+  } else {
+    calls.emplace_back([done = std::move(append.done)] { done(AppendOutcome::done); });
+  }
+  discard_later(std::make_shared<Append>(std::exchange(append, {})), calls);
+  return true;
+}
+
+// In memory: the oldest that nobody is delivering go at once. On disk the commit thread drops a
+// whole segment, and the append waits that long.
+void drop_oldest(SpoolState& state, std::string_view stream, const auto& fits, Calls& calls) {
+  for (const auto& queue : state.queues) {
+    if (queue->stream() != stream) continue;
+    if (queue->files != nullptr) {
+      queue->drop_wanted = true;
+      state.commit_wake.raise();
+      return;
+    }
+    while (!queue->fresh.empty() && !fits()) {
+      const ReadyEntry oldest = std::move(queue->fresh.front());
+      queue->fresh.pop_front();
+      queue->next_number = oldest.number + 1;
+      queue->held_bytes -= oldest.bytes;
+      queue->fresh_bytes -= oldest.bytes;
+      const uint64_t events = oldest.batch->event_count - oldest.events_final;
+      discard_later(oldest.batch, calls);
+      state.ledger.drop(stream, "spool_full", events);
+      state.chunks.released(oldest.chunk_key, state.wall_ns(), calls);
+      log_limited(LogLevel::warn, "spool/full/" + std::string(stream),
+                  "stream is full: oldest events dropped",
+                  {{"stream", stream}, {"events", events}});
+    }
+  }
+}
+
+// An entry larger than the share fits when its stream holds nothing else.
+bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Calls& calls) {
+  StreamQueue& queue = *state.open_queue(stream);
+  if (queue.retry_at) return false;
+  const auto fits = [&] {
+    const bool alone = std::all_of(
+        state.queues.begin(), state.queues.end(),
+        [&](const auto& other) { return other->stream() != stream || other->holds_nothing(); });
+    if (alone) return true;
+    const uint64_t more = queue.planned_bytes(bytes) - queue.held_bytes;
+    return state.bytes_of(stream) + more <= state.share_of(stream) &&
+           state.bytes_of_all() + more <= state.options.bytes_max;
+  };
+  if (fits()) return true;
+  if (state.options.when_full != WhenFull::drop_oldest) return false;
+  drop_oldest(state, stream, fits, calls);
+  return fits();
+}
+
+bool letters_have_room(SpoolState& state, uint64_t bytes) {
+  if (state.dead_letters == nullptr || bytes == 0) return true;
+  StreamQueue& letters = *state.dead_letters;
+  if (letters.retry_at) return false;
+  if (letters.planned_bytes(bytes) <= state.options.dead_letter_bytes_max) return true;
+  if (letters.holds_nothing()) return true;
+  if (state.options.dead_letters_when_full == WhenFull::drop_oldest) {
+    letters.drop_wanted = true;
+    state.commit_wake.raise();
+  }
+  return false;
+}
+
+uint64_t size_to_hold(const SpoolState& state, const record::Batch& batch) {
+  if (!state.on_disk()) return batch.entries_size;
+  EntryToStore entry;
+  entry.batch = &batch;
+  return stored_size(entry);
+}
+
+bool contains(const std::vector<std::string>& streams, const std::string& stream) {
+  return std::find(streams.begin(), streams.end(), stream) != streams.end();
+}
+
+// `full` are the streams that earlier appends wait for; "" stands for the dead letters.
+bool has_room(SpoolState& state, const Append& append, std::vector<std::string>& full,
+              Calls& calls) {
+  std::map<std::string, uint64_t> wanted;
+  for (const auto& part : append.parts) {
+    CHECK(state.open_queue(part.stream) != nullptr);
+    wanted[part.stream] += size_to_hold(state, part.batch);
+  }
+  uint64_t letters = 0;
+  if (state.dead_letters != nullptr) {
+    for (const auto& refused : append.refused) {
+      EntryToStore letter;
+      letter.batch = &refused.batch;
+      letter.reason = refused.reason;
+      letters += stored_size(letter);
+    }
+  }
+  if (letters > 0 && (contains(full, "") || !letters_have_room(state, letters))) {
+    full.emplace_back();
+    return false;
+  }
+  // Nothing is dropped to make room for an append that waits for another stream anyway.
+  for (const auto& [stream, bytes] : wanted) {
+    if (contains(full, stream)) return false;
+  }
+  for (const auto& [stream, bytes] : wanted) {
+    if (make_room(state, stream, bytes, calls)) continue;
+    full.push_back(stream);
+    return false;
+  }
+  return true;
+}
+
+void queue_part(SpoolState& state, StreamQueue& queue, QueuedEntry entry, Calls& calls) {
+  entry.bytes = queue.files != nullptr ? stored_size(as_stored(entry)) : entry.batch->entries_size;
+  queue.plan(entry.bytes);
+  if (queue.files != nullptr) {
+    queue.unsynced.push_back(std::move(entry));
+    state.commit_wake.raise();
+    return;
+  }
+  const uint64_t number = queue.synced_count++;
+  queue.fresh_bytes += entry.bytes;
+  queue.fresh.push_back(
+      {{number + 1, 0}, 0, std::move(entry.batch), 0, entry.bytes, number, entry.chunk_key});
+  queue.wake_reader(calls);
+  state.chunks.synced(entry.chunk_key, state.wall_ns(), calls);
+}
+
+// The parts of one append that are to be kept, on their way into the queues.
+class Keeping {
+ public:
+  Keeping(SpoolState& state, Append& append, AckMode ack, Calls& calls)
+      : state_(state), append_(append), ack_(ack), calls_(calls) {}
+
+  void keep() {
+    enter_received(state_, append_);
+    for (const auto& dropped : append_.dropped) {
+      state_.ledger.drop("", dropped.reason, dropped.events);
+    }
+    if (append_.admitted) calls_.push_back(std::move(append_.admitted));
+    repeatable_ = append_.fingerprint && state_.options.repeat_window.count() > 0;
+    key_ = repeatable_ ? *append_.fingerprint : state_.next_key;
+    if (!repeatable_) ++state_.next_key.low;
+    collect();
+    // One more than there are entries: taken back below, so that a chunk without any is settled.
+    const auto entries = static_cast<uint32_t>(entries_.size() + 1);
+    state_.chunks.begin(key_, repeatable_, ack_ == AckMode::delivered, entries,
+                        {ack_, std::move(append_.done)});
+    for (auto& [queue, entry] : entries_) queue_part(state_, *queue, std::move(entry), calls_);
+    state_.chunks.synced(key_, state_.wall_ns(), calls_);
+    state_.chunks.released(key_, state_.wall_ns(), calls_);
+    discard_later(std::make_shared<Append>(std::exchange(append_, {})), calls_);
+  }
+
+ private:
+  void collect() {
+    size_t part_count = append_.parts.size();
+    if (state_.dead_letters != nullptr) part_count += append_.refused.size();
+    for (Append::Part& part : append_.parts) {
+      QueuedEntry entry = begin_entry(part_key_of(part.stream, part.batch.first_index), part_count);
+      if (is_there(entry.part_key)) {
+        state_.ledger.duplicate(part.stream, append_.source, part.batch.event_count);
+        continue;
+      }
+      entry.batch = std::make_shared<const record::Batch>(std::move(part.batch));
+      entries_.emplace_back(state_.open_queue(part.stream), std::move(entry));
+    }
+    uint64_t index = 0;
+    for (Append::Refused& refused : append_.refused) {
+      if (state_.dead_letters == nullptr) {
+        state_.ledger.drop("", refused.reason, refused.batch.event_count);
+        log_dropped("", refused.reason, "", refused.batch.event_count);
+        continue;
+      }
+      QueuedEntry entry = begin_entry(part_key_of(refused.reason, ~index++), part_count);
+      if (is_there(entry.part_key)) {
+        state_.ledger.duplicate("", append_.source, refused.batch.event_count);
+        continue;
+      }
+      entry.reason = refused.reason;
+      entry.batch = std::make_shared<const record::Batch>(std::move(refused.batch));
+      entries_.emplace_back(state_.dead_letters.get(), std::move(entry));
+    }
+  }
+
+  [[nodiscard]] QueuedEntry begin_entry(uint64_t part_key, size_t part_count) const {
+    QueuedEntry entry;
+    entry.chunk_key = key_;
+    entry.fingerprint = repeatable_;
+    entry.part_key = part_key;
+    entry.part_count = static_cast<uint16_t>(std::min<size_t>(part_count, 0xffff));
+    return entry;
+  }
+  // After a crash that only some parts of the chunk survived.
+  [[nodiscard]] bool is_there(uint64_t part_key) const {
+    return repeatable_ && state_.chunks.has_part(key_, part_key);
+  }
+
+  SpoolState& state_;
+  Append& append_;
+  const AckMode ack_;
+  Calls& calls_;
+  bool repeatable_ = false;
+  Hash128 key_;
+  std::vector<std::pair<StreamQueue*, QueuedEntry>> entries_;
+};
+
+}  // namespace
+
+void admit_waiting(SpoolState& state, Calls& calls) {
+  std::vector<std::string> full;
+  for (auto place = state.waiting.begin(); place != state.waiting.end();) {
+    AppendHandle::State& waiting = **place;
+    const std::lock_guard lock(waiting.mutex);
+    bool stays = false;
+    if (waiting.phase == Phase::waiting && !admit_repeat(state, waiting, calls)) {
+      stays = !has_room(state, waiting.append, full, calls);
+      if (!stays) {
+        waiting.phase = Phase::admitted;
+        Keeping(state, waiting.append, waiting.ack, calls).keep();
+      }
+    }
+    if (stays) {
+      ++place;
+    } else {
+      discard_later(*place, calls);  // it may hold the lock that is being held here
+      place = state.waiting.erase(place);
+    }
+  }
+  state.note_pressure();
+}
+
+void admit_letters(SpoolState& state, Calls& calls) {
+  while (!state.waiting_letters.empty()) {
+    WaitingLetters& waiting = state.waiting_letters.front();
+    uint64_t bytes = 0;
+    for (const QueuedEntry& entry : waiting.entries) {
+      bytes += stored_size(as_stored(entry));
+    }
+    if (!letters_have_room(state, bytes)) return;
+    for (QueuedEntry& entry : waiting.entries) {
+      queue_part(state, *state.dead_letters, std::move(entry), calls);
+    }
+    state.waiting_letters.pop_front();
+  }
+}
+
+bool append_waits_for(SpoolState& state, const StreamQueue& queue) {
+  if (!queue.open) return false;
+  return std::any_of(state.waiting.begin(), state.waiting.end(), [&](const auto& waiting) {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->phase != Phase::waiting) return false;
+    return std::any_of(waiting->append.parts.begin(), waiting->append.parts.end(),
+                       [&](const Append::Part& part) { return part.stream == queue.stream(); });
+  });
+}
+
+void forget_cancelled(SpoolState& state) {
+  state.waiting.remove_if([](const auto& waiting) {
+    const std::lock_guard lock(waiting->mutex);
+    return waiting->phase != Phase::waiting;
+  });
+}
+
+}  // namespace penstock::spool

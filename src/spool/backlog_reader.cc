@@ -1,0 +1,242 @@
+#include "spool/backlog_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "spool/log_directory.h"
+
+namespace penstock::spool {
+namespace {
+
+constexpr uint64_t kStretchBytes = 1 << 20;
+constexpr milliseconds kRetryInterval{1000};
+constexpr milliseconds kIdleTurn{1000};
+
+}  // namespace
+
+void BacklogReader::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void BacklogReader::stop() {
+  {
+    const std::lock_guard lock(state_.mutex);
+    state_.stopping = true;
+    state_.read_wake->raise();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void BacklogReader::run() {
+  for (;;) {
+    if (turn()) continue;
+    {
+      const std::lock_guard lock(state_.mutex);
+      if (state_.stopping) return;
+    }
+    state_.read_wake->wait_for(kIdleTurn);
+  }
+}
+
+uint64_t BacklogReader::read_share() const {
+  uint64_t logs = 0;
+  for (const auto& queue : state_.queues) {
+    if (queue->files != nullptr && !queue->removed) ++logs;
+  }
+  return state_.options.read_bytes_max / std::max<uint64_t>(logs, 1);
+}
+
+// However little the share is, every log may have one entry read.
+bool BacklogReader::wants_more(const StreamQueue& queue) const {
+  if (!queue.has_backlog() || queue.removed) return false;
+  if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) return false;
+  const uint64_t held = queue.lent->bytes.load();
+  return held == 0 || held < read_share();
+}
+
+std::optional<BacklogReader::Stretch> BacklogReader::choose() {
+  for (size_t i = 0; i < state_.queues.size(); ++i) {
+    StreamQueue& queue = *state_.queues[(next_queue_ + i) % state_.queues.size()];
+    if (!wants_more(queue)) continue;
+    step_over_gone_segments(queue);
+    if (!queue.has_backlog()) continue;
+    next_queue_ = (next_queue_ + i + 1) % state_.queues.size();
+    const auto found = queue.segments.find(queue.cursor.segment);
+    if (found == queue.segments.end()) continue;
+    const SegmentState& segment = found->second;
+    Stretch stretch;
+    stretch.queue = &queue;
+    stretch.segment = queue.cursor.segment;
+    stretch.offset = queue.cursor.offset;
+    stretch.limit = segment.end;
+    stretch.number = queue.next_number;
+    stretch.number_end = segment.first_number + segment.entries;
+    stretch.events_left = segment.events_unread;
+    const auto in_memory = [&](const std::deque<ReadyEntry>& entries) {
+      for (const ReadyEntry& entry : entries) {
+        if (entry.position.segment != stretch.segment) continue;
+        stretch.events_left -= entry.batch->event_count - entry.events_final;
+      }
+    };
+    in_memory(queue.ahead);
+    in_memory(queue.fresh);
+    if (!queue.fresh.empty() && queue.fresh.front().position.segment == stretch.segment) {
+      stretch.number_end = queue.fresh.front().number;
+      stretch.limit = queue.fresh.front().position.offset;
+    }
+    const uint64_t held = queue.lent->bytes.load();
+    stretch.bytes_max = std::min(kStretchBytes, read_share() - std::min(read_share(), held));
+    queue.reading = true;
+    return stretch;
+  }
+  return std::nullopt;
+}
+
+// The cursor stands behind the last entry of a segment, or in one that is gone: on to the next.
+void BacklogReader::step_over_gone_segments(StreamQueue& queue) {
+  for (;;) {
+    auto segment = queue.segments.find(queue.cursor.segment);
+    if (segment != queue.segments.end()) {
+      const bool finished =
+          segment->second.sealed &&
+          queue.next_number >= segment->second.first_number + segment->second.entries;
+      if (!segment->second.gone && !finished) return;
+    }
+    segment = queue.segments.upper_bound(queue.cursor.segment);
+    if (segment == queue.segments.end()) {  // what was to be read has been dropped
+      queue.next_number = queue.fresh.empty() ? queue.synced_count : queue.fresh.front().number;
+      return;
+    }
+    queue.cursor = {segment->first, static_cast<uint32_t>(kBlockBytes)};
+    if (segment->second.entries > 0) {
+      queue.next_number = std::max(queue.next_number, segment->second.first_number);
+    }
+  }
+}
+
+bool BacklogReader::turn() {
+  std::optional<Stretch> stretch;
+  {
+    const std::lock_guard lock(state_.mutex);
+    stretch = choose();
+  }
+  if (!stretch) return false;
+  stretch->outcome = read(*stretch);
+  Calls calls;
+  {
+    const std::lock_guard lock(state_.mutex);
+    publish(*stretch, calls);
+  }
+  make(calls);
+  return true;
+}
+
+IoResult<void> BacklogReader::open_segment(const Stretch& stretch) {
+  if (reader_ && reader_queue_ == stretch.queue && reader_segment_ == stretch.segment) return {};
+  reader_.reset();
+  auto file =
+      state_.file_system.open(segment_path(stretch.queue->files->directory(), stretch.segment), {});
+  if (!file) return failure(file.error());
+  auto reader = SegmentReader::open(std::move(*file));
+  if (!reader) return failure(reader.error());
+  reader_.emplace(std::move(*reader));
+  reader_queue_ = stretch.queue;
+  reader_segment_ = stretch.segment;
+  return {};
+}
+
+IoResult<void> BacklogReader::read(Stretch& stretch) {
+  if (auto done = open_segment(stretch); !done) return done;
+  reader_->set_limit(stretch.limit);
+  reader_->seek(stretch.offset);
+  uint64_t bytes = 0;
+  while (stretch.number < stretch.number_end) {
+    auto entry = reader_->next();
+    if (!entry) return failure(entry.error());
+    if (!entry->has_value()) {
+      stretch.at_end = true;
+      break;
+    }
+    StoredEntry& stored = **entry;
+    const Position position{stretch.segment, stored.offset};
+    const StreamQueue& queue = *stretch.queue;
+    uint32_t events_final = 0;
+    if (position < queue.recovered_read) {  // written at start-up only: no lock needed
+      const auto pending = queue.recovered_pending.find(position);
+      if (pending == queue.recovered_pending.end()) {
+        ++stretch.number;
+        stretch.offset = stored.end();
+        continue;
+      }
+      events_final = std::min(pending->second, stored.header.event_count);
+    }
+    if (bytes > 0 && bytes + stored.header.payload_size > stretch.bytes_max) break;
+    bytes += stored.header.payload_size;
+    ByteBuffer payload(stored.header.payload_size);
+    payload.resize(stored.header.payload_size);
+    const auto whole = reader_->read_payload({payload.data(), payload.size()});
+    if (!whole) return failure(whole.error());
+    stretch.offset = stored.end();
+    if (!*whole) continue;  // counted when the segment is finished
+    const auto end = static_cast<uint32_t>(stored.end());
+    const Hash128 key = stored.header.key;
+    auto batch = lend(stretch, batch_of(std::move(stored), std::move(payload)));
+    stretch.entries.push_back(
+        {position, end, std::move(batch), events_final, 0, stretch.number++, key});
+    if (bytes >= stretch.bytes_max) break;
+  }
+  return {};
+}
+
+std::shared_ptr<const record::Batch> BacklogReader::lend(Stretch& stretch, record::Batch batch) {
+  const uint64_t bytes = batch.storage.capacity();
+  auto lent = stretch.queue->lent;
+  lent->bytes += bytes;
+  return {new record::Batch(std::move(batch)), [lent, bytes](const record::Batch* gone) {
+            delete gone;
+            lent->give_back(bytes);
+          }};
+}
+
+void BacklogReader::publish(Stretch& stretch, Calls& calls) {
+  StreamQueue& queue = *stretch.queue;
+  queue.reading = false;
+  queue.cursor = {stretch.segment, static_cast<uint32_t>(stretch.offset)};
+  queue.next_number = stretch.number;
+  if (!stretch.outcome) {
+    state_.note_error("cannot read " + segment_path(queue.files->directory(), stretch.segment) +
+                      ": " + stretch.outcome.error().text());
+    queue.read_retry_at = state_.clock.steady() + kRetryInterval;
+    reader_.reset();
+  } else {
+    queue.read_retry_at.reset();
+  }
+  if (stretch.at_end) pass_over_damage(stretch);
+  for (ReadyEntry& entry : stretch.entries) queue.ahead.push_back(std::move(entry));
+  if (!queue.ahead.empty()) queue.wake_reader(calls);
+}
+
+// Everything that was there to be read has been. What the books say there should be besides is
+// damaged: counted, so that nothing waits for it.
+void BacklogReader::pass_over_damage(const Stretch& stretch) {
+  StreamQueue& queue = *stretch.queue;
+  const auto segment = queue.segments.find(stretch.segment);
+  if (segment == queue.segments.end() || segment->second.gone) return;
+  if (stretch.number >= stretch.number_end) return;
+  uint64_t events = stretch.events_left;
+  for (const ReadyEntry& entry : stretch.entries) {
+    events -= entry.batch->event_count - entry.events_final;
+  }
+  const auto entries = static_cast<uint32_t>(stretch.number_end - stretch.number);
+  segment->second.events_unread -= events;
+  queue.next_number = stretch.number_end;
+  state_.ledger.drop(queue.stream(), "damaged", events);
+  log_error("damaged entries in the spool were passed over",
+            {{"file", segment_path(queue.files->directory(), stretch.segment)},
+             {"entries", entries},
+             {"events", events}});
+  queue.settle_segment({stretch.segment, 0}, entries);
+}
+
+}  // namespace penstock::spool

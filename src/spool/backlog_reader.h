@@ -1,0 +1,68 @@
+// BacklogReader: reads ahead from disk for logs whose next entry is not in memory, so that read()
+// never waits for the disk. Logs take turns, a stretch each; what all of them have read and not
+// given back is bounded, and so is each one's share of it.
+//
+// Thread: one of its own between start() and stop(); or none, and turn() is called by hand.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "spool/segment_reader.h"
+#include "spool/spool_state.h"
+
+namespace penstock::spool {
+
+class BacklogReader {
+ public:
+  explicit BacklogReader(SpoolState& state) : state_(state) {}
+  ~BacklogReader() { stop(); }
+
+  void start();
+  void stop();
+  // Reads one stretch for one log; false when no log needs it.
+  bool turn();
+
+ private:
+  // What is to be read, as it stood when the lock was given back.
+  struct Stretch {
+    StreamQueue* queue = nullptr;
+    uint64_t segment = 0;
+    uint64_t offset = 0;
+    uint64_t limit = 0;        // where what is synced ends, or what is in memory begins
+    uint64_t number = 0;       // of the next entry
+    uint64_t number_end = 0;   // of the first one behind the limit
+    uint64_t events_left = 0;  // that the books say are to be read before the limit
+    uint64_t bytes_max = 0;
+
+    std::vector<ReadyEntry> entries;
+    bool at_end = false;  // nothing more before the limit
+    IoResult<void> outcome;
+  };
+
+  void run();
+  // With the lock held:
+  [[nodiscard]] std::optional<Stretch> choose();
+  [[nodiscard]] bool wants_more(const StreamQueue& queue) const;
+  [[nodiscard]] uint64_t read_share() const;
+  void step_over_gone_segments(StreamQueue& queue);
+  void publish(Stretch& stretch, Calls& calls);
+  void pass_over_damage(const Stretch& stretch);
+  // Without it:
+  IoResult<void> read(Stretch& stretch);
+  IoResult<void> open_segment(const Stretch& stretch);
+  [[nodiscard]] std::shared_ptr<const record::Batch> lend(Stretch& stretch, record::Batch batch);
+
+  SpoolState& state_;
+  size_t next_queue_ = 0;
+  // The segment read last.
+  std::optional<SegmentReader> reader_;
+  const StreamQueue* reader_queue_ = nullptr;
+  uint64_t reader_segment_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace penstock::spool

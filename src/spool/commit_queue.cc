@@ -1,0 +1,426 @@
+#include "spool/commit_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "spool/admission.h"
+#include "spool/log_directory.h"
+#include "spool/segment_recovery.h"
+
+namespace penstock::spool {
+namespace {
+
+// A round is at most this much, so that the one behind it is not kept waiting for long.
+constexpr uint64_t kRoundBytesMax = 8 << 20;
+// A checkpoint is as old as this at most: what it saves is only sending again after a crash.
+constexpr milliseconds kCheckpointInterval{100};
+constexpr milliseconds kRetryInterval{1000};
+// Logs that nobody has opened are left alone this long after the start.
+constexpr seconds kRemovalDelay{10};
+constexpr milliseconds kIdleTurn{1000};
+
+EntryToStore as_stored(const QueuedEntry& entry) {
+  return {entry.batch.get(), entry.chunk_key, entry.fingerprint, entry.part_key,
+          entry.part_count,  entry.stream,    entry.reason,      entry.detail};
+}
+
+Checkpoint checkpoint_of(const StreamQueue& queue) {
+  Checkpoint checkpoint;
+  checkpoint.read = queue.ahead.empty() ? queue.cursor : queue.ahead.front().position;
+  for (const auto& [position, entry] : queue.in_flight) {
+    checkpoint.pending.push_back({position, entry.events_final});
+  }
+  return checkpoint;
+}
+
+}  // namespace
+
+void CommitQueue::start() {
+  last_turn_ = state_.clock.steady().time_since_epoch().count();
+  thread_ = std::thread([this] { run(); });
+}
+
+void CommitQueue::stop() {
+  {
+    const std::lock_guard lock(state_.mutex);
+    state_.stopping = true;
+    state_.commit_wake.raise();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CommitQueue::run() {
+  for (;;) {
+    if (turn()) continue;
+    nanoseconds wait = kIdleTurn;
+    {
+      const std::lock_guard lock(state_.mutex);
+      if (state_.stopping) return;
+      if (const auto deadline = next_deadline()) {
+        wait = std::clamp<nanoseconds>(*deadline - state_.clock.steady(), nanoseconds(0), wait);
+      }
+    }
+    if (wait.count() > 0) state_.commit_wake.wait_for(wait);
+  }
+}
+
+std::vector<StreamQueue*> CommitQueue::all_queues() const {
+  std::vector<StreamQueue*> queues;
+  for (const auto& queue : state_.queues) {
+    if (queue->files != nullptr && !queue->removed) queues.push_back(queue.get());
+  }
+  if (state_.dead_letters != nullptr) queues.push_back(state_.dead_letters.get());
+  return queues;
+}
+
+std::optional<SteadyTime> CommitQueue::next_deadline() const {
+  std::optional<SteadyTime> earliest;
+  const auto consider = [&](SteadyTime time) {
+    if (!earliest || time < *earliest) earliest = time;
+  };
+  for (const StreamQueue* queue : all_queues()) {
+    if (!queue->unsynced.empty()) consider(queue->retry_at.value_or(SteadyTime{}));
+    if (queue->drop_wanted) consider(SteadyTime{});
+    if (queue->checkpoint_due) consider(queue->checkpoint_at);
+    for (const auto& [number, segment] : queue->segments) {
+      if (segment.sealed && !segment.gone && segment.entries_left == 0) {
+        consider(queue->upkeep_retry_at);
+      }
+    }
+  }
+  return earliest;
+}
+
+bool CommitQueue::turn() {
+  last_turn_ = state_.clock.steady().time_since_epoch().count();
+  std::vector<LogTurn> turns;
+  Calls calls;
+  {
+    const std::lock_guard lock(state_.mutex);
+    turns = collect();
+    calls = std::exchange(collected_calls_, {});
+    if (state_.internals.planted_ack_before_sync) {
+      for (LogTurn& turn : turns) {
+        for (const QueuedEntry& entry : turn.entries) {
+          state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
+        }
+      }
+    }
+  }
+  make(calls);
+  if (turns.empty()) return false;
+  write(turns);
+  for (LogTurn& turn : turns) look_after(turn);
+  {
+    const std::lock_guard lock(state_.mutex);
+    for (LogTurn& turn : turns) publish(turn, calls);
+    admit_letters(state_, calls);
+    admit_waiting(state_, calls);
+  }
+  make(calls);
+  return true;
+}
+
+void CommitQueue::drain() {
+  closing_ = true;
+  for (;;) {
+    {
+      const std::lock_guard lock(state_.mutex);
+      const auto queues = all_queues();
+      const bool left = std::any_of(queues.begin(), queues.end(), [](const StreamQueue* queue) {
+        return (!queue->unsynced.empty() && !queue->retry_at) || queue->checkpoint_due;
+      });
+      if (!left) return;
+    }
+    if (!turn()) return;
+  }
+}
+
+std::vector<CommitQueue::LogTurn> CommitQueue::collect() {
+  std::vector<LogTurn> turns;
+  const SteadyTime now = state_.clock.steady();
+  uint64_t room_in_round = kRoundBytesMax;
+  for (StreamQueue* queue : all_queues()) {
+    LogTurn turn;
+    turn.queue = queue;
+    turn.segment_bytes = queue->segment_bytes;
+    if (!queue->retry_at || now >= *queue->retry_at) collect_entries(turn, room_in_round);
+    if (now >= queue->upkeep_retry_at || closing_) collect_upkeep(turn, now);
+    const bool nothing =
+        turn.entries.empty() && !turn.checkpoint && turn.retiring.empty() && !turn.remove_log;
+    if (!nothing) turns.push_back(std::move(turn));
+  }
+  return turns;
+}
+
+void CommitQueue::collect_entries(LogTurn& turn, uint64_t& room_in_round) {
+  auto& unsynced = turn.queue->unsynced;
+  // At least one from every log, however full the round is: logs share rounds fairly.
+  while (!unsynced.empty() && (turn.entries.empty() || unsynced.front().bytes <= room_in_round)) {
+    room_in_round -= std::min(room_in_round, unsynced.front().bytes);
+    turn.entries.push_back(std::move(unsynced.front()));
+    unsynced.pop_front();
+  }
+  turn.queue->in_round = turn.entries.size();
+}
+
+void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
+  StreamQueue& queue = *turn.queue;
+  if (may_remove(queue, now)) {
+    turn.remove_log = true;
+    queue.removed = true;  // nothing more is begun for it
+    return;
+  }
+  const int64_t window_begin = state_.wall_ns() - nanoseconds(state_.options.repeat_window).count();
+  if (std::exchange(queue.drop_wanted, false)) drop_oldest_segment(queue, collected_calls_);
+  for (auto& [number, segment] : queue.segments) {
+    if (!segment.sealed || segment.gone || segment.entries_left > 0) continue;
+    segment.gone = true;
+    Retiring& retiring = turn.retiring.emplace_back();
+    retiring.number = number;
+    retiring.file_bytes = segment.file_bytes;
+    retiring.dropped = segment.dropped;
+    retiring.has_repeats = segment.last_received_ns > window_begin;
+  }
+  if ((queue.checkpoint_due && (now >= queue.checkpoint_at || closing_)) ||
+      !turn.retiring.empty()) {
+    turn.checkpoint = checkpoint_of(queue);
+    if (state_.internals.planted_checkpoint_before_release) turn.checkpoint->pending.clear();
+    queue.checkpoint_due = false;
+    queue.checkpoint_at = now + kCheckpointInterval;
+  }
+}
+
+// The oldest segment of which delivery has seen nothing. Without one the append goes on waiting.
+void CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
+  for (auto& [number, segment] : queue.segments) {
+    const bool at_cursor = number == queue.cursor.segment;
+    const bool untouched =
+        number > queue.cursor.segment ||
+        (at_cursor && !queue.reading && queue.next_number == segment.first_number);
+    if (!segment.sealed || segment.gone || !untouched || segment.entries_left == 0) continue;
+    const auto is_in_it = [n = number](const ReadyEntry& entry) {
+      return entry.position.segment == n;
+    };
+    for (const ReadyEntry& entry : queue.fresh) {
+      if (!is_in_it(entry)) continue;
+      queue.fresh_bytes -= entry.bytes;
+      discard_later(entry.batch, calls);
+    }
+    std::erase_if(queue.fresh, is_in_it);
+    if (&queue != state_.dead_letters.get()) {
+      state_.ledger.drop(queue.stream(), "spool_full", segment.events_unread);
+    }
+    log_limited(LogLevel::warn, "spool/full/" + queue.stream(),
+                "stream is full: oldest events dropped",
+                {{"stream", queue.stream()}, {"events", segment.events_unread}});
+    segment.dropped = true;
+    segment.entries_left = 0;  // so that it is retired like any other
+    segment.events_unread = 0;
+    return;
+  }
+}
+
+bool CommitQueue::may_remove(const StreamQueue& queue, SteadyTime now) const {
+  return !queue.open && &queue != state_.dead_letters.get() && queue.in_round == 0 &&
+         queue.holds_nothing() && now - opened_at_ >= kRemovalDelay;
+}
+
+void CommitQueue::write(std::vector<LogTurn>& turns) {
+  for (LogTurn& turn : turns) {
+    if (turn.entries.empty()) continue;
+    std::vector<EntryToStore> entries;
+    entries.reserve(turn.entries.size());
+    for (const QueuedEntry& entry : turn.entries) entries.push_back(as_stored(entry));
+    turn.stored = turn.queue->files->store(entries, turn.segment_bytes);
+  }
+  for (LogTurn& turn : turns) {
+    if (turn.entries.empty() || !turn.stored) continue;
+    turn.stored = turn.queue->files->sync();
+  }
+  for (LogTurn& turn : turns) {
+    if (turn.stored && !turn.entries.empty()) turn.round = turn.queue->files->keep_round();
+  }
+}
+
+// Checkpoint first, then the fingerprints, then the files: whatever a crash leaves undone is found
+// and done again at the next start.
+void CommitQueue::look_after(LogTurn& turn) {
+  LogWriter& files = *turn.queue->files;
+  if (turn.remove_log) {
+    turn.upkeep = files.remove_all(streams_directory_);
+    return;
+  }
+  if (turn.checkpoint) turn.upkeep = files.write_checkpoint(std::move(*turn.checkpoint));
+  if (!turn.upkeep || turn.retiring.empty()) return;
+  turn.upkeep = remember_fingerprints(turn);
+  for (Retiring& retiring : turn.retiring) {
+    if (!turn.upkeep) return;
+    const auto freed = files.retire(retiring.number, retiring.file_bytes, turn.segment_bytes);
+    if (!freed) {
+      turn.upkeep = failure(freed.error());
+      return;
+    }
+    retiring.removed = true;
+    turn.freed_bytes += *freed;
+  }
+  turn.upkeep = files.sync_directory();
+}
+
+IoResult<void> CommitQueue::remember_fingerprints(LogTurn& turn) {
+  std::vector<RepeatRecord> records;
+  for (Retiring& retiring : turn.retiring) {
+    if (!retiring.dropped && (!retiring.has_repeats || !repeat_log_)) continue;
+    auto entries = entries_of(*turn.queue, retiring.number);
+    if (!entries) return failure(entries.error());
+    retiring.entries = std::move(*entries);
+    if (!retiring.has_repeats || !repeat_log_) continue;
+    for (const IndexEntry& entry : retiring.entries) {
+      if ((entry.flags & kFingerprint) == 0) continue;
+      records.push_back({entry.key, entry.received_ns, entry.part_key, entry.part_count, false});
+    }
+  }
+  if (records.empty()) return {};
+  {
+    const std::lock_guard lock(state_.mutex);
+    for (RepeatRecord& record : records) {
+      record.complete = !state_.chunks.is_incomplete(record.fingerprint);
+    }
+  }
+  if (auto done = repeat_log_->append(records); !done) return done;
+  return repeat_log_->sync();
+}
+
+IoResult<std::vector<IndexEntry>> CommitQueue::entries_of(const StreamQueue& queue,
+                                                          uint64_t segment) {
+  auto file = state_.file_system.open(segment_path(queue.files->directory(), segment), {});
+  if (!file) return failure(file.error());
+  auto recovered = recover_segment(std::move(*file), segment);
+  if (!recovered) return failure(recovered.error());
+  return std::move(recovered->entries);
+}
+
+void CommitQueue::publish(LogTurn& turn, Calls& calls) {
+  turn.queue->in_round = 0;
+  if (!turn.entries.empty()) {
+    if (turn.stored) {
+      publish_entries(turn, calls);
+    } else {
+      publish_failure(turn);
+    }
+  }
+  publish_upkeep(turn, calls);
+  if (!turn.queue->removed) turn.queue->plan_afresh();
+}
+
+void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
+  StreamQueue& queue = *turn.queue;
+  for (const LogWriter::SegmentBirth& born : turn.round.born) {
+    queue.segments[born.number].file_bytes = born.file_bytes;
+    queue.held_bytes += born.file_bytes - (born.from_spare ? queue.spare_bytes : 0);
+    if (born.from_spare) queue.spare_bytes = 0;
+  }
+  for (size_t i = 0; i < turn.entries.size(); ++i) {
+    QueuedEntry& entry = turn.entries[i];
+    const Position position = turn.round.positions[i];
+    SegmentState& segment = queue.segments.at(position.segment);
+    if (segment.entries++ == 0) {
+      segment.first_number = queue.synced_count;
+      segment.first_received_ns = entry.batch->received_ns;
+    }
+    ++segment.entries_left;
+    segment.events_unread += entry.batch->event_count;
+    segment.last_received_ns = std::max(segment.last_received_ns, entry.batch->received_ns);
+    segment.end = turn.round.ends[i];
+    if (&queue == state_.dead_letters.get()) {
+      ++queue.synced_count;
+      state_.ledger.dead_letter(entry.stream, entry.reason, entry.batch->event_count);
+    } else {
+      keep_fresh(queue, entry, position, turn.round.ends[i], calls);
+    }
+    if (entry.letters) {
+      if (--entry.letters->left == 0) {
+        calls.emplace_back([done = std::move(entry.letters->done)] { done(true); });
+      }
+    } else {
+      if (!state_.internals.planted_ack_before_sync) {
+        state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
+      }
+      if (&queue == state_.dead_letters.get()) {
+        state_.chunks.released(entry.chunk_key, state_.wall_ns(), calls);
+      }
+    }
+    discard_later(std::move(entry.batch), calls);
+  }
+  for (const uint64_t number : turn.round.sealed) queue.segments.at(number).sealed = true;
+  if (queue.retry_at) {
+    log_info("spool writes again", {{"directory", queue.files->directory()}});
+    queue.retry_at.reset();
+    queue.failures = 0;
+  }
+}
+
+// Kept in memory for delivery when it directly follows what delivery has or will find there. A
+// batch on the budget's one large loan is not kept: others wait for that loan.
+void CommitQueue::keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position,
+                             uint64_t end, Calls& calls) {
+  const uint64_t number = queue.synced_count++;
+  const uint64_t bytes = entry.batch->storage.capacity();
+  const bool follows = queue.fresh.empty() ? queue.next_number == number && !queue.reading
+                                           : queue.fresh.back().number + 1 == number;
+  if (follows && !entry.batch->lease.large() && queue.fresh_bytes + bytes <= state_.cache_share()) {
+    queue.fresh.push_back(
+        {position, static_cast<uint32_t>(end), entry.batch, 0, bytes, number, entry.chunk_key});
+    queue.fresh_bytes += bytes;
+    queue.wake_reader(calls);
+  } else {
+    state_.read_wake->raise();
+  }
+}
+
+void CommitQueue::publish_failure(LogTurn& turn) {
+  StreamQueue& queue = *turn.queue;
+  if (const auto closed = queue.files->fail_round()) queue.segments.at(*closed).sealed = true;
+  queue.unsynced.insert(queue.unsynced.begin(), std::make_move_iterator(turn.entries.begin()),
+                        std::make_move_iterator(turn.entries.end()));
+  const SteadyTime now = state_.clock.steady();
+  // The first time at once, in a new segment; then by and by.
+  ++queue.failures;
+  queue.retry_at = queue.failures == 1 ? now : now + kRetryInterval;
+  state_.note_error("cannot write to " + queue.files->directory() + ": " +
+                    turn.stored.error().text());
+  state_.note_pressure();
+}
+
+void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
+  StreamQueue& queue = *turn.queue;
+  if (!turn.upkeep) {
+    state_.note_error("cannot tidy " + queue.files->directory() + ": " +
+                      turn.upkeep.error().text());
+    queue.upkeep_retry_at = state_.clock.steady() + kRetryInterval;
+    queue.checkpoint_due = true;
+    queue.checkpoint_at = queue.upkeep_retry_at;
+    if (turn.remove_log) queue.removed = false;
+  } else if (turn.remove_log) {
+    queue.held_bytes = 0;
+    queue.segments.clear();
+  }
+  queue.held_bytes -= std::min(queue.held_bytes, turn.freed_bytes);
+  queue.spare_bytes = queue.files->spare_bytes();
+  for (const Retiring& retiring : turn.retiring) {
+    if (!retiring.removed) {
+      queue.segments.at(retiring.number).gone = false;
+      continue;
+    }
+    queue.segments.erase(retiring.number);
+    if (!retiring.dropped) continue;
+    for (const IndexEntry& entry : retiring.entries) {
+      state_.chunks.released(entry.key, state_.wall_ns(), calls);
+    }
+  }
+}
+
+}  // namespace penstock::spool

@@ -1,0 +1,99 @@
+// CommitQueue: writes what is queued for all logs, syncs the touched files together, then tells
+// those who wait. Besides, it writes checkpoints and gives back segments that are no longer needed.
+//
+// One turn is: collect (with the lock), write and sync (without it), publish (with it). While a
+// sync is under way appends gather for the next one, so rounds grow with the load by themselves
+// and nothing waits when there is none.
+//
+// Thread: one of its own between start() and stop(); or none, and turn() is called by hand.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spool/repeat_log.h"
+#include "spool/spool_state.h"
+
+namespace penstock::spool {
+
+class CommitQueue {
+ public:
+  CommitQueue(SpoolState& state, std::string streams_directory, std::optional<RepeatLog> repeat_log)
+      : state_(state),
+        streams_directory_(std::move(streams_directory)),
+        repeat_log_(std::move(repeat_log)),
+        opened_at_(state.clock.steady()) {}
+  ~CommitQueue() { stop(); }
+
+  void start();
+  // Ends the thread after the turn it is in.
+  void stop();
+
+  // One round; false when nothing was to be done.
+  bool turn();
+  // Rounds until all that was admitted is safe, or the disk fails; then the last checkpoints.
+  void drain();
+  [[nodiscard]] SteadyTime last_turn() const { return SteadyTime(nanoseconds(last_turn_.load())); }
+
+ private:
+  // A segment whose file is to go.
+  struct Retiring {
+    uint64_t number = 0;
+    uint64_t file_bytes = 0;
+    bool dropped = false;      // its entries were not final: those who track them are told
+    bool has_repeats = false;  // some of its fingerprints are within the window
+    std::vector<IndexEntry> entries;
+    bool removed = false;
+  };
+  // What is to be done for one log in this turn, and what came of it.
+  struct LogTurn {
+    StreamQueue* queue = nullptr;
+    std::vector<QueuedEntry> entries;
+    std::optional<Checkpoint> checkpoint;
+    std::vector<Retiring> retiring;
+    bool remove_log = false;
+    uint64_t segment_bytes = 0;
+
+    IoResult<void> stored;
+    IoResult<void> upkeep;
+    uint64_t freed_bytes = 0;
+    LogWriter::Round round;
+  };
+
+  void run();
+  [[nodiscard]] std::optional<SteadyTime> next_deadline() const;
+  [[nodiscard]] std::vector<StreamQueue*> all_queues() const;
+
+  // With the lock held:
+  [[nodiscard]] std::vector<LogTurn> collect();
+  void collect_entries(LogTurn& turn, uint64_t& room_in_round);
+  void collect_upkeep(LogTurn& turn, SteadyTime now);
+  void drop_oldest_segment(StreamQueue& queue, Calls& calls);
+  [[nodiscard]] bool may_remove(const StreamQueue& queue, SteadyTime now) const;
+  void publish(LogTurn& turn, Calls& calls);
+  void publish_entries(LogTurn& turn, Calls& calls);
+  void publish_failure(LogTurn& turn);
+  void publish_upkeep(LogTurn& turn, Calls& calls);
+  void keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position, uint64_t end,
+                  Calls& calls);
+
+  // Without it:
+  void write(std::vector<LogTurn>& turns);
+  void look_after(LogTurn& turn);
+  IoResult<void> remember_fingerprints(LogTurn& turn);
+  IoResult<std::vector<IndexEntry>> entries_of(const StreamQueue& queue, uint64_t segment);
+
+  SpoolState& state_;
+  const std::string streams_directory_;
+  std::optional<RepeatLog> repeat_log_;
+  const SteadyTime opened_at_;
+  bool closing_ = false;
+  Calls collected_calls_;
+  std::atomic<int64_t> last_turn_{0};
+  std::thread thread_;
+};
+
+}  // namespace penstock::spool

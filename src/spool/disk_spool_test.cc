@@ -1,0 +1,505 @@
+// The spool with a directory, turned by hand on a file system that fails when told to.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "spool/faulty_file_system.h"
+#include "spool/spool_core.h"
+
+namespace penstock::spool {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+record::Batch batch_of(const std::string& text, uint32_t events = 1) {
+  record::Batch batch;
+  batch.source = "forward";
+  batch.tag = "app.x";
+  batch.event_count = events;
+  batch.id = hash128(as_bytes(text));
+  batch.storage = ByteBuffer::copy_of(as_bytes(text));
+  batch.entries_size = text.size();
+  return batch;
+}
+
+uint64_t sum(const auto& counts) {
+  uint64_t all = 0;
+  for (const auto& [label, count] : counts) all += count;
+  return all;
+}
+
+class DiskSpool : public testing::Test {
+ protected:
+  DiskSpool() {
+    options.directory = "/spool";
+    options.bytes_max = 4 << 20;
+    internals.manual = true;
+    internals.segment_bytes = 64 << 10;
+    internals.salt_seed = 17;
+  }
+
+  void open() {
+    ++internals.salt_seed;
+    ledger = std::make_unique<record::Ledger>();
+    auto opened = SpoolCore::open(options, internals, *ledger, budget, clock, files);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    spool = std::move(*opened);
+    a = *spool->open_stream({"a", target, "settings of a", 0});
+    b = *spool->open_stream({"b", "target", "settings of b", 0});
+  }
+  void kill() {
+    spool->abandon();
+    files.kill();
+    spool.reset();
+  }
+  void lose_power() {
+    spool->abandon();
+    files.lose_power();
+    spool.reset();
+  }
+
+  AppendHandle append(std::string name, std::vector<std::string> parts,
+                      std::optional<Hash128> fingerprint = {}) {
+    Append append;
+    append.source = "forward";
+    append.fingerprint = fingerprint;
+    for (const std::string& part : parts) {
+      append.parts.push_back({part.substr(0, 1), batch_of(part.substr(2))});
+      append.parts.back().batch.received_ns = unix_nanoseconds(clock.wall());
+    }
+    append.admitted = [this, name] { admitted.push_back(name); };
+    append.done = [this, name](AppendOutcome outcome) {
+      outcomes.push_back(name + (outcome == AppendOutcome::done        ? " done"
+                                 : outcome == AppendOutcome::cancelled ? " cancelled"
+                                                                       : " closed"));
+    };
+    return spool->append(std::move(append));
+  }
+  void commit() {
+    while (spool->commit_turn()) {
+    }
+  }
+  std::optional<Entry> next(StreamLog* log) {
+    auto entry = log->read();
+    for (int i = 0; !entry && i < 3 && spool->read_turn(); ++i) entry = log->read();
+    return entry;
+  }
+  static std::string text_of(const Entry& entry) {
+    return std::string(as_text(entry.batch->entries()));
+  }
+  void release(StreamLog* log, const Entry& entry) {
+    ledger->deliver(log->stream(), entry.batch->event_count - entry.events_final);
+    log->release(entry.position);
+  }
+  std::vector<std::string> deliver(StreamLog* log) {
+    std::vector<std::string> texts;
+    while (auto entry = next(log)) {
+      texts.push_back(text_of(*entry));
+      release(log, *entry);
+    }
+    return texts;
+  }
+  void expect_balance() {
+    const auto counts = ledger->snapshot();
+    EXPECT_EQ(sum(counts.received), sum(counts.delivered) + sum(counts.dead_lettered) +
+                                        sum(counts.dropped) + sum(counts.duplicate) +
+                                        sum(counts.pending));
+  }
+  [[nodiscard]] std::vector<std::string> segment_files() const {
+    std::vector<std::string> found;
+    for (const std::string& path : files.files()) {
+      if (path.ends_with(".seg")) found.push_back(path);
+    }
+    return found;
+  }
+
+  FaultyFileSystem files;
+  SpoolOptions options;
+  SpoolInternals internals;
+  ManualClock clock;
+  record::MemoryBudget budget{{}};
+  std::unique_ptr<record::Ledger> ledger;
+  std::vector<std::string> admitted;
+  std::vector<std::string> outcomes;
+  std::string target = "target";
+  std::unique_ptr<SpoolCore> spool;
+  StreamLog* a = nullptr;
+  StreamLog* b = nullptr;
+};
+
+TEST_F(DiskSpool, AnAppendIsDoneWhenItsPartsAreSyncedAndNotBefore) {
+  open();
+  append("1", {"a:one", "b:uno"});
+  EXPECT_THAT(admitted, ElementsAre("1"));
+  EXPECT_THAT(outcomes, IsEmpty());
+  EXPECT_FALSE(a->read().has_value());
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done"));
+  EXPECT_THAT(deliver(a), ElementsAre("one"));
+  EXPECT_THAT(deliver(b), ElementsAre("uno"));
+  expect_balance();
+}
+
+TEST_F(DiskSpool, WhatWasAckedSurvivesALossOfPower) {
+  open();
+  append("1", {"a:one", "b:uno"});
+  append("2", {"a:two"});
+  commit();
+  append("3", {"a:three"});  // never acked
+  lose_power();
+  open();
+  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 3u);
+  EXPECT_THAT(deliver(a), ElementsAre("one", "two"));
+  EXPECT_THAT(deliver(b), ElementsAre("uno"));
+  expect_balance();
+}
+
+TEST_F(DiskSpool, WhatWasReleasedIsNotSentAgainAfterARestart) {
+  open();
+  append("1", {"a:one"});
+  append("2", {"a:two"});
+  append("3", {"a:three"});
+  commit();
+  const Entry one = *next(a);
+  const Entry two = *next(a);
+  const Entry three = *next(a);
+  release(a, one);
+  release(a, three);  // out of order
+  clock.advance(seconds(1));
+  commit();
+  lose_power();
+  open();
+  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 1u);
+  EXPECT_THAT(deliver(a), ElementsAre("two"));
+  (void)two;
+}
+
+TEST_F(DiskSpool, ProgressWithinAnEntryOutlivesARestart) {
+  open();
+  Append append;
+  append.source = "forward";
+  append.parts.push_back({"a", batch_of("four events", 4)});
+  append.done = [](AppendOutcome) {};
+  spool->append(std::move(append));
+  commit();
+  const Entry entry = *next(a);
+  a->progress(entry.position, 3);
+  clock.advance(seconds(1));
+  commit();
+  kill();
+  open();
+  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 1u);
+  const Entry again = *next(a);
+  EXPECT_EQ(again.events_final, 3u);
+  release(a, again);
+  expect_balance();
+}
+
+TEST_F(DiskSpool, BacklogBeyondTheCacheIsReadFromDiskInOrder) {
+  options.cache_bytes_max = 4000;
+  options.read_bytes_max = 4000;
+  open();
+  std::vector<std::string> expected;
+  for (int i = 0; i < 200; ++i) {
+    expected.push_back(std::to_string(i) + std::string(500, 'x'));
+    append(std::to_string(i), {"a:" + expected.back()});
+    if (i % 7 == 0) commit();
+  }
+  commit();
+  EXPECT_EQ(outcomes.size(), 200u);
+  EXPECT_EQ(deliver(a), expected);
+  expect_balance();
+  EXPECT_TRUE(a->empty());
+}
+
+TEST_F(DiskSpool, SegmentsThatAreReleasedAreGivenBack) {
+  open();
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 30; ++i) append("x", {"a:" + std::string(2000, 'x')});
+    commit();
+    EXPECT_EQ(deliver(a).size(), 30u);
+    commit();
+    EXPECT_LE(segment_files().size(), 3u);  // the one being filled, the one before, the spare
+  }
+  EXPECT_EQ(admitted.size(), 600u);
+}
+
+TEST_F(DiskSpool, AFullStreamMakesAppendsWaitUntilASegmentIsGivenBack) {
+  options.bytes_max = 900 << 10;
+  open();
+  size_t sent = 0;
+  while (!spool->pushing_back_since() && sent < 1000) {
+    append("x", {"a:" + std::string(5000, 'x')});
+    commit();
+    ++sent;
+  }
+  EXPECT_GT(sent, 20u);
+  EXPECT_LT(sent, 90u);
+  EXPECT_EQ(admitted.size(), sent - 1);
+  EXPECT_LE(spool->bytes(), options.bytes_max);
+  EXPECT_LE(files.used(), options.bytes_max);
+  append("other", {"b:goes on"});
+  EXPECT_EQ(admitted.back(), "other");
+  deliver(a);
+  commit();
+  EXPECT_EQ(admitted.size(), sent + 1);
+  EXPECT_FALSE(spool->pushing_back_since().has_value());
+}
+
+TEST_F(DiskSpool, DropOldestDropsWholeSegmentsThatDeliveryHasNotSeen) {
+  options.bytes_max = 900 << 10;
+  options.when_full = WhenFull::drop_oldest;
+  options.cache_bytes_max = 30000;
+  open();
+  append("first", {"a:first"});
+  commit();
+  const Entry in_flight = *next(a);
+  for (int i = 0; i < 500; ++i) {
+    append("x", {"a:" + std::to_string(i) + std::string(5000, 'x')});
+    commit();
+  }
+  EXPECT_EQ(admitted.size(), 501u);
+  EXPECT_EQ(outcomes.size(), 501u);
+  EXPECT_LE(spool->bytes(), options.bytes_max);
+  const uint64_t dropped = ledger->snapshot().dropped.at("spool_full");
+  EXPECT_GT(dropped, 400u);
+  release(a, in_flight);
+  const auto rest = deliver(a);
+  EXPECT_EQ(rest.size() + dropped, 500u);
+  EXPECT_TRUE(rest.back().starts_with("499"));
+  EXPECT_TRUE(a->empty());
+  expect_balance();
+}
+
+TEST_F(DiskSpool, AFullDiskStopsAcksAndGoesOnWhenThereIsRoomAgain) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  files.set_capacity(files.used());
+  append("2", {"b:uno"});  // needs a segment
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done"));
+  EXPECT_TRUE(spool->pushing_back_since().has_value());
+  EXPECT_NE(spool->last_error().find("No space"), std::string::npos);
+  append("3", {"b:due"});
+  append("4", {"a:two"});  // room in the segment that is there
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done", "4 done"));
+  files.set_capacity(~0ull);
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done", "4 done", "2 done", "3 done"));
+  EXPECT_FALSE(spool->pushing_back_since().has_value());
+  EXPECT_THAT(deliver(b), ElementsAre("uno", "due"));
+}
+
+TEST_F(DiskSpool, AFailedSyncClosesTheSegmentAndStoresItsEntriesAgainElsewhere) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  files.fail_syncs(1);
+  append("2", {"a:two"});
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done", "2 done"));
+  append("3", {"a:three"});
+  commit();
+  lose_power();
+  open();
+  EXPECT_THAT(deliver(a), ElementsAre("one", "two", "three"));  // two not twice
+}
+
+TEST_F(DiskSpool, AReadOnlyDiskIsSurvived) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  files.fail_with(1.0, EROFS);
+  append("2", {"a:two"});
+  for (int i = 0; i < 5; ++i) {
+    commit();
+    clock.advance(seconds(2));
+  }
+  EXPECT_THAT(outcomes, ElementsAre("1 done"));
+  EXPECT_TRUE(spool->pushing_back_since().has_value());
+  EXPECT_THAT(deliver(a), ElementsAre("one"));
+  files.fail_with(0, 0);
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done", "2 done"));
+  EXPECT_THAT(deliver(a), ElementsAre("two"));
+}
+
+TEST_F(DiskSpool, ARepeatIsRecognisedAfterARestart) {
+  open();
+  append("1", {"a:one", "b:uno"}, Hash128{1, 1});
+  append("2", {"a:two"}, Hash128{2, 2});
+  commit();
+  EXPECT_THAT(deliver(b), ElementsAre("uno"));
+  lose_power();
+  open();
+  append("again", {"a:one", "b:uno"}, Hash128{1, 1});
+  EXPECT_EQ(outcomes.back(), "again done");
+  EXPECT_THAT(deliver(a), ElementsAre("one", "two"));
+  expect_balance();
+}
+
+TEST_F(DiskSpool, ARepeatIsRecognisedAfterItsSegmentIsGone) {
+  open();
+  append("first", {"a:first"}, Hash128{1, 1});
+  for (int i = 0; i < 100; ++i) append("x", {"a:" + std::string(2000, 'x')});
+  commit();
+  deliver(a);
+  commit();
+  EXPECT_LE(segment_files().size(), 3u);
+  spool->close();
+  spool.reset();
+  open();
+  append("again", {"a:first"}, Hash128{1, 1});
+  EXPECT_EQ(outcomes.back(), "again done");
+  spool->close();
+  spool.reset();
+  clock.advance(std::chrono::hours(2));
+  open();
+  append("late", {"a:first"}, Hash128{1, 1});
+  commit();
+  EXPECT_THAT(deliver(a), ElementsAre("first"));
+}
+
+TEST_F(DiskSpool, OfAChunkInPartsOnlyTheMissingOnesAreStoredAfterACrash) {
+  open();
+  append("0", {"a:zero", "b:nulla"});
+  commit();
+  // The disk fails for b after a has been synced.
+  append("1", {"a:one", "b:uno"}, Hash128{1, 1});
+  bool crashed = false;
+  for (uint64_t n = 1; !crashed && n < 10; ++n) {
+    files.crash_after(4);  // write a, write b, sync a, sync b
+    try {
+      commit();
+    } catch (const FaultyFileSystem::Crash&) {
+      crashed = true;
+    }
+  }
+  ASSERT_TRUE(crashed);
+  lose_power();
+  EXPECT_THAT(outcomes, ElementsAre("0 done"));
+  open();
+  const bool lost = ledger->snapshot().received.at("recovered") == 3;
+  append("again", {"a:one", "b:uno"}, Hash128{1, 1});
+  commit();
+  EXPECT_EQ(outcomes.back(), "again done");
+  EXPECT_THAT(deliver(a), ElementsAre("zero", "one"));
+  EXPECT_THAT(deliver(b), ElementsAre("nulla", "uno"));
+  EXPECT_EQ(ledger->snapshot().duplicate["forward"], lost ? 1u : 2u);
+  expect_balance();
+}
+
+TEST_F(DiskSpool, InDeliveredModeARecoveredChunkIsAckedOnlyWhenItIsReleased) {
+  options.ack = AckMode::delivered;
+  open();
+  append("1", {"a:one", "b:uno"}, Hash128{1, 1});
+  commit();
+  EXPECT_THAT(outcomes, IsEmpty());
+  kill();
+  outcomes.clear();
+  open();
+  append("again", {"a:one", "b:uno"}, Hash128{1, 1});
+  deliver(a);
+  EXPECT_THAT(outcomes, IsEmpty());
+  deliver(b);
+  EXPECT_THAT(outcomes, ElementsAre("again done"));
+}
+
+TEST_F(DiskSpool, AChangedTargetLeavesTheOldLogWithItsSettingsOverARestart) {
+  open();
+  append("1", {"a:old"});
+  commit();
+  kill();
+  target = "elsewhere";
+  open();
+  append("2", {"a:new"});
+  commit();
+  ASSERT_EQ(spool->logs().size(), 3u);
+  EXPECT_EQ(spool->logs()[0]->stream(), "a");
+  EXPECT_NE(spool->logs()[0], a);
+  EXPECT_THAT(deliver(spool->logs()[0]), ElementsAre("old"));
+  EXPECT_THAT(deliver(a), ElementsAre("new"));
+  clock.advance(seconds(20));
+  commit();
+  EXPECT_EQ(spool->logs().size(), 2u);
+  EXPECT_THAT(*files.list("/spool/streams"), testing::UnorderedElementsAre("a.2", "b.1"));
+}
+
+TEST_F(DiskSpool, CloseWritesWhatWasAdmittedAndTheCheckpoint) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  deliver(a);
+  append("2", {"a:two"});
+  spool->close();
+  EXPECT_THAT(outcomes, ElementsAre("1 done", "2 done"));
+  spool.reset();
+  files.lose_power();
+  open();
+  EXPECT_THAT(deliver(a), ElementsAre("two"));
+}
+
+TEST_F(DiskSpool, DamageInTheMiddleIsPassedOverAndCounted) {
+  open();
+  for (int i = 0; i < 5; ++i) append("x", {"a:" + std::to_string(i) + std::string(3000, 'x')});
+  commit();
+  kill();
+  const std::string path = segment_files().front();
+  auto bytes = files.content(path);
+  bytes[4096 + 2 * 3100 + 200] ^= 1;  // in the third entry
+  files.set_content(path, bytes);
+  open();
+  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 4u);
+  EXPECT_EQ(deliver(a).size(), 4u);
+  expect_balance();
+}
+
+TEST_F(DiskSpool, DamageThatComesAfterTheStartIsCountedAsDropped) {
+  options.cache_bytes_max = 0;
+  open();
+  for (int i = 0; i < 5; ++i) append("x", {"a:" + std::to_string(i) + std::string(3000, 'x')});
+  commit();
+  const std::string path = segment_files().front();
+  auto bytes = files.content(path);
+  bytes[4096 + 2 * 3100 + 200] ^= 1;
+  files.set_content(path, bytes);
+  EXPECT_EQ(deliver(a).size(), 4u);
+  EXPECT_EQ(ledger->snapshot().dropped.at("damaged"), 1u);
+  EXPECT_TRUE(a->empty());
+  append("y", {"a:later"});
+  commit();
+  EXPECT_THAT(deliver(a), ElementsAre("later"));
+  expect_balance();
+}
+
+TEST_F(DiskSpool, ALaterVersionsDirectoryIsLeftUntouched) {
+  open();
+  spool->close();
+  spool.reset();
+  const std::string later = "penstock spool 2\n";
+  files.set_content("/spool/format", {later.begin(), later.end()});
+  const auto before = files.operations();
+  auto opened = SpoolCore::open(options, internals, *ledger, budget, clock, files);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_NE(opened.error().message.find("later version"), std::string::npos);
+  EXPECT_EQ(files.operations(), before + 1);  // the directory above was synced
+}
+
+TEST_F(DiskSpool, WithoutDirectIoItIsTheSame) {
+  files.set_direct_supported(false);
+  open();
+  append("1", {"a:one"});
+  commit();
+  lose_power();
+  open();
+  EXPECT_THAT(deliver(a), ElementsAre("one"));
+}
+
+}  // namespace
+}  // namespace penstock::spool

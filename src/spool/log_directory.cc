@@ -1,0 +1,164 @@
+#include "spool/log_directory.h"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace penstock::spool {
+namespace {
+
+constexpr std::string_view kDescriptionName = "description";
+constexpr std::string_view kFirstLine = "penstock log 1\n";
+constexpr uint64_t kSmallFileBytesMax = 1 << 20;
+
+bool is_plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-';
+}
+
+std::string checksum_line(std::string_view text) {
+  char line[40];
+  std::snprintf(line, sizeof line, "checksum %016llx\n",
+                static_cast<unsigned long long>(checksum64(as_bytes(text))));
+  return line;
+}
+
+// "name 5\nvalue\n": texts with anything in them, and still readable.
+void append_text(std::string& to, std::string_view name, std::string_view value) {
+  to += name;
+  to += ' ';
+  to += std::to_string(value.size());
+  to += '\n';
+  to += value;
+  to += '\n';
+}
+
+std::optional<std::string> take_text(std::string_view& from, std::string_view name) {
+  if (!from.starts_with(name) || from.size() <= name.size()) return std::nullopt;
+  from.remove_prefix(name.size() + 1);
+  size_t size = 0;
+  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), size);
+  if (error != std::errc()) return std::nullopt;
+  from.remove_prefix(static_cast<size_t>(end - from.data()));
+  if (from.size() < 2 || size > from.size() - 2) return std::nullopt;
+  std::string value(from.substr(1, size));
+  from.remove_prefix(size + 2);
+  return value;
+}
+
+}  // namespace
+
+std::string directory_name(std::string_view stream, uint64_t generation) {
+  std::string name;
+  for (const char c : stream) {
+    if (is_plain(c)) {
+      name += c;
+    } else {
+      char escaped[4];
+      std::snprintf(escaped, sizeof escaped, "%%%02X", static_cast<unsigned char>(c));
+      name += escaped;
+    }
+  }
+  return name + "." + std::to_string(generation);
+}
+
+std::optional<DirectoryName> parse_directory_name(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  DirectoryName parsed;
+  const char* const end = name.data() + name.size();
+  const auto number = std::from_chars(name.data() + dot + 1, end, parsed.generation);
+  if (number.ec != std::errc() || number.ptr != end) return std::nullopt;
+  for (size_t i = 0; i < dot; ++i) {
+    if (name[i] != '%') {
+      if (!is_plain(name[i])) return std::nullopt;
+      parsed.stream += name[i];
+      continue;
+    }
+    unsigned value = 0;
+    if (i + 2 >= dot) return std::nullopt;
+    const auto digits = std::from_chars(name.data() + i + 1, name.data() + i + 3, value, 16);
+    if (digits.ptr != name.data() + i + 3) return std::nullopt;
+    parsed.stream += static_cast<char>(value);
+    i += 2;
+  }
+  return parsed;
+}
+
+std::string segment_path(const std::string& directory, uint64_t number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "/%016llx.seg", static_cast<unsigned long long>(number));
+  return directory + name;
+}
+
+std::string spare_path(const std::string& directory) { return directory + "/spare.seg"; }
+
+std::optional<uint64_t> parse_segment_name(std::string_view name) {
+  if (name.size() != 20 || !name.ends_with(".seg")) return std::nullopt;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, number, 16);
+  if (error != std::errc() || end != name.data() + 16) return std::nullopt;
+  return number;
+}
+
+IoResult<void> replace_file(FileSystem& file_system, const std::string& directory,
+                            const std::string& name, std::string_view content) {
+  const std::string path = directory + "/" + name;
+  const std::string aside = path + ".new";
+  auto file = file_system.open(aside, {.write = true, .create = true});
+  if (!file) return failure(file.error());
+  if (auto done = (*file)->truncate(0); !done) return done;
+  if (auto done = (*file)->write_at(0, as_bytes(content)); !done) return done;
+  if (auto done = (*file)->sync(); !done) return done;
+  if (auto done = file_system.rename(aside, path); !done) return done;
+  return file_system.sync_directory(directory);
+}
+
+IoResult<std::string> read_small_file(FileSystem& file_system, const std::string& path) {
+  auto file = file_system.open(path, {});
+  if (!file) return failure(file.error());
+  const auto size = (*file)->size();
+  if (!size) return failure(size.error());
+  if (*size > kSmallFileBytesMax) return failure(IoError{EFBIG});
+  std::string content(*size, '\0');
+  const auto got =
+      (*file)->read_at(0, {reinterpret_cast<uint8_t*>(content.data()), content.size()});
+  if (!got) return failure(got.error());
+  content.resize(*got);
+  return content;
+}
+
+IoResult<void> write_description(FileSystem& file_system, const std::string& directory,
+                                 const LogDescription& description) {
+  std::string text(kFirstLine);
+  append_text(text, "stream", description.stream);
+  append_text(text, "target", description.target);
+  append_text(text, "settings", description.settings);
+  text += checksum_line(text);
+  return replace_file(file_system, directory, std::string(kDescriptionName), text);
+}
+
+IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system,
+                                                         const std::string& directory) {
+  const auto text = read_small_file(file_system, directory + "/" + std::string(kDescriptionName));
+  if (!text) {
+    if (text.error().code == ENOENT || text.error().code == EFBIG) return std::nullopt;
+    return failure(text.error());
+  }
+  std::string_view left = *text;
+  if (!left.starts_with(kFirstLine)) return std::nullopt;
+  left.remove_prefix(kFirstLine.size());
+  auto stream = take_text(left, "stream");
+  auto target = take_text(left, "target");
+  auto settings = take_text(left, "settings");
+  if (!stream || !target || !settings) return std::nullopt;
+  if (left != checksum_line(std::string_view(*text).substr(0, text->size() - left.size()))) {
+    return std::nullopt;
+  }
+  return LogDescription{std::move(*stream), std::move(*target), std::move(*settings)};
+}
+
+}  // namespace penstock::spool

@@ -1,0 +1,52 @@
+// The names and the description of one log's directory:
+//
+//   streams/<stream, escaped>.<generation>/
+//     description           stream, target and settings: enough to deliver what is stored here
+//     checkpoint            see checkpoint.h
+//     <number, 16 hex>.seg  see segment_format.h
+//     spare.seg             a file kept to be used again
+//     <number>.damaged      a segment without a whole header, set aside for a person to look at
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "spool/file_system.h"
+
+namespace penstock::spool {
+
+struct LogDescription {
+  std::string stream;
+  std::string target;
+  std::string settings;
+  bool operator==(const LogDescription&) const = default;
+};
+
+[[nodiscard]] std::string directory_name(std::string_view stream, uint64_t generation);
+struct DirectoryName {
+  std::string stream;
+  uint64_t generation = 0;
+};
+[[nodiscard]] std::optional<DirectoryName> parse_directory_name(std::string_view name);
+
+[[nodiscard]] std::string segment_path(const std::string& directory, uint64_t number);
+[[nodiscard]] std::string spare_path(const std::string& directory);
+// Of "0000000000000012.seg"; nullopt for every other name.
+[[nodiscard]] std::optional<uint64_t> parse_segment_name(std::string_view name);
+
+// Written aside, synced, renamed, and the directory synced.
+IoResult<void> write_description(FileSystem& file_system, const std::string& directory,
+                                 const LogDescription& description);
+// nullopt: none there, or not whole.
+IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system,
+                                                         const std::string& directory);
+
+// The same two steps for any small file.
+IoResult<void> replace_file(FileSystem& file_system, const std::string& directory,
+                            const std::string& name, std::string_view content);
+// Files over 1 MiB are none of ours: EFBIG.
+IoResult<std::string> read_small_file(FileSystem& file_system, const std::string& path);
+
+}  // namespace penstock::spool

@@ -1,0 +1,149 @@
+#include "spool/log_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "spool/log_directory.h"
+
+namespace penstock::spool {
+
+IoResult<void> LogWriter::store(std::span<const EntryToStore> entries, uint64_t segment_bytes) {
+  before_.reset();
+  if (active_) before_ = SegmentCut{active_->number(), active_->end()};
+  for (const EntryToStore& entry : entries) {
+    const uint64_t size = stored_size(entry);
+    if (active_ && !active_->has_room_for(size)) {
+      if (auto done = seal_active(); !done) return done;
+    }
+    if (!active_) {
+      if (auto done = begin_segment(size, segment_bytes); !done) return done;
+    }
+    const auto offset = active_->append(entry);
+    if (!offset) return failure(offset.error());
+    round_.positions.push_back({active_->number(), *offset});
+    round_.ends.push_back(*offset + size);
+  }
+  return active_ ? active_->finish_run() : IoResult<void>{};
+}
+
+IoResult<void> LogWriter::seal_active() {
+  if (auto done = active_->finish_run(); !done) return done;
+  if (auto done = active_->seal(); !done) return done;
+  round_.sealed.push_back(active_->number());
+  full_.push_back(std::move(active_));
+  return {};
+}
+
+IoResult<void> LogWriter::begin_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
+  SegmentWriter::Options segment;
+  segment.number = options_.next_number;
+  segment.path = segment_path(options_.directory, segment.number);
+  segment.file_bytes = std::max(segment_bytes, segment_bytes_for(entry_bytes));
+  if (segment.file_bytes > kSegmentFileBytesMax) return failure(IoError{EFBIG});
+  segment.cuts = options_.cuts;
+  segment.direct = direct_;
+  segment.salt = options_.make_salt();
+  segment.created_ns = options_.wall_ns();
+  const bool from_spare = options_.spare_bytes == segment.file_bytes;
+  if (from_spare) {
+    if (auto done = file_system_.rename(spare_path(options_.directory), segment.path); !done) {
+      return done;
+    }
+    options_.spare_bytes = 0;
+  }
+  ++options_.next_number;  // used up even if the next step fails: the file may be there
+  directory_touched_ = true;
+  const std::string path = segment.path;
+  const uint64_t file_bytes = segment.file_bytes;
+  auto writer = SegmentWriter::create(file_system_, std::move(segment), staging_);
+  if (!writer) {
+    (void)file_system_.remove(path);  // a half-made file holds room that is needed; best effort
+    return failure(writer.error());
+  }
+  active_ = std::move(*writer);
+  direct_ = active_->direct();
+  round_.born.push_back({active_->number(), file_bytes, from_spare});
+  return {};
+}
+
+IoResult<void> LogWriter::sync() {
+  for (const auto& segment : full_) {
+    if (auto done = segment->sync(); !done) return done;
+  }
+  if (active_) {
+    if (auto done = active_->sync(); !done) return done;
+  }
+  return directory_touched_ ? sync_directory() : IoResult<void>{};
+}
+
+LogWriter::Round LogWriter::keep_round() {
+  full_.clear();
+  return std::exchange(round_, {});
+}
+
+std::optional<uint64_t> LogWriter::fail_round() {
+  if (before_) options_.cuts.push_back(*before_);
+  for (const SegmentBirth& born : round_.born) {
+    // Removed for the room, cut because the removal may not outlive a loss of power.
+    (void)file_system_.remove(segment_path(options_.directory, born.number));
+    options_.cuts.push_back({born.number, kBlockBytes});
+  }
+  if (options_.cuts.size() > SegmentHeader::kCutsMax) {
+    options_.cuts.erase(options_.cuts.begin(), options_.cuts.end() - SegmentHeader::kCutsMax);
+  }
+  active_.reset();
+  full_.clear();
+  round_ = {};
+  if (!before_) return std::nullopt;
+  return std::exchange(before_, std::nullopt)->segment;
+}
+
+IoResult<uint64_t> LogWriter::retire(uint64_t number, uint64_t file_bytes, uint64_t segment_bytes) {
+  CHECK(!active_ || active_->number() != number);
+  const std::string path = segment_path(options_.directory, number);
+  // A spare of another size than segments have now is replaced by this file.
+  const bool keep = file_bytes == segment_bytes && options_.spare_bytes != segment_bytes;
+  auto done =
+      keep ? file_system_.rename(path, spare_path(options_.directory)) : file_system_.remove(path);
+  if (!done && done.error().code != ENOENT) return failure(done.error());
+  directory_touched_ = true;
+  std::erase_if(options_.cuts, [&](const SegmentCut& cut) { return cut.segment == number; });
+  if (!keep || !done) return file_bytes;
+  return std::exchange(options_.spare_bytes, file_bytes);
+}
+
+IoResult<void> LogWriter::sync_directory() {
+  auto done = file_system_.sync_directory(options_.directory);
+  if (done) directory_touched_ = false;
+  return done;
+}
+
+IoResult<void> LogWriter::write_checkpoint(Checkpoint checkpoint) {
+  if (!checkpoint_) {
+    auto opened = CheckpointFile::open(file_system_, options_.directory + "/checkpoint");
+    if (!opened) return failure(opened.error());
+    checkpoint_ = std::move(*opened);
+    if (auto done = sync_directory(); !done) return done;
+  }
+  auto done = checkpoint_->write(std::move(checkpoint));
+  if (!done) checkpoint_.reset();  // opened afresh the next time, whatever state it is in
+  return done;
+}
+
+IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {
+  active_.reset();
+  checkpoint_.reset();
+  auto names = file_system_.list(options_.directory);
+  if (!names) return failure(names.error());
+  // The description last: without it what is left of the directory is known to be nothing.
+  std::stable_partition(names->begin(), names->end(),
+                        [](const std::string& name) { return name != "description"; });
+  for (const std::string& name : *names) {
+    if (auto done = file_system_.remove(options_.directory + "/" + name); !done) return done;
+  }
+  if (auto done = file_system_.remove_directory(options_.directory); !done) return done;
+  return file_system_.sync_directory(parent_directory);
+}
+
+}  // namespace penstock::spool

@@ -1,0 +1,137 @@
+#include "spool/segment_recovery.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace penstock::spool {
+namespace {
+
+IndexEntry index_of(const StoredEntry& entry) {
+  IndexEntry indexed;
+  indexed.offset = entry.offset;
+  indexed.event_count = entry.header.event_count;
+  indexed.received_ns = entry.header.received_ns;
+  indexed.key = entry.header.key;
+  indexed.part_key = entry.header.part_key;
+  indexed.part_count = entry.header.part_count;
+  indexed.flags = entry.header.flags;
+  return indexed;
+}
+
+bool in_order(const std::vector<IndexEntry>& entries, uint64_t end) {
+  uint64_t at = kBlockBytes;
+  for (const IndexEntry& entry : entries) {
+    if (entry.offset < at || entry.offset + sizeof(EntryHeader) > end) return false;
+    at = entry.offset + sizeof(EntryHeader);
+  }
+  return true;
+}
+
+IoResult<bool> all_zeros(File& file, uint64_t bytes) {
+  std::vector<uint8_t> block(static_cast<size_t>(std::min(bytes, 16 * kBlockBytes)));
+  const auto got = file.read_at(0, block);
+  if (!got) return failure(got.error());
+  return std::all_of(block.begin(), block.end(), [](uint8_t byte) { return byte == 0; });
+}
+
+// Goes through every entry. What is broken behind the last whole one is torn, the rest is damaged.
+IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
+  uint64_t broken = 0;  // bytes of broken entries since the last whole one
+  uint64_t broken_before = 0;
+  size_t ranges_before = 0;
+  for (;;) {
+    const auto entry = reader.next();
+    if (!entry) return failure(entry.error());
+    if (!entry->has_value()) break;
+    const auto whole = reader.check_payload();
+    if (!whole) return failure(whole.error());
+    if (!*whole) {
+      broken += (*entry)->end() - (*entry)->offset;
+      continue;
+    }
+    broken_before = broken;
+    ranges_before = reader.bad_ranges().size();
+    segment.entries.push_back(index_of(**entry));
+    segment.entries_end = (*entry)->end();
+    if (segment.entries.size() == kSegmentEntriesMax) break;  // no more than a writer makes
+  }
+  segment.damaged_bytes = broken_before;
+  segment.torn_bytes = broken - broken_before;
+  for (size_t i = 0; i < reader.bad_ranges().size(); ++i) {
+    const BadRange& range = reader.bad_ranges()[i];
+    (i < ranges_before ? segment.damaged_bytes : segment.torn_bytes) += range.end - range.begin;
+  }
+  if (reader.torn_at_end()) segment.torn_bytes += sizeof(EntryHeader);
+  return {};
+}
+
+}  // namespace
+
+IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t number,
+                                           Verify verify) {
+  using State = RecoveredSegment::State;
+  RecoveredSegment segment;
+  const auto size = file->size();
+  if (!size) return failure(size.error());
+  segment.file_bytes = *size;
+  const auto empty = all_zeros(*file, *size);
+  if (!empty) return failure(empty.error());
+  auto reader = SegmentReader::open(std::move(file));
+  if (!reader) return failure(reader.error());
+  if (!reader->header()) {
+    segment.state = *empty ? State::unborn : State::no_header;
+    if (!*empty) segment.damaged_bytes = *size;
+    return segment;
+  }
+  segment.header = *reader->header();
+  if (segment.header.number != number) return segment;  // unborn: the file of an earlier segment
+
+  auto index = reader->read_index();
+  if (!index) return failure(index.error());
+  const bool indexed = index->has_value() && in_order(**index, segment.header.entries_end);
+  if (indexed && verify == Verify::what_is_unsure) {
+    segment.state = State::sealed;
+    segment.entries = std::move(**index);
+    segment.entries_end = segment.header.entries_end;
+    return segment;
+  }
+  segment.state = indexed ? State::sealed : State::open;
+  if (auto done = walk(*reader, segment); !done) return failure(done.error());
+  if (indexed) {  // nothing can be torn in what was synced and sealed
+    segment.damaged_bytes += std::exchange(segment.torn_bytes, 0);
+    segment.entries_end = segment.header.entries_end;
+  }
+  return segment;
+}
+
+IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
+                              RecoveredSegment& segment) {
+  auto file = file_system.open(path, {.write = true});
+  if (!file) return failure(file.error());
+  SegmentHeader header = segment.header;
+  const ByteView index{reinterpret_cast<const uint8_t*>(segment.entries.data()),
+                       segment.entries.size() * sizeof(IndexEntry)};
+  header.index_offset = round_up(segment.entries_end, kBlockBytes);
+  header.index_checksum = checksum64(index, header.salt);
+  header.entry_count = static_cast<uint32_t>(segment.entries.size());
+  header.entries_end = segment.entries_end;
+  const uint64_t last_block = round_up(header.index_offset + index.size(), kBlockBytes);
+  header.file_bytes = last_block + kBlockBytes;
+  const ByteView bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
+  header.checksum = checksum64(bytes.first(offsetof(SegmentHeader, checksum)));
+
+  const auto zeros_from = segment.entries_end;
+  const std::vector<uint8_t> zeros(static_cast<size_t>(header.index_offset - zeros_from));
+  if (auto done = (*file)->truncate(header.file_bytes); !done) return done;
+  if (auto done = (*file)->write_at(zeros_from, zeros); !done) return done;
+  if (auto done = (*file)->write_at(header.index_offset, index); !done) return done;
+  if (auto done = (*file)->write_at(last_block, bytes); !done) return done;
+  if (auto done = (*file)->sync(); !done) return done;
+  segment.header = header;
+  segment.file_bytes = header.file_bytes;
+  segment.state = RecoveredSegment::State::sealed;
+  return {};
+}
+
+}  // namespace penstock::spool

@@ -1,0 +1,46 @@
+// Recovery of one segment: which entries in it are whole. Any bytes may be in the file.
+//
+//   torn      bytes behind the last whole entry that are the beginning of one more: it was being
+//             written when the process or the machine stopped, and was never acknowledged
+//   damaged   bytes with whole entries behind them in which none can be made out, and whole headers
+//             with broken payloads: something else happened to the disk
+//
+// Nothing is written here but by seal_recovered().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spool/segment_reader.h"
+
+namespace penstock::spool {
+
+struct RecoveredSegment {
+  enum class State : uint8_t {
+    sealed,     // its index was whole: payloads are checked when they are read
+    open,       // gone through entry by entry, payloads checked
+    unborn,     // being made when the process stopped: nothing of this number was ever in it
+    no_header,  // neither copy of the header is whole, and the file is not empty: set it aside
+  };
+  State state = State::unborn;
+  SegmentHeader header;
+  std::vector<IndexEntry> entries;  // in order
+  uint64_t file_bytes = 0;
+  uint64_t entries_end = kBlockBytes;
+  uint64_t torn_bytes = 0;
+  uint64_t damaged_bytes = 0;
+};
+
+enum class Verify : uint8_t { what_is_unsure, every_payload };
+
+// number: what the file's name says.
+IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t number,
+                                           Verify verify = Verify::what_is_unsure);
+
+// Cuts the file behind its last entry, gives it an index, and syncs it.
+IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
+                              RecoveredSegment& segment);
+
+}  // namespace penstock::spool

@@ -1,0 +1,115 @@
+#include "spool/spool_state.h"
+
+#include <algorithm>
+#include <bit>
+#include <random>
+
+#include "base/log.h"
+
+namespace penstock::spool {
+namespace {
+
+constexpr uint64_t kSegmentBytesMin = 64 << 10;
+constexpr uint64_t kSegmentBytesMax = 64 << 20;
+// So that giving back a segment at a time gives back little of a share at a time.
+constexpr uint64_t kSegmentsPerShare = 8;
+
+uint64_t random64() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) ^ device();
+}
+
+}  // namespace
+
+SpoolState::SpoolState(SpoolOptions spool_options, SpoolInternals spool_internals,
+                       record::Ledger& spool_ledger, const Clock& spool_clock, FileSystem& files)
+    : options(std::move(spool_options)),
+      internals(spool_internals),
+      ledger(spool_ledger),
+      clock(spool_clock),
+      file_system(files),
+      chunks(options.repeats_max, nanoseconds(options.repeat_window).count()) {
+  next_key = {1, make_salt()};
+}
+
+// Salts need not be secret, only unlike: no payload was written knowing them.
+uint64_t SpoolState::make_salt() {
+  if (internals.salt_seed == 0) return random64();
+  const uint64_t number = ++salts_made_;
+  return checksum64({reinterpret_cast<const uint8_t*>(&number), sizeof number},
+                    internals.salt_seed);
+}
+
+StreamQueue* SpoolState::open_queue(std::string_view stream) const {
+  for (const auto& queue : queues) {
+    if (queue->open && queue->stream() == stream) return queue.get();
+  }
+  return nullptr;
+}
+
+uint64_t SpoolState::bytes_of(std::string_view stream) const {
+  uint64_t bytes = 0;
+  for (const auto& queue : queues) {
+    if (queue->stream() == stream) bytes += queue->held_bytes + queue->planned_files;
+  }
+  return bytes;
+}
+
+uint64_t SpoolState::bytes_of_all() const {
+  uint64_t bytes = fixed_bytes;
+  for (const auto& queue : queues) bytes += queue->held_bytes + queue->planned_files;
+  return bytes;
+}
+
+uint64_t SpoolState::share_of(std::string_view stream) const {
+  uint64_t given = fixed_bytes;
+  uint64_t without = 0;
+  for (const auto& queue : queues) {
+    if (!queue->open) continue;
+    if (queue->stream() == stream && queue->options.bytes_max > 0) return queue->options.bytes_max;
+    given += queue->options.bytes_max;
+    if (queue->options.bytes_max == 0) ++without;
+  }
+  if (without == 0 || given >= options.bytes_max) return 0;
+  return (options.bytes_max - given) / without;
+}
+
+uint64_t SpoolState::cache_share() const {
+  uint64_t logs = 0;
+  for (const auto& queue : queues) {
+    if (queue->open) ++logs;
+  }
+  return options.cache_bytes_max / std::max<uint64_t>(logs, 1);
+}
+
+uint64_t SpoolState::segment_bytes_in(uint64_t share) const {
+  if (internals.segment_bytes > 0) return internals.segment_bytes;
+  return std::clamp(std::bit_floor(std::max<uint64_t>(share / kSegmentsPerShare, 1)),
+                    kSegmentBytesMin, kSegmentBytesMax);
+}
+
+void SpoolState::share_out() {
+  for (const auto& queue : queues) {
+    queue->segment_bytes = segment_bytes_in(share_of(queue->stream()));
+  }
+  if (dead_letters != nullptr) {
+    dead_letters->segment_bytes = segment_bytes_in(options.dead_letter_bytes_max);
+  }
+}
+
+void SpoolState::note_pressure() {
+  const bool broken = std::any_of(queues.begin(), queues.end(),
+                                  [](const auto& queue) { return queue->retry_at.has_value(); });
+  if (waiting.empty() && !broken) {
+    pushing_back_since.reset();
+  } else if (!pushing_back_since) {
+    pushing_back_since = clock.steady();
+  }
+}
+
+void SpoolState::note_error(std::string what) {
+  log_limited(LogLevel::error, "spool/disk", what);
+  last_error = std::move(what);
+}
+
+}  // namespace penstock::spool
