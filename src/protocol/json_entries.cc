@@ -26,10 +26,23 @@ bool is_readable(ByteView bytes) {
   return !has_controls && record::is_utf8(bytes.data(), bytes.data() + bytes.size());
 }
 
+// The head of a json entry, as record/batch.h draws it.
+void write_head(uint8_t* to, record::EventTime time, uint32_t size) {
+  const bool fits = time.seconds >= 0 && time.seconds <= UINT32_MAX;  // else: when it was received
+  to[0] = 0x92;
+  to[1] = 0xd7;
+  to[2] = 0x00;
+  store_be(to + 3, fits ? static_cast<uint32_t>(time.seconds) : uint32_t{0});
+  store_be(to + 7, fits ? time.nanoseconds : uint32_t{0});
+  to[11] = 0xc6;
+  store_be(to + 12, size);
+}
+static_assert(record::kJsonEntryHead == 16);
+
 }  // namespace
 
 JsonEntries::JsonEntries(record::EventTime time, size_t size_max, size_t size_expected)
-    : time_(time), size_max_(size_max) {
+    : time_(time), size_max_(std::min<size_t>(size_max, UINT32_MAX)) {
   batch_.encoding = record::Encoding::json;
   if (size_expected > 0) batch_.storage.reserve(initial_capacity(size_expected, size_max));
 }
@@ -47,11 +60,11 @@ bool JsonEntries::make_room(size_t object_size) {
 
 ByteBuffer& JsonEntries::open() {
   open_at_ = batch_.storage.size();
-  record::append_json_entry(batch_.storage, time_, {});
+  batch_.storage.resize(open_at_ + record::kJsonEntryHead);
   return batch_.storage;
 }
 
-void JsonEntries::close() {
+void JsonEntries::close(record::EventTime time) {
   ByteBuffer& out = batch_.storage;
   if (out.size() > size_max_) {
     is_full_ = true;
@@ -59,14 +72,14 @@ void JsonEntries::close() {
   }
   const size_t size = out.size() - open_at_ - record::kJsonEntryHead;
   CHECK(size <= UINT32_MAX);
-  store_be(out.data() + open_at_ + record::kJsonEntryHead - 4, static_cast<uint32_t>(size));
+  write_head(out.data() + open_at_, time, static_cast<uint32_t>(size));
   ++batch_.event_count;
 }
 
 void JsonEntries::add(ByteView object) {
   if (!make_room(object.size())) return;
-  record::append_json_entry(batch_.storage, time_, object);
-  ++batch_.event_count;
+  open().append(object);
+  close();
 }
 
 void JsonEntries::add_repaired(ByteView object) {

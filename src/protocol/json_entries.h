@@ -19,8 +19,6 @@ class JsonEntries {
   // needed.
   JsonEntries(record::EventTime time, size_t size_max, size_t size_expected);
 
-  void set_time(record::EventTime time) { time_ = time; }
-
   void add(ByteView object);
   // The same with each maximal invalid part of UTF-8 replaced by U+FFFD.
   void add_repaired(ByteView object);
@@ -28,9 +26,10 @@ class JsonEntries {
   void add_malformed(ByteView bytes);
 
   // For objects that are written in place: open() appends the entry's head and returns the buffer
-  // to append the object to, close() fills in its size, drop() takes an open entry back.
+  // to append the object to, close() fills in its size and time, drop() takes an open entry back.
   ByteBuffer& open();
-  void close();
+  void close() { close(time_); }
+  void close(record::EventTime time);
   void drop() { batch_.storage.resize(open_at_); }
 
   [[nodiscard]] bool is_full() const { return is_full_; }

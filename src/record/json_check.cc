@@ -1,7 +1,7 @@
 #include "record/json_check.h"
 
+#include "base/check.h"
 #include "record/json_scan.h"
-#include "record/msgpack_cursor.h"
 #include "record/utf8.h"
 
 namespace penstock::record {
@@ -16,7 +16,8 @@ inline bool is_hex(uint8_t byte) {
 // grammar, so every path stops there. 1 KB OpenShift records: see json_body_bench.
 class Checker {
  public:
-  Checker(const uint8_t* at, const uint8_t* end) : end_(end), specials_(at, end) {}
+  Checker(const uint8_t* at, const uint8_t* end, uint32_t nesting_max)
+      : end_(end), nesting_max_(nesting_max), specials_(at, end) {}
 
   JsonChecked check(const uint8_t* at) {
     at = value(at);
@@ -97,7 +98,9 @@ class Checker {
   }
 
   bool enter(uint64_t kind) {
-    if (depth_ == kNestingMax) return false;
+    if (depth_ == nesting_max_) return false;
+    if (depth_ % 64 == 0 && depth_ > 0) [[unlikely]]
+      outer_kinds_[depth_ / 64 - 1] = kinds_;
     ++depth_;
     kinds_ = kinds_ << 1 | kind;
     return true;
@@ -105,6 +108,8 @@ class Checker {
   const uint8_t* leave(const uint8_t* at) {
     --depth_;
     kinds_ >>= 1;
+    if (depth_ % 64 == 0 && depth_ > 0) [[unlikely]]
+      kinds_ = outer_kinds_[depth_ / 64 - 1];
     return at;
   }
 
@@ -179,10 +184,11 @@ class Checker {
   }
 
   const uint8_t* const end_;
+  const uint32_t nesting_max_;
   MarkedBytes<string_specials> specials_;
   uint32_t depth_ = 0;
   uint64_t kinds_ = 0;  // the lowest bit is the innermost container: 1 for an object
-  static_assert(kNestingMax <= 64);
+  uint64_t outer_kinds_[kCheckNestingMax / 64];  // of each 64 levels around it
   bool bad_utf8_ = false;
   JsonFault fault_ = JsonFault::none;
   const uint8_t* fault_at_ = nullptr;
@@ -190,7 +196,10 @@ class Checker {
 
 }  // namespace
 
-JsonChecked check_json(const uint8_t* at, const uint8_t* end) { return Checker(at, end).check(at); }
+JsonChecked check_json(const uint8_t* at, const uint8_t* end, uint32_t nesting_max) {
+  CHECK(nesting_max <= kCheckNestingMax);
+  return Checker(at, end, nesting_max).check(at);
+}
 
 void append_repaired_utf8(ByteBuffer& out, ByteView text) {
   const uint8_t* at = text.data();

@@ -3,7 +3,7 @@
 //
 // Taken as they are: numbers of any size and precision, repeated keys, escaped lone surrogates.
 // Invalid UTF-8 inside a string is no error but noted (see append_repaired_utf8); elsewhere it is.
-// Nesting is bounded by kNestingMax (msgpack_cursor.h), so a check costs no stack.
+// Nesting is bounded, and not by the stack.
 //
 // Thread: any.
 #pragma once
@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "record/msgpack_cursor.h"
 
 namespace penstock::record {
 
@@ -29,7 +30,9 @@ struct JsonChecked {
 
 // at: where the value begins (no space before it). What follows the value is not looked at.
 // *end must be readable and 0: see terminate().
-[[nodiscard]] JsonChecked check_json(const uint8_t* at, const uint8_t* end);
+[[nodiscard]] JsonChecked check_json(const uint8_t* at, const uint8_t* end,
+                                     uint32_t nesting_max = kNestingMax);
+constexpr uint32_t kCheckNestingMax = 512;  // the most that nesting_max may be
 
 // Puts the zero behind the buffer's bytes that check_json needs, without making it one of them.
 inline void terminate(ByteBuffer& text) {

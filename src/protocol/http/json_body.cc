@@ -7,7 +7,7 @@
 #include "record/json_check.h"
 #include "record/json_scan.h"
 
-namespace penstock::protocol {
+namespace penstock::protocol::http {
 namespace {
 
 using record::check_json;
@@ -170,4 +170,4 @@ Result<JsonBody, JsonBodyError> decode_json_body(ByteBuffer& body, const JsonBod
   return BodyReader(body.view(), options).read();
 }
 
-}  // namespace penstock::protocol
+}  // namespace penstock::protocol::http

@@ -25,7 +25,7 @@
 #include "record/batch.h"
 #include "record/event_time.h"
 
-namespace penstock::protocol {
+namespace penstock::protocol::http {
 
 enum class JsonBodyError : uint8_t {
   not_json,   // nothing in it parses, or its array does not end: 400
@@ -47,4 +47,4 @@ struct JsonBody {
 [[nodiscard]] Result<JsonBody, JsonBodyError> decode_json_body(ByteBuffer& body,
                                                                const JsonBodyOptions& options);
 
-}  // namespace penstock::protocol
+}  // namespace penstock::protocol::http

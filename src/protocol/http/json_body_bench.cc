@@ -9,7 +9,7 @@
 #include "protocol/http/json_body.h"
 #include "record/json_check.h"
 
-namespace penstock::protocol {
+namespace penstock::protocol::http {
 namespace {
 
 // 1,000 records of about 1 KB, as the collector of Logging 6 sends them.
@@ -81,4 +81,4 @@ void simdjson_dom(benchmark::State& state) {
 BENCHMARK(simdjson_dom);
 
 }  // namespace
-}  // namespace penstock::protocol
+}  // namespace penstock::protocol::http

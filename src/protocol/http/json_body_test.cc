@@ -8,7 +8,7 @@
 
 #include "record/event.h"
 
-namespace penstock::protocol {
+namespace penstock::protocol::http {
 namespace {
 
 using ::testing::ElementsAre;
@@ -161,4 +161,4 @@ TEST(JsonBody, EverySampleOfTheHttpOutputsComesThroughUnchanged) {
 }
 
 }  // namespace
-}  // namespace penstock::protocol
+}  // namespace penstock::protocol::http

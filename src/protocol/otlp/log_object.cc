@@ -1,0 +1,64 @@
+#include "protocol/otlp/log_object.h"
+
+#include "encode/json_writer.h"
+#include "encode/rfc3339.h"
+
+namespace penstock::protocol::otlp {
+namespace {
+
+// Writes through `write(uint8_t*) -> uint8_t*`, which needs at most kRoom bytes.
+template <class Write>
+void append_written(ByteBuffer& out, Write write) {
+  uint8_t text[encode::kRoom];
+  const uint8_t* const end = write(text);
+  out.append({text, static_cast<size_t>(end - text)});
+}
+
+}  // namespace
+
+ByteBuffer& MemberWriter::key(std::string_view text) {
+  if (has_members_) out_.push_back(',');
+  has_members_ = true;
+  encode::append_json_string(out_, text);
+  out_.push_back(':');
+  return out_;
+}
+
+ByteBuffer& MemberWriter::raw_key(std::string_view text) {
+  out_.append(has_members_ ? std::string_view(",\"") : std::string_view("\""));
+  has_members_ = true;
+  out_.append(text);
+  out_.append(std::string_view("\":"));
+  return out_;
+}
+
+void append_integer(ByteBuffer& out, int64_t value) {
+  append_written(out, [&](uint8_t* at) { return encode::write_signed(at, value); });
+}
+
+void append_unsigned(ByteBuffer& out, uint64_t value) {
+  append_written(out, [&](uint8_t* at) { return encode::write_unsigned(at, value); });
+}
+
+void append_double(ByteBuffer& out, double value) {
+  append_written(out, [&](uint8_t* at) { return encode::write_double(at, value); });
+}
+
+void append_hex_string(ByteBuffer& out, ByteView bytes) {
+  out.push_back('"');
+  for (const uint8_t byte : bytes) {
+    out.push_back(static_cast<uint8_t>("0123456789abcdef"[byte >> 4]));
+    out.push_back(static_cast<uint8_t>("0123456789abcdef"[byte & 15]));
+  }
+  out.push_back('"');
+}
+
+void append_timestamp(ByteBuffer& out, uint64_t unix_nanoseconds) {
+  const record::EventTime time{static_cast<int64_t>(unix_nanoseconds / 1'000'000'000),
+                               static_cast<uint32_t>(unix_nanoseconds % 1'000'000'000)};
+  out.push_back('"');
+  append_written(out, [&](uint8_t* at) { return encode::write_rfc3339(at, time); });
+  out.push_back('"');
+}
+
+}  // namespace penstock::protocol::otlp
