@@ -46,12 +46,9 @@ struct HttpRequest {
   std::string url;
   std::vector<std::string> headers;  // "Name: value"; Content-Length is added
   ByteBuffer body;                   // handed over; comes back in the response
-  ByteView borrowed_body;            // instead of body: stays the caller's until the callback
   HttpTimeouts timeouts;
   size_t response_bytes_max = 4u << 20;
   bool use_proxy = true;  // false: never by a proxy, whatever the environment says (metadata)
-
-  [[nodiscard]] ByteView body_bytes() const { return body.empty() ? borrowed_body : body.view(); }
 };
 
 struct HttpResponse {

@@ -79,18 +79,6 @@ TEST(HttpLoop, LargeBodyArrivesWholeWithoutAskingForLeave) {
   EXPECT_FALSE(server.requests().at(0).headers.contains("expect"));
 }
 
-TEST(HttpLoop, BorrowedBodyGoesOutAsAnOwnedOneDoes) {
-  ScriptedHttpServer server([](const Request& request) { return ok(request.body); });
-  HttpsClient client;
-  const std::string body(300'000, 'b');
-  HttpRequest request;
-  request.url = server.url();
-  request.borrowed_body = as_bytes(body);
-  const HttpResponse response = client.fetch(std::move(request));
-  EXPECT_TRUE(as_text(response.body.view()) == body);
-  EXPECT_EQ(response.written, RequestWritten::all);
-}
-
 TEST(HttpLoop, OtherMethodsGoOut) {
   ScriptedHttpServer server([](const Request& request) { return ok(request.method); });
   HttpsClient client;

@@ -111,7 +111,7 @@ void HttpTransfer::begin(HttpRequest request) {
   set(easy_, CURLOPT_URL, request_.url.c_str());
   if (request_.method == "POST") {
     set(easy_, CURLOPT_POST, 1L);
-    const ByteView body = request_.body_bytes();
+    const ByteView body = request_.body.view();
     set(easy_, CURLOPT_POSTFIELDS, body.empty() ? "" : as_text(body).data());
     set(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     set(easy_, CURLOPT_CUSTOMREQUEST, static_cast<char*>(nullptr));
@@ -198,8 +198,8 @@ RequestWritten HttpTransfer::written() const {
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &body_bytes);
   curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &all_bytes);
   if (all_bytes == 0) return RequestWritten::none;
-  return body_bytes >= static_cast<curl_off_t>(request_.body_bytes().size()) ? RequestWritten::all
-                                                                             : RequestWritten::part;
+  return body_bytes >= static_cast<curl_off_t>(request_.body.size()) ? RequestWritten::all
+                                                                     : RequestWritten::part;
 }
 
 HttpFailure HttpTransfer::classify(CURLcode code) const {
