@@ -83,7 +83,7 @@ Result<void, Error> Daemon::open_spool() {
 }
 
 Result<void, Error> Daemon::open_streams() {
-  credentials_ = std::make_unique<Credentials>(config_.aws);
+  credentials_ = std::make_unique<Credentials>(config_);
   const size_t threads =
       std::min(threads_of_a_kind(4), std::max<size_t>(config_.streams.size(), 1));
   for (size_t i = 0; i < threads; ++i) {

@@ -57,7 +57,7 @@ Result<void, Error> Daemon::apply(config::Config config) {
       }
     }
   }
-  credentials_->reconfigure(config_.aws);
+  credentials_->reconfigure(config_);
   update_deliveries();
   if (file_watch_) file_watch_->watch(config::watched_files(config_));
   return {};

@@ -53,6 +53,7 @@ void Daemon::pin_status(SteadyTime now) {
     if (auto certificate = source->certificate()) status.certificates.push_back(*certificate);
   }
   status.credentials = credentials_->status();
+  errors_.note("credentials", credentials_->last_error());
   errors_.note("spool", spool_->last_error());
   status.last_errors = errors_.newest_first();
   status_->pin(std::move(status));

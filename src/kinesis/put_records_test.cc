@@ -213,8 +213,8 @@ TEST(PutRecords, XmlErrorsOfTheFrontEndAreRead) {
 TEST(PutRecords, ClockSkewIsToldFromWrongKeysAndCarriesTheServicesTime) {
   net::HttpResponse response = json_answer(
       400,
-      R"x({"__type":"InvalidSignatureException","message":"Signature expired: 20261123T062000Z is )x"
-      R"x(now earlier than 20261123T062500Z (20261123T063000Z - 5 min.)"})x");
+      R"x({"__type":"InvalidSignatureException","message":"Signature expired: 20261123T062000Z )x"
+      R"x(is now earlier than 20261123T062500Z (20261123T063000Z - 5 min.)"})x");
   response.date = "Mon, 23 Nov 2026 06:30:00 GMT";
   const PutAnswer answer = read(response, 1);
   EXPECT_EQ(answer.error, PutError::clock_skew);

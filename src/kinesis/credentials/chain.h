@@ -22,6 +22,7 @@ struct CredentialOptions {
   bool fips = false;
   bool dual_stack = false;
   std::string ca_bundle;
+  bool operator==(const CredentialOptions&) const = default;
 };
 
 class CredentialChain final : public CredentialProvider {

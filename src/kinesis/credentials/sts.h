@@ -14,6 +14,7 @@ struct AssumeRole {
   std::string policy;        // optional, JSON
   std::string region;        // of STS; "": the context's
   int duration_seconds = 3600;
+  bool operator==(const AssumeRole&) const = default;
 };
 
 // Signed with `base`.
