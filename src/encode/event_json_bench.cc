@@ -71,6 +71,26 @@ BENCHMARK_CAPTURE(msgpack_to_json, fluentd_4_6, "4.6");
 BENCHMARK_CAPTURE(msgpack_to_json, vector_5_9, "5.9-vector");
 BENCHMARK_CAPTURE(msgpack_to_json, all, "all");
 
+// Strings that need more than a copy: JSON inside a message, and text beyond ASCII.
+void string_of(benchmark::State& state, const char* piece) {
+  std::string message;
+  while (message.size() < 1200) message += piece;
+  const std::vector<uint8_t> event = OrderedJson::to_msgpack(OrderedJson{{"message", message}});
+  ByteBuffer body(16_KiB);
+  for (auto _ : state) {
+    body.clear();
+    const EncodeOutcome outcome = append_event_json(body, {event.data(), event.size()});
+    if (outcome != EncodeOutcome::done) state.SkipWithError("not encoded");
+    benchmark::DoNotOptimize(body.data());
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(message.size()));
+}
+BENCHMARK_CAPTURE(string_of, quoted_json,
+                  R"({"level":"info","msg":"served","code":200,"path":"/x"})");
+BENCHMARK_CAPTURE(string_of, accents, "Größe überschritten, très étrange, ");
+BENCHMARK_CAPTURE(string_of, cjk, "接続が拒否されました。");
+BENCHMARK_CAPTURE(string_of, all_quotes, "\"\"\"\"");
+
 // The floor: copying what would be written.
 void copy_of_the_json(benchmark::State& state, const char* version) {
   const Events& events = container_records(version);

@@ -25,7 +25,7 @@ namespace penstock::encode {
 
 // Room for one number, literal or the punctuation around a string, and for the 16-byte stores that
 // run past what they mean to write. Every writer may assume it; who writes more asks for more.
-inline constexpr size_t kRoom = 96;
+inline constexpr size_t kRoom = 192;
 
 // The room behind the bytes of a buffer. Borrowed for one event; commit() makes what was written
 // part of the buffer, abandoning it leaves the buffer as it was (but perhaps with more capacity).
@@ -108,7 +108,7 @@ uint8_t* write_string_body(JsonSink& sink, uint8_t* at, const uint8_t* text, siz
                            const uint8_t* readable_end, BadUtf8 bad, bool* refused);
 
 // Writes the string with its quotes. readable_end, at least text + size, is how far bytes may be
-// loaded (and not looked at). nullptr when size_max is passed. Leaves kRoom - 32 bytes of room.
+// loaded (and not looked at). nullptr when size_max is passed. Leaves kRoom / 2 bytes of room.
 template <BadUtf8 bad = BadUtf8::repair>
 [[nodiscard]] inline uint8_t* write_string(JsonSink& sink, uint8_t* at, const uint8_t* text,
                                            size_t size, const uint8_t* readable_end,
