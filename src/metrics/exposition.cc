@@ -59,6 +59,16 @@ class Builder {
     metric.histogram.sample_sum = seen.sum_seconds;
   }
 
+  // So that a scrape shows the series from the start: rates over the first event are not lost.
+  void zero_if_absent(std::string_view name, std::string_view first) {
+    const Descriptor& descriptor = descriptor_of(name);
+    const MetricFamily& family = families_[static_cast<size_t>(&descriptor - descriptors().data())];
+    const bool present =
+        std::any_of(family.metric.begin(), family.metric.end(),
+                    [&](const ClientMetric& metric) { return metric.label[0].value == first; });
+    if (!present) number(name, 0, first);
+  }
+
   template <class Child>
   void family(std::string_view name, const Family<Child>& counters) {
     counters.for_each([&](const auto& labels, const Child& child) {
@@ -119,6 +129,13 @@ void add_counters(const Metrics& metrics, Builder& out) {
 }
 
 void add_status(const Status& status, WallTime now, Builder& out) {
+  for (const SourceStatus& source : status.sources) {
+    out.zero_if_absent("penstock_bytes_received_total", source.name);
+    out.zero_if_absent("penstock_connections", source.name);
+  }
+  for (const char* result : {"ok", "failed"}) {
+    out.zero_if_absent("penstock_config_reloads_total", result);
+  }
   for (const StreamStatus& stream : status.streams) {
     out.number("penstock_spool_bytes", static_cast<double>(stream.spool_bytes), stream.name);
     const double age = stream.oldest_received ? seconds_between(*stream.oldest_received, now) : 0;

@@ -153,6 +153,17 @@ TEST_F(Exposition, EveryMetricIsDeclaredAlsoWhileItHasNoSeries) {
   }
 }
 
+TEST_F(Exposition, ASourceHasItsSeriesFromTheStart) {
+  status.sources = {{"forward", "forward", "127.0.0.1:24224", false},
+                    {"http", "http", "127.0.0.1:8443", true}};
+  metrics.connections.with("http").add(2);
+  const std::string text = scrape();
+  EXPECT_EQ(value_in(text, R"(penstock_bytes_received_total{source="forward"})"), 0);
+  EXPECT_EQ(value_in(text, R"(penstock_connections{source="forward"})"), 0);
+  EXPECT_EQ(value_in(text, R"(penstock_connections{source="http"})"), 2);
+  EXPECT_EQ(value_in(text, R"(penstock_config_reloads_total{result="ok"})"), 0);
+}
+
 TEST_F(Exposition, ResidentMemoryIsWhatTheKernelSays) {
   const double bytes = value_in(scrape(), "penstock_memory_bytes");
   EXPECT_GT(bytes, 1 << 20);
