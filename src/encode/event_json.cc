@@ -208,6 +208,16 @@ inline bool take_container_head(const uint8_t*& from, const uint8_t* end, bool& 
   return true;
 }
 
+inline Positions write_key(JsonSink& sink, Positions at, const uint8_t* end, unsigned key_level) {
+  size_t size = 0;
+  const Head key = take_text_head(at.from, end, size);
+  if (key == Head::text) [[likely]] {
+    return {at.from + size, write_string(sink, at.to, at.from, size, end)};
+  }
+  if (key == Head::truncated) return Positions::malformed();
+  return write_other_key(sink, at, end, key_level);
+}
+
 // The value at at.from, with everything inside it.
 //
 // PERF: the hottest loop of the product. Budget: no allocation, each input byte loaded once and
@@ -243,19 +253,11 @@ Positions write_value(JsonSink& sink, Positions at, const uint8_t* end, unsigned
     --left;
     size_t size = 0;
     if (is_map) {
-      const Head key = take_text_head(from, end, size);
-      if (key == Head::text) [[likely]] {
-        to = write_string(sink, to, from, size, end);
-        from += size;
-      } else if (key == Head::other) {
-        const Positions after = write_other_key(sink, {from, to}, end, key_level);
-        if (after.failed()) return after;
-        from = after.from;
-        to = after.to;
-      } else {
-        return Positions::malformed();
-      }
-      if (to == nullptr) return Positions::too_large(from);
+      const Positions after = write_key(sink, {from, to}, end, key_level);
+      if (after.failed()) [[unlikely]]
+        return after;
+      from = after.from;
+      to = after.to;
       *to++ = ':';
     }
 
