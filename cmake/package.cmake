@@ -5,14 +5,16 @@ install(TARGETS penstock RUNTIME DESTINATION /usr/bin)
 install(FILES deploy/systemd/penstock.service DESTINATION /lib/systemd/system)
 install(FILES deploy/systemd/penstock.sysusers DESTINATION /usr/lib/sysusers.d RENAME penstock.conf)
 install(FILES deploy/systemd/penstock.default DESTINATION /etc/default RENAME penstock)
-install(FILES deploy/penstock.yaml DESTINATION /etc/penstock PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+install(FILES deploy/penstock.yaml DESTINATION /etc/penstock
+  PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 install(FILES LICENSE DESTINATION /usr/share/doc/penstock RENAME copyright)
 install(FILES doc/config.md doc/metrics.md doc/operations.md DESTINATION /usr/share/doc/penstock)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME penstock)
 set(CPACK_PACKAGE_CONTACT "the penstock developers <penstock@localhost>")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "log forwarder from Forward, HTTP, OTLP and syslog to AWS Kinesis Data Streams")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY
+  "log forwarder from Forward, HTTP, OTLP and syslog to AWS Kinesis Data Streams")
 set(CPACK_PACKAGING_INSTALL_PREFIX /)
 set(CPACK_SET_DESTDIR ON)
 set(CPACK_STRIP_FILES ON)

@@ -7,6 +7,7 @@
 #include "cli/configuration_summary.h"
 #include "cli/subcommands.h"
 #include "config/loader.h"
+#include "daemon/translate.h"
 #include "net/tls_context.h"
 
 namespace penstock::cli {
@@ -34,9 +35,7 @@ std::vector<Problem> check_certificates(const config::Config& config) {
     Problem problem;
     problem.file = config.file;
     problem.key = "source " + source.name + ", tls";
-    const auto context =
-        net::TlsContext::load({source.tls->cert, source.tls->key, source.tls->client_ca,
-                               source.tls->min_version == config::TlsVersion::tls_1_3});
+    const auto context = daemon::make_tls(source.tls);
     if (!context) {
       problem.message = context.error().message;
       problems.push_back(std::move(problem));
@@ -52,6 +51,17 @@ std::vector<Problem> check_certificates(const config::Config& config) {
   return problems;
 }
 
+// What the loader cannot know: whether the router takes the patterns.
+std::vector<Problem> check_routes(const config::Config& config) {
+  const auto router = daemon::make_router(config);
+  if (router) return {};
+  Problem problem;
+  problem.file = config.file;
+  problem.key = "routes";
+  problem.message = router.error().message;
+  return {problem};
+}
+
 int check(const CheckOptions& options) {
   const config::LoadResult loaded =
       config::load(options.config_file, config::Environment::of_process());
@@ -60,9 +70,10 @@ int check(const CheckOptions& options) {
     return kWrongUsage;
   }
   for (const Problem& problem : loaded->warnings) print(problem);
-  const std::vector<Problem> certificates = check_certificates(loaded->config);
-  for (const Problem& problem : certificates) print(problem);
-  if (config::has_error(certificates)) return kWrongUsage;
+  std::vector<Problem> problems = check_certificates(loaded->config);
+  for (Problem& problem : check_routes(loaded->config)) problems.push_back(std::move(problem));
+  for (const Problem& problem : problems) print(problem);
+  if (config::has_error(problems)) return kWrongUsage;
   std::fputs(configuration_summary(loaded->config).c_str(), stdout);
   return std::fflush(stdout) == 0 ? kDone : kFailed;
 }

@@ -128,6 +128,17 @@ memory_limit: 1k
                     HasSubstr("error: " + path + ":3: memory_limit: 1KiB is too little")));
 }
 
+TEST(Check, APatternThatTheRouterRefusesIsTold) {
+  std::string tag = "a";
+  for (int i = 0; i < 2000; ++i) tag += ".b" + std::to_string(i);
+  const std::string path = written("pattern.yaml", "sources: [forward]\nroutes: [{tag: \"" + tag +
+                                                       "\", stream: a}]\nstreams: {a: {name: s, "
+                                                       "region: r-1}}\n");
+  const Outcome outcome = penstock({"check", "--config", path.c_str()});
+  EXPECT_EQ(outcome.exit_code, kWrongUsage);
+  EXPECT_THAT(outcome.errors, HasSubstr("error: " + path + ": routes: "));
+}
+
 TEST(Check, AMissingFileIsWrongUsage) {
   const Outcome outcome = penstock({"check", "--config", "/none/penstock.yaml"});
   EXPECT_EQ(outcome.exit_code, kWrongUsage);

@@ -6,8 +6,8 @@
 //   server  ["PONG", true, "", server hostname, hex(sha512(salt + server hostname + N + key))]
 //        or ["PONG", false, reason, "", ""], and the connection is closed
 //
-// A is empty when no users are configured, and then the last two of PING are. Digests and user names
-// are compared in constant time, and an unknown user costs what a known one does.
+// A is empty when no users are configured, and then the last two of PING are. Digests and user
+// names are compared in constant time, and an unknown user costs what a known one does.
 //
 // Thread: none of its own.
 #pragma once
