@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/json_entries.h"
+#include "protocol/otlp/logs.h"
+#include "protocol/syslog/message.h"
 #include "route/router.h"
 #include "route/sample_events.h"
 
@@ -225,6 +228,44 @@ TEST(LogTypeOfSamples, EveryVectorFileByItsRecords) {
     EXPECT_EQ(routed_events(json_batch(sample_lines(folder + "/audit-ovn.jsonl"))),
               (std::map<std::string, uint32_t>{{"audit", 10}}));
   }
+}
+
+TEST(LogTypeOfSamples, EveryOtlpFileByItsAttributes) {
+  std::vector<SampleFile> files(std::begin(kForwardFiles), std::end(kForwardFiles));
+  files.push_back({"audit-ovn", "audit"});
+  for (const SampleFile& file : files) {
+    uint32_t events = 0;
+    for (const std::string& line : sample_lines(std::string("6.6-otlp/") + file.name + ".jsonl")) {
+      ByteBuffer body = ByteBuffer::copy_of(as_bytes(line));
+      auto logs = protocol::otlp::decode_logs_json(body, {{1, 0}, 1_MiB});
+      ASSERT_TRUE(logs);
+      logs->events.tag = "otlp";
+      const uint32_t count = logs->events.event_count;
+      uint64_t by_default = 0;
+      EXPECT_EQ(routed_events(std::move(logs->events), &by_default),
+                (std::map<std::string, uint32_t>{{file.log_type, count}}))
+          << file.name;
+      EXPECT_EQ(by_default, 0u);
+      events += count;
+    }
+    EXPECT_GE(events, 10u);
+  }
+}
+
+TEST(LogTypeOfSamples, SyslogByItsUnwrappedRecords) {
+  const auto routed = [](bool unwrap_json) {
+    protocol::JsonEntries entries({1, 0}, 1_MiB, 0);
+    for (const std::string& line : sample_lines("6.6-syslog/rfc5424.txt")) {
+      protocol::syslog::append_message(entries, as_bytes(line), {{1, 0}, unwrap_json});
+    }
+    record::Batch batch = entries.take();
+    batch.tag = "syslog";
+    return routed_events(std::move(batch));
+  };
+  EXPECT_EQ(routed(true), (std::map<std::string, uint32_t>{
+                              {"application", 4}, {"infrastructure", 8}, {"audit", 16}}));
+  EXPECT_EQ(routed(false), (std::map<std::string, uint32_t>{{"application", 28}}))
+      << "what stands in a message decides nothing";
 }
 
 }  // namespace

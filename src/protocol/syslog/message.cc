@@ -1,0 +1,128 @@
+#include "protocol/syslog/message.h"
+
+#include <array>
+
+#include "encode/json_writer.h"
+#include "protocol/syslog/header.h"
+#include "record/event.h"
+#include "record/json_check.h"
+#include "record/json_scan.h"
+
+namespace penstock::protocol::syslog {
+namespace {
+
+// RFC 5424 section 6.2.1; 12 to 15 as most tools call them.
+constexpr std::array<std::string_view, 24> kFacilities{
+    "kern",   "user",   "mail",     "daemon", "auth",   "syslog",   "lpr",     "news",
+    "uucp",   "cron",   "authpriv", "ftp",    "ntp",    "security", "console", "solaris-cron",
+    "local0", "local1", "local2",   "local3", "local4", "local5",   "local6",  "local7"};
+constexpr std::array<std::string_view, 8> kSeverities{"emerg",   "alert",  "crit", "err",
+                                                      "warning", "notice", "info", "debug"};
+
+Header read_header(std::string_view text, record::EventTime received) {
+  Header header;
+  header.priority = take_priority(text);
+  if (!header.priority || !read_rfc5424(text, header)) read_rfc3164(text, received, header);
+  return header;
+}
+
+// Members in the order they are written; the first one has no comma before it.
+class Members {
+ public:
+  explicit Members(ByteBuffer& out) : out_(out) { out_.push_back('{'); }
+  void key(std::string_view name) {
+    if (has_members_) out_.push_back(',');
+    has_members_ = true;
+    encode::append_json_string(out_, name);
+    out_.push_back(':');
+  }
+  void add(std::string_view name, std::string_view value) {
+    key(name);
+    encode::append_json_string(out_, value);
+  }
+  void add_unless_empty(std::string_view name, std::string_view value) {
+    if (!value.empty()) add(name, value);
+  }
+  void close() { out_.push_back('}'); }
+
+ private:
+  ByteBuffer& out_;
+  bool has_members_ = false;
+};
+
+void write_structured_data(ByteBuffer& out, std::string_view text) {
+  Members elements(out);
+  StructuredData reader(text);
+  std::string_view name;
+  std::string_view value;
+  while (reader.next_element(name)) {
+    elements.key(name);
+    Members parameters(out);
+    while (reader.next_parameter(name, value)) parameters.add(name, value);
+    parameters.close();
+  }
+  elements.close();
+}
+
+void write_record(ByteBuffer& out, const Header& header) {
+  Members members(out);
+  if (header.priority) {
+    members.add("facility", kFacilities[*header.priority / 8]);
+    members.add("severity", kSeverities[*header.priority % 8]);
+  }
+  members.add_unless_empty("timestamp", header.timestamp);
+  members.add_unless_empty("hostname", header.hostname);
+  members.add_unless_empty("appname", header.app_name);
+  members.add_unless_empty("procid", header.process_id);
+  members.add_unless_empty("msgid", header.message_id);
+  if (!header.structured_data.empty()) {
+    members.key("structured_data");
+    write_structured_data(out, header.structured_data);
+  }
+  members.add("message", header.text);
+  members.close();
+}
+
+// The JSON object that is the whole text, or nothing.
+std::string_view object_in(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  if (text.starts_with("@cee:")) text.remove_prefix(5);
+  const size_t first = std::min(text.find_first_not_of(kSpace), text.size());
+  text.remove_prefix(first);
+  text = text.substr(0, text.find_last_not_of(kSpace) + 1);
+  return text.starts_with('{') && text.ends_with('}') ? text : std::string_view();
+}
+
+// Checked where it will lie: the check wants a zero behind it, which a message need not have.
+bool append_unwrapped(JsonEntries& events, std::string_view text, record::EventTime time) {
+  const std::string_view object = object_in(text);
+  if (object.empty()) return false;
+  ByteBuffer& out = events.open();
+  const size_t start = out.size();
+  out.append(object);
+  record::terminate(out);
+  const uint8_t* const end = out.data() + out.size();
+  const record::JsonChecked checked = record::check_json(out.data() + start, end);
+  if (checked.fault != record::JsonFault::none || checked.end != end) {
+    events.drop();
+    return false;
+  }
+  if (checked.bad_utf8) {
+    out.resize(start);
+    record::append_repaired_utf8(out, as_bytes(object));
+  }
+  events.close(time);
+  return true;
+}
+
+}  // namespace
+
+void append_message(JsonEntries& events, ByteView message, const MessageOptions& options) {
+  const Header header = read_header(as_text(message), options.received);
+  const record::EventTime time = header.time.value_or(options.received);
+  if (options.unwrap_json && append_unwrapped(events, header.text, time)) return;
+  write_record(events.open(), header);
+  events.close(time);
+}
+
+}  // namespace penstock::protocol::syslog

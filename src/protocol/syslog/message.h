@@ -1,0 +1,28 @@
+// One syslog message to one event: a JSON object, as doc/syslog.md says.
+//
+//   {"facility":"auth","severity":"crit","timestamp":"…","hostname":"…","appname":"su",
+//    "procid":"…","msgid":"…","structured_data":{"id":{"name":"value"}},"message":"…"}
+//
+// RFC 5424 and RFC 3164 told apart for each message; whatever it is, it becomes an event: at worst
+// all of it is `message`.
+//
+// Pure: no I/O, no clock. Thread: any.
+#pragma once
+
+#include "base/bytes.h"
+#include "protocol/json_entries.h"
+#include "record/event_time.h"
+
+namespace penstock::protocol::syslog {
+
+struct MessageOptions {
+  record::EventTime received;
+  // A text that is a JSON object, alone or behind "@cee:", becomes the record; the header then only
+  // gives the time. The sender is trusted with every field, log_type among them.
+  bool unwrap_json = false;
+};
+
+// message: one frame (framing.h) or datagram.
+void append_message(JsonEntries& events, ByteView message, const MessageOptions& options);
+
+}  // namespace penstock::protocol::syslog

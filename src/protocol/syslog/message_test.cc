@@ -1,0 +1,170 @@
+#include "protocol/syslog/message.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "encode/rfc3339.h"
+#include "record/event.h"
+
+namespace penstock::protocol::syslog {
+namespace {
+
+const record::EventTime kReceived{1'718'093'700, 0};  // 2024-06-11T08:15:00Z
+
+struct Event {
+  std::string object;
+  record::EventTime time;
+};
+Event parse(std::string_view message, bool unwrap_json = false) {
+  JsonEntries entries(kReceived, 1_MiB, 0);
+  append_message(entries, as_bytes(message), {kReceived, unwrap_json});
+  const record::Batch batch = entries.take();
+  EXPECT_EQ(batch.event_count, 1u);
+  record::EventView event;
+  record::EntryReader reader(batch);
+  EXPECT_TRUE(reader.next(event));
+  return {std::string(as_text(event.record)), event.time};
+}
+std::string object_of(std::string_view message) { return parse(message).object; }
+record::EventTime at(std::string_view text) { return *encode::parse_rfc3339(text); }
+
+TEST(Rfc5424, EveryPart) {
+  const Event event = parse(
+      "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 77 ID47 "
+      "[exampleSDID@32473 iut=\"3\" eventSource=\"App\\\"l\\]\\\\ic\\ation\"][x@1] \xef\xbb\xbf"
+      "An event");
+  EXPECT_EQ(
+      event.object,
+      R"({"facility":"local4","severity":"notice","timestamp":"2003-10-11T22:14:15.003Z",)"
+      R"("hostname":"mymachine.example.com","appname":"evntslog","procid":"77","msgid":"ID47",)"
+      R"("structured_data":{"exampleSDID@32473":{"iut":"3",)"
+      R"("eventSource":"App\"l]\\ic\\ation"},"x@1":{}},"message":"An event"})");
+  EXPECT_EQ(event.time, at("2003-10-11T22:14:15.003Z"));
+}
+
+TEST(Rfc5424, NilPartsAreLeftOut) {
+  const Event event = parse("<0>1 - - - - - -");
+  EXPECT_EQ(event.object, R"({"facility":"kern","severity":"emerg","message":""})");
+  EXPECT_EQ(event.time, kReceived);
+  EXPECT_EQ(
+      object_of("<34>1 - host - - - - text  with spaces "),
+      R"({"facility":"auth","severity":"crit","hostname":"host","message":"text  with spaces "})");
+}
+
+TEST(Rfc5424, WhatSendersLeaveOutOrBreakBecomesText) {
+  EXPECT_EQ(object_of("<13>1 - h a p m no structured data"),
+            R"({"facility":"user","severity":"notice","hostname":"h","appname":"a","procid":"p",)"
+            R"("msgid":"m","message":"no structured data"})");
+  EXPECT_EQ(object_of("<13>1 - h a p m [broken x=1] text"),
+            R"({"facility":"user","severity":"notice","hostname":"h","appname":"a","procid":"p",)"
+            R"("msgid":"m","message":"[broken x=1] text"})");
+  EXPECT_EQ(object_of("<13>1 apple"),
+            R"({"facility":"user","severity":"notice","message":"1 apple"})");
+  EXPECT_EQ(object_of("<13>1 yesterday h a p m - text"),
+            R"({"facility":"user","severity":"notice","message":"1 yesterday h a p m - text"})");
+}
+
+TEST(Rfc3164, TheExamplesOfTheRfc) {
+  const Event event = parse("<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick");
+  EXPECT_EQ(event.object,
+            R"({"facility":"auth","severity":"crit","timestamp":"2023-10-11T22:14:15Z",)"
+            R"("hostname":"mymachine","appname":"su","message":"'su root' failed for lonvick"})")
+      << "in June 2024 the last October is that of 2023";
+  EXPECT_EQ(event.time, at("2023-10-11T22:14:15Z"));
+  EXPECT_EQ(object_of("Use the BFG!"), R"({"message":"Use the BFG!"})");
+  EXPECT_EQ(object_of("<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!"),
+            R"({"facility":"user","severity":"notice","timestamp":"2024-02-05T17:32:18Z",)"
+            R"("hostname":"10.0.0.99","message":"Use the BFG!"})");
+}
+
+TEST(Rfc3164, PartsAreMissingAsRealSendersLeaveThemOut) {
+  EXPECT_EQ(object_of("<30>Jun 11 08:15:00 dockerd[1811]: started"),
+            R"({"facility":"daemon","severity":"info","timestamp":"2024-06-11T08:15:00Z",)"
+            R"("appname":"dockerd","procid":"1811","message":"started"})");
+  EXPECT_EQ(object_of("<13>root: hello"),
+            R"({"facility":"user","severity":"notice","appname":"root","message":"hello"})");
+  EXPECT_EQ(object_of("<13>hello world"),
+            R"({"facility":"user","severity":"notice","message":"hello world"})");
+  EXPECT_EQ(object_of("<13>"), R"({"facility":"user","severity":"notice","message":""})");
+  EXPECT_EQ(object_of("<999>x"), R"({"message":"<999>x"})");
+  EXPECT_EQ(object_of("<13"), R"({"message":"<13"})");
+  EXPECT_EQ(object_of(""), R"({"message":""})");
+  EXPECT_EQ(object_of("<13>Jun 11 08:15:00 host {\"a\": 1}"),
+            R"({"facility":"user","severity":"notice","timestamp":"2024-06-11T08:15:00Z",)"
+            R"("hostname":"host","message":"{\"a\": 1}"})");
+}
+
+TEST(Rfc3164, TimesInManyForms) {
+  const auto timestamp = [](std::string_view header) {
+    const auto object = nlohmann::json::parse(object_of("<13>" + std::string(header) + " h t: x"));
+    EXPECT_EQ(object["message"], "x") << header;
+    EXPECT_EQ(object["hostname"], "h") << header;
+    return object.value("timestamp", "");
+  };
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00.147226+02:00"), "2024-06-11T08:15:00.147226+02:00");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00Z:"), "2024-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("2024-06-11 08:15:00.5"), "2024-06-11T08:15:00.5Z");
+  EXPECT_EQ(timestamp("Jun 11 2021 08:15:00"), "2021-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("2021 Jun 11 08:15:00"), "2021-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("Jun 01 08:15:00.123456"), "2024-06-01T08:15:00.123456Z");
+  EXPECT_EQ(timestamp("jun  1 8:15:00:"), "2024-06-01T08:15:00Z");
+  EXPECT_EQ(timestamp("Feb 29 08:15:00"), "2024-02-29T08:15:00Z");
+  EXPECT_EQ(timestamp("Dec 31 23:59:59"), "2023-12-31T23:59:59Z");
+  EXPECT_EQ(timestamp("Jun 12 08:15:00"), "2024-06-12T08:15:00Z") << "a clock ahead of ours";
+}
+
+TEST(Rfc3164, WhatOnlyLooksLikeATimeIsText) {
+  EXPECT_EQ(object_of("<13>Jun 11 88:15:00 host t: x"),
+            R"({"facility":"user","severity":"notice","message":"Jun 11 88:15:00 host t: x"})");
+  EXPECT_EQ(object_of("<13>Mai 11 08:15:00 x"),
+            R"({"facility":"user","severity":"notice","message":"Mai 11 08:15:00 x"})");
+  EXPECT_EQ(object_of("<189>29: *Jun 11 08:15:00.123: %SYS-5-CONFIG_I: x"),
+            R"({"facility":"local7","severity":"notice","appname":"29",)"
+            R"("message":"*Jun 11 08:15:00.123: %SYS-5-CONFIG_I: x"})");
+}
+
+TEST(SyslogMessage, TextIsRepairedAndEscaped) {
+  EXPECT_EQ(object_of("<13>t: a\"b\\c\n\xff\xe2\x82 d"),
+            "{\"facility\":\"user\",\"severity\":\"notice\",\"appname\":\"t\",\"message\":"
+            "\"a\\\"b\\\\c\\n\ufffd\ufffd d\"}");
+}
+
+TEST(SyslogMessage, JsonIsUnwrappedOnRequest) {
+  const std::string header = "<14>1 2024-06-11T08:15:00.5Z h a p m - ";
+  const std::string object = R"({"log_type":"audit", "n":1e400,"n":2})";
+  EXPECT_EQ(parse(header + object, true).object, object);
+  EXPECT_EQ(parse(header + object, true).time, at("2024-06-11T08:15:00.5Z"));
+  EXPECT_EQ(parse(header + "@cee: " + object + " ", true).object, object);
+  EXPECT_EQ(parse("<13>Jun 11 08:15:00 h t: {\"a\":\"\xff\"}", true).object, "{\"a\":\"\ufffd\"}");
+  EXPECT_EQ(parse(object, true).object, object);
+  for (const std::string text : {R"({"a":1} tail)", R"({"a":tru})", R"([1])", "{}{}", "{"}) {
+    EXPECT_EQ(nlohmann::json::parse(parse(header + text, true).object)["message"], text);
+  }
+  EXPECT_EQ(nlohmann::json::parse(parse(header + object).object)["message"], object);
+}
+
+TEST(SyslogMessage, EverySampleComesThroughFieldByField) {
+  std::ifstream file(PENSTOCK_TEST_DATA "/openshift/6.6-syslog/rfc5424.txt");
+  size_t count = 0;
+  for (std::string line; std::getline(file, line); ++count) {
+    const auto object = nlohmann::json::parse(object_of(line));
+    const std::string message = object["message"];
+    EXPECT_EQ(parse(line, true).object, message) << "the collector's record, byte by byte";
+    const auto record = nlohmann::json::parse(message);
+    EXPECT_EQ(object["msgid"], record["log_source"]);
+    // The header, put together again from the fields.
+    std::string header = "1";
+    for (const char* field : {"timestamp", "hostname", "appname", "procid", "msgid"}) {
+      header += " " + object.value(field, "-");
+    }
+    EXPECT_EQ(line.substr(line.find('>') + 1), header + " - " + message);
+    EXPECT_EQ(parse(line).time, at(object["timestamp"].get<std::string>()));
+  }
+  EXPECT_EQ(count, 28u);
+}
+
+}  // namespace
+}  // namespace penstock::protocol::syslog
