@@ -1,0 +1,194 @@
+#include "kinesis/control.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "kinesis/control_json.h"
+#include "kinesis/retry_policy.h"
+
+namespace penstock::kinesis {
+namespace {
+
+// A page of GetRecords is up to 10 MiB of data, a third more as base64, and keys around it.
+constexpr size_t kAnswerBytesMax = 24u << 20;
+constexpr size_t kShardPagesMax = 64;  // of 1,000 shards
+
+ServiceError unreadable(std::string_view operation) {
+  return {PutError::unknown_outcome, "unreadable_answer",
+          std::string(operation) + ": the answer is not what the service sends"};
+}
+
+}  // namespace
+
+ControlClient::ControlClient(Options options, CredentialSupply supply, const Clock& clock,
+                             ClockOffset& clock_offset)
+    : options_(std::move(options)),
+      supply_(std::move(supply)),
+      clock_(clock),
+      clock_offset_(clock_offset),
+      http_(options_.http),
+      data_signer_(options_.data),
+      control_signer_(options_.control) {
+  if (!options_.sleep) {
+    options_.sleep = [](nanoseconds time) { std::this_thread::sleep_for(time); };
+  }
+}
+
+ControlClient::Answer<const Credentials*> ControlClient::credentials(bool renew) {
+  const bool expired =
+      credentials_ && credentials_->expiry && *credentials_->expiry < clock_.wall() + seconds(60);
+  if (!credentials_ || renew || expired) {
+    auto found = supply_(renew || expired);
+    if (!found) {
+      return failure(ServiceError{PutError::credentials, "no_credentials", found.error().message});
+    }
+    credentials_ = std::move(*found);
+  }
+  return &*credentials_;
+}
+
+// Mends what can be mended and waits; an error when there is nothing more to try.
+std::optional<ServiceError> ControlClient::amend(const PutAnswer& answer,
+                                                 std::string_view operation, uint32_t tries,
+                                                 SteadyTime until) {
+  ServiceError error{answer.error, answer.code, std::string(operation) + ": " + answer.code};
+  if (!answer.message.empty()) error.text += ": " + answer.message;
+  if (answer.error == PutError::unknown_code) return error;  // the caller may know it
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  const Retry retry =
+      retry_request({answer.error, tries, 1, false, answer.retry_after_ms}, random_ >> 16);
+  switch (retry.remedy) {
+    case Remedy::resend:
+      if (clock_.steady() + retry.wait > until) return error;
+      options_.sleep(retry.wait);
+      return std::nullopt;
+    case Remedy::refresh_credentials:
+      if (const auto renewed = credentials(true); !renewed) return renewed.error();
+      return std::nullopt;
+    case Remedy::correct_clock:
+      if (!answer.server_time) return error;
+      clock_offset_.learn(*answer.server_time, clock_.wall());
+      return std::nullopt;
+    case Remedy::use_json:
+    case Remedy::bisect:
+    case Remedy::refused_alone:
+    case Remedy::hold:
+      break;
+  }
+  return error;
+}
+
+ControlClient::Answer<ByteBuffer> ControlClient::call(RequestSigner& signer,
+                                                      std::string_view operation,
+                                                      std::string_view body) {
+  const SteadyTime until = clock_.steady() + options_.patience;
+  const std::string target = "Kinesis_20131202." + std::string(operation);
+  PutAnswer answer;
+  PutError last_error = PutError::none;
+  uint32_t tries = 0;
+  for (;;) {
+    const auto keys = credentials(false);
+    if (!keys) return failure(keys.error());
+    net::HttpRequest request =
+        signer.sign({.content_type = kJsonContentType, .target = target, .body = as_bytes(body)},
+                    **keys, clock_offset_.correct(clock_.wall()));
+    request.body = ByteBuffer::copy_of(as_bytes(body));
+    request.response_bytes_max = kAnswerBytesMax;
+    net::HttpResponse response = http_.fetch(std::move(request));
+    if (response.answered() && response.status == 200) return std::move(response.body);
+    reader_.read(response, 0, answer);
+    tries = answer.error == last_error ? tries + 1 : 1;
+    last_error = answer.error;
+    if (auto error = amend(answer, operation, tries, until)) return failure(std::move(*error));
+  }
+}
+
+ControlClient::Answer<StreamSummary> ControlClient::describe_stream(const StreamId& stream) {
+  auto answer = call(control_signer_, "DescribeStreamSummary", stream_call(stream, ""));
+  std::string_view operation = "DescribeStreamSummary";
+  if (!answer && (answer.error().error == PutError::unknown_operation ||
+                  answer.error().error == PutError::access_denied)) {
+    operation = "DescribeStream";
+    auto older = call(control_signer_, operation, stream_call(stream, "\"Limit\":1"));
+    if (!older) return failure(answer.error());
+    answer = std::move(older);
+  }
+  if (!answer) return failure(answer.error());
+  auto summary = parse_stream_summary(answer->view());
+  if (!summary) return failure(unreadable(operation));
+  return std::move(*summary);
+}
+
+ControlClient::Answer<std::vector<ShardDescription>> ControlClient::list_shards(
+    const StreamId& stream, bool open_only) {
+  std::vector<ShardDescription> shards;
+  std::string body = stream_call(stream, open_only ? R"("ShardFilter":{"Type":"AT_LATEST"})" : "");
+  for (size_t pages = 0; pages < kShardPagesMax; ++pages) {
+    const auto answer = call(control_signer_, "ListShards", body);
+    if (!answer) return failure(answer.error());
+    auto page = parse_shards(answer->view());
+    if (!page) return failure(unreadable("ListShards"));
+    for (ShardDescription& shard : page->shards) {
+      // Emulators ignore the filter.
+      if (!open_only || !shard.closed) shards.push_back(std::move(shard));
+    }
+    if (page->next_token.empty()) return shards;
+    // The token says the rest; nothing else is allowed beside it.
+    body = "{\"NextToken\":" + json_string(page->next_token) + "}";
+  }
+  return failure(ServiceError{PutError::unknown_outcome, "too_many_shards",
+                              "ListShards: more shards than any stream can have"});
+}
+
+ControlClient::Answer<std::string> ControlClient::shard_iterator(const StreamId& stream,
+                                                                 const std::string& shard_id,
+                                                                 const IteratorStart& start) {
+  std::string more = "\"ShardId\":" + json_string(shard_id) + ",\"ShardIteratorType\":";
+  switch (start.type) {
+    case IteratorStart::Type::oldest:
+      more += "\"TRIM_HORIZON\"";
+      break;
+    case IteratorStart::Type::latest:
+      more += "\"LATEST\"";
+      break;
+    case IteratorStart::Type::at_time: {
+      const int64_t ms = unix_nanoseconds(start.time) / 1'000'000;
+      const std::string fraction = std::to_string(ms % 1000);
+      more += "\"AT_TIMESTAMP\",\"Timestamp\":" + std::to_string(ms / 1000) + "." +
+              std::string(3 - fraction.size(), '0') + fraction;
+      break;
+    }
+    case IteratorStart::Type::after_sequence_number:
+      more += "\"AFTER_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":" +
+              json_string(start.sequence_number);
+      break;
+  }
+  const auto answer = call(data_signer_, "GetShardIterator", stream_call(stream, more));
+  if (!answer) return failure(answer.error());
+  auto iterator = parse_shard_iterator(answer->view());
+  if (!iterator) return failure(unreadable("GetShardIterator"));
+  return std::move(*iterator);
+}
+
+ControlClient::Answer<RecordPage> ControlClient::get_records(const StreamId& stream,
+                                                             const std::string& iterator,
+                                                             uint32_t count_max) {
+  std::string body =
+      "{\"ShardIterator\":" + json_string(iterator) + ",\"Limit\":" + std::to_string(count_max);
+  if (stream.name.empty()) body += ",\"StreamARN\":" + json_string(stream.arn);
+  const auto answer = call(data_signer_, "GetRecords", body + "}");
+  if (!answer) return failure(answer.error());
+  auto page = parse_records(answer->view());
+  if (!page) return failure(unreadable("GetRecords"));
+  return std::move(*page);
+}
+
+ShardMap open_shards(const std::vector<ShardDescription>& shards) {
+  std::vector<Shard> open;
+  for (const ShardDescription& shard : shards) {
+    if (!shard.closed) open.push_back(shard.shard);
+  }
+  return ShardMap(std::move(open));
+}
+
+}  // namespace penstock::kinesis
