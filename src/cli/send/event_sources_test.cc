@@ -85,6 +85,11 @@ TEST_F(Lines, AreKnownByAHashOfWhatIsStored) {
   EXPECT_NE(event.id, first);
 }
 
+// The published value of XXH3's 128-bit hash of nothing.
+TEST(IdOfRecord, IsTheHighHalfFirst) {
+  EXPECT_EQ(id_of_record({}), "99aa06d3014798d86001c324468d497f");
+}
+
 TEST_F(Lines, AreKnownByTheIdTheyCarry) {
   write("{\"a\":{\"penstock_id\":\"no\"},\"penstock_id\":\"mine\"}\n");
   next();
