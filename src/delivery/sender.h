@@ -100,6 +100,7 @@ class Sender {
   void settle_spans(const RecordNote& note);
   void retry_whole(Flight flight, const PutResult& result);
   void hold(Flight flight, const PutResult& result);
+  void hold_stream(const PutResult& result);
   void search(Flight flight, const PutResult& result);
   void split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into);
   void rebuild_as_json(Flight flight);
@@ -108,6 +109,7 @@ class Sender {
 
   // Bad records (sender_refused.cc).
   void refused_alone(Waiting record, const PutResult& result);
+  [[nodiscard]] Flight alone_in_a_flight(Waiting record);
   void judge_suspects();
   void dissolve(Waiting record);
   void dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "delivery/back_off.h"
 #include "delivery/sender.h"
+#include "kinesis/shard_map.h"
 
 namespace penstock::delivery {
 
@@ -40,7 +41,7 @@ void Sender::count_request(const PutResult& result, size_t records) {
     if (entry.result == EntryResult::throttled) {
       ++throttled;
       if (entry.shard != PutResult::kNoShard) {
-        services_.metrics.shard_throttled.with(stream, std::to_string(entry.shard)).add();
+        services_.metrics.shard_throttled.with(stream, kinesis::shard_id_text(entry.shard)).add();
       }
     } else if (entry.result == EntryResult::failed) {
       ++failed;
@@ -214,19 +215,23 @@ void Sender::retry_whole(Flight flight, const PutResult& result) {
 
 // Everything waits; one request asks again after a while whether it still has to.
 void Sender::hold(Flight flight, const PutResult& result) {
+  hold_stream(result);
+  ++flight.tries;
+  flight.due = held_until_;
+  (flight.is_probe ? probes_ : again_).push_front(std::move(flight));
+}
+
+void Sender::hold_stream(const PutResult& result) {
   const auto span = static_cast<uint64_t>((kHoldMax - kHoldMin).count());
   const milliseconds wait = kHoldMin + milliseconds(static_cast<int64_t>(random_() % span));
   held_until_ = services_.clock.steady() + wait;
   held_because_ = result.code.empty() ? to_string(result.verdict) : result.code;
-  ++flight.tries;
-  flight.due = held_until_;
   log_limited(LogLevel::error, options_.stream + "/held",
               "stream is held: nothing is lost, it is asked again; mend the stream, its region or "
               "the permissions",
               {{"stream", options_.stream},
                {"code", result.code},
                {"again_in_s", std::chrono::duration_cast<seconds>(wait).count()}});
-  (flight.is_probe ? probes_ : again_).push_front(std::move(flight));
 }
 
 // Two requests with half of the records each, next in line.

@@ -7,14 +7,16 @@
 namespace penstock::delivery {
 namespace {
 
-// So many records refused alone, and none accepted since the search began: it is the stream.
-constexpr size_t kSuspectsMax = 2;
+// So many more records refused alone, and none accepted since the search began: perhaps it is the
+// stream. It is left in peace for a while before the search goes on.
+constexpr size_t kSuspectsBetweenHolds = 16;
 
 }  // namespace
 
 void Sender::search(Flight flight, const PutResult& result) {
   const SteadyTime now = services_.clock.steady();
-  if (probes_.empty() && suspects_.empty() && !flight.is_probe) search_began_ = now;
+  const bool is_new = probes_.empty() && suspects_.empty() && !probe_in_flight_;
+  if (is_new && !flight.is_probe) search_began_ = now;
   log_limited(LogLevel::warn, options_.stream + "/refused",
               "request refused: looking for the record at fault",
               {{"stream", options_.stream},
@@ -30,22 +32,28 @@ void Sender::search(Flight flight, const PutResult& result) {
 void Sender::refused_alone(Waiting record, const PutResult& result) {
   suspects_.emplace_back(std::move(record), result.code);
   judge_suspects();
-  if (suspects_.size() < kSuspectsMax && (!probes_.empty() || in_flight_ > 0)) return;
   if (suspects_.empty()) return;
-  // Nothing else was accepted: hold the stream and ask again with one of them.
+  const bool is_searching = !probes_.empty() || in_flight_ > 0;
+  if (is_searching && suspects_.size() % kSuspectsBetweenHolds != 0) return;
+  // When the search has an end, one of the suspects asks whether the stream still refuses all.
+  if (probes_.empty()) {
+    probes_.push_front(alone_in_a_flight(std::move(suspects_.front().first)));
+    suspects_.pop_front();
+  }
+  hold_stream(result);
+  probes_.front().due = held_until_;
+}
+
+Flight Sender::alone_in_a_flight(Waiting record) {
   Flight flight;
   encode::RequestBuilder builder(builder_.options());
-  Waiting again = std::move(suspects_.front().first);
-  suspects_.pop_front();
-  if (builder.add_record(again.data.view(), {again.partition_key, again.hash_key}, 0) !=
-      encode::AddOutcome::added) {
-    dissolve(std::move(again));
-    return;
-  }
-  flight.notes.push_back(std::move(again.note));
+  const auto added =
+      builder.add_record(record.data.view(), {record.partition_key, record.hash_key}, 0);
+  CHECK(added == encode::AddOutcome::added);  // it was in a request of the same limits
+  flight.notes.push_back(std::move(record.note));
   flight.request = builder.take();
   flight.is_probe = true;
-  hold(std::move(flight), result);
+  return flight;
 }
 
 // Accepted others since the search began: then it is these records and not the stream.

@@ -102,7 +102,8 @@ asio::awaitable<bool> ForwardSession::shake_hands() {
     }
     co_return false;
   }
-  const bool welcome = settings_->security == nullptr || co_await identify_peer();
+  bool welcome = true;
+  if (settings_->security != nullptr) welcome = co_await identify_peer();
   handshake_deadline_.off();
   co_return welcome;
 }
@@ -122,7 +123,9 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
     handshake.commit(*got);
     const auto answer = handshake.next();
     if (!answer) continue;
-    if (!answer->pong.empty() && co_await stream_->write(answer->pong.view())) co_return false;
+    if (!answer->pong.empty()) {
+      if (co_await stream_->write(answer->pong.view())) co_return false;
+    }
     if (answer->refusal) {
       refuse_peer(to_string(*answer->refusal));
       co_return false;
@@ -230,8 +233,9 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
     if (finished) finished(spool::AppendOutcome::done);
     co_return true;
   }
-  const auto admission = co_await intake_.append(
-      {std::move(arrived->batch), arrived->fingerprint, std::nullopt}, std::move(finished));
+  // Named before it is awaited: GCC 12 copies temporaries of a co_await expression bit by bit.
+  Received received{std::move(arrived->batch), arrived->fingerprint, std::nullopt};
+  const auto admission = co_await intake_.append(std::move(received), std::move(finished));
   co_await admission->admitted->wait();
   co_return !closed_;
 }
