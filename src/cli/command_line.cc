@@ -17,6 +17,7 @@ constexpr void (*kSubcommands[])(CLI::App&, int&) = {
     register_run,
     register_check,
     register_send,
+    register_tail,
     register_version,
 };
 

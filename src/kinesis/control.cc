@@ -175,7 +175,7 @@ ControlClient::Answer<RecordPage> ControlClient::get_records(const StreamId& str
                                                              uint32_t count_max) {
   std::string body =
       "{\"ShardIterator\":" + json_string(iterator) + ",\"Limit\":" + std::to_string(count_max);
-  if (stream.name.empty()) body += ",\"StreamARN\":" + json_string(stream.arn);
+  if (!stream.arn.empty()) body += ",\"StreamARN\":" + json_string(stream.arn);
   const auto answer = call(data_signer_, "GetRecords", body + "}");
   if (!answer) return failure(answer.error());
   auto page = parse_records(answer->view());

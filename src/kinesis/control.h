@@ -23,7 +23,8 @@
 
 namespace penstock::kinesis {
 
-// A stream by name, ARN or both. Emulators know names only, so the name goes along when known.
+// A stream, asked for by its ARN when there is one (another account's can only be named so), else
+// by name. Emulators know names only: give them no ARN.
 struct StreamId {
   std::string name;
   std::string arn;

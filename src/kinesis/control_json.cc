@@ -91,9 +91,8 @@ std::string stream_call(const StreamId& stream, std::string_view more) {
     if (body.size() > 1) body += ',';
     body += member;
   };
-  if (!stream.name.empty()) add("\"StreamName\":" + json_string(stream.name));
-  // The name alone does, and emulators refuse the other.
-  if (stream.name.empty()) add("\"StreamARN\":" + json_string(stream.arn));
+  add(stream.arn.empty() ? "\"StreamName\":" + json_string(stream.name)
+                         : "\"StreamARN\":" + json_string(stream.arn));
   add(more);
   return body + "}";
 }

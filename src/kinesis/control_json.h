@@ -9,7 +9,7 @@
 
 namespace penstock::kinesis {
 
-// {"StreamName":"logs","StreamARN":…, more} with more as it is, "" or `"Limit":10`.
+// {"StreamName":"logs",more} or {"StreamARN":…,more}; more as it is: "" or `"Limit":10`.
 [[nodiscard]] std::string stream_call(const StreamId& stream, std::string_view more);
 [[nodiscard]] std::string json_string(std::string_view text);
 

@@ -91,7 +91,7 @@ TEST_F(Control, StreamIsDescribed) {
                     {"EncryptionType", "KMS"},
                     {"MaxRecordSizeInKiB", 10240}}}});
   });
-  const auto summary = kinesis.describe_stream({"logs", "arn:x"});
+  const auto summary = kinesis.describe_stream({"logs", ""});
   ASSERT_TRUE(summary) << summary.error().text;
   EXPECT_EQ(summary->status, "ACTIVE");
   EXPECT_TRUE(summary->on_demand);
@@ -141,12 +141,12 @@ TEST_F(Control, ShardsArePagedWithNothingBesideTheToken) {
   EXPECT_EQ(map.find(~HashKey{0})->number, 2u);
 }
 
-TEST_F(Control, StreamsKnownByArnOnlyAreAskedForByArn) {
+TEST_F(Control, StreamsWithAnArnAreAskedForByIt) {
   ControlClient kinesis = client([](const std::string&, const json& body) {
-    EXPECT_EQ(body["StreamARN"], "arn:aws:kinesis:us-east-1:1:stream/logs");
+    EXPECT_EQ(body, json({{"StreamARN", "arn:aws:kinesis:us-east-1:1:stream/logs"}}));
     return reply({{"Shards", json::array()}});
   });
-  EXPECT_TRUE(kinesis.list_shards({"", "arn:aws:kinesis:us-east-1:1:stream/logs"}, false));
+  EXPECT_TRUE(kinesis.list_shards({"logs", "arn:aws:kinesis:us-east-1:1:stream/logs"}, false));
 }
 
 TEST_F(Control, ThrottlesAndFaultsAreWaitedOutWithinPatience) {
