@@ -71,6 +71,7 @@ std::optional<BacklogReader::Stretch> BacklogReader::choose() {
     stretch.offset = queue.cursor.offset;
     stretch.limit = segment.end;
     stretch.number = queue.next_number;
+    stretch.first_number = segment.first_number;
     stretch.number_end = segment.first_number + segment.entries;
     stretch.events_left = segment.events_unread;
     const auto in_memory = [&](const std::deque<ReadyEntry>& entries) {
@@ -101,7 +102,7 @@ void BacklogReader::step_over_gone_segments(StreamQueue& queue) {
       const bool finished =
           segment->second.sealed &&
           queue.next_number >= segment->second.first_number + segment->second.entries;
-      if (!segment->second.gone && !finished) return;
+      if (!segment->second.gone && !segment->second.dropped && !finished) return;
     }
     segment = queue.segments.upper_bound(queue.cursor.segment);
     if (segment == queue.segments.end()) {  // what was to be read has been dropped
@@ -140,7 +141,10 @@ IoResult<void> BacklogReader::open_segment(const Stretch& stretch) {
   if (!file) return failure(file.error());
   auto reader = SegmentReader::open(std::move(*file));
   if (!reader) return failure(reader.error());
+  auto index = reader->read_index();
+  if (!index) return failure(index.error());
   reader_.emplace(std::move(*reader));
+  index_ = std::move(*index);
   reader_queue_ = stretch.queue;
   reader_segment_ = stretch.segment;
   return {};
@@ -150,43 +154,74 @@ IoResult<void> BacklogReader::read(Stretch& stretch) {
   if (auto done = open_segment(stretch); !done) return done;
   reader_->set_limit(stretch.limit);
   reader_->seek(stretch.offset);
-  uint64_t bytes = 0;
-  while (stretch.number < stretch.number_end) {
+  return index_ ? read_by_index(stretch) : read_in_sequence(stretch);
+}
+
+// A sealed segment: the index says what there is, so that exactly what is damaged is missed.
+IoResult<void> BacklogReader::read_by_index(Stretch& stretch) {
+  const StreamQueue& queue = *stretch.queue;
+  for (; stretch.number < stretch.number_end && !stretch.is_full(); ++stretch.number) {
+    const uint64_t i = stretch.number - stretch.first_number;
+    if (i >= index_->size()) break;  // counted as damaged when the segment is finished
+    const IndexEntry& indexed = (*index_)[static_cast<size_t>(i)];
+    const Position position{stretch.segment, indexed.offset};
+    uint32_t events_final = 0;
+    if (position < queue.recovered_read) {  // both written at start-up only: no lock needed
+      const auto pending = queue.recovered_pending.find(position);
+      if (pending == queue.recovered_pending.end()) continue;  // final
+      events_final = std::min(pending->second, indexed.event_count);
+    }
+    reader_->seek(indexed.offset);
+    auto entry = reader_->next();
+    if (!entry) return failure(entry.error());
+    bool whole = entry->has_value() && (*entry)->offset == indexed.offset;
+    if (whole) {
+      const auto taken = take_entry(stretch, std::move(**entry), events_final);
+      if (!taken) return failure(taken.error());
+      whole = *taken;
+    }
+    if (!whole) {
+      ++stretch.damaged_entries;
+      stretch.damaged_events += indexed.event_count - events_final;
+    }
+  }
+  stretch.at_end = !stretch.is_full();
+  return {};
+}
+
+// The segment being filled, or one closed by a failure: all of its entries were written by this
+// process.
+IoResult<void> BacklogReader::read_in_sequence(Stretch& stretch) {
+  while (stretch.number < stretch.number_end && !stretch.is_full()) {
     auto entry = reader_->next();
     if (!entry) return failure(entry.error());
     if (!entry->has_value()) {
       stretch.at_end = true;
       break;
     }
-    StoredEntry& stored = **entry;
-    const Position position{stretch.segment, stored.offset};
-    const StreamQueue& queue = *stretch.queue;
-    uint32_t events_final = 0;
-    if (position < queue.recovered_read) {  // written at start-up only: no lock needed
-      const auto pending = queue.recovered_pending.find(position);
-      if (pending == queue.recovered_pending.end()) {
-        ++stretch.number;
-        stretch.offset = stored.end();
-        continue;
-      }
-      events_final = std::min(pending->second, stored.header.event_count);
-    }
-    if (bytes > 0 && bytes + stored.header.payload_size > stretch.bytes_max) break;
-    bytes += stored.header.payload_size;
-    ByteBuffer payload(stored.header.payload_size);
-    payload.resize(stored.header.payload_size);
-    const auto whole = reader_->read_payload({payload.data(), payload.size()});
-    if (!whole) return failure(whole.error());
-    stretch.offset = stored.end();
-    if (!*whole) continue;  // counted when the segment is finished
-    const auto end = static_cast<uint32_t>(stored.end());
-    const Hash128 key = stored.header.key;
-    auto batch = lend(stretch, batch_of(std::move(stored), std::move(payload)));
-    stretch.entries.push_back(
-        {position, end, std::move(batch), events_final, 0, stretch.number++, key});
-    if (bytes >= stretch.bytes_max) break;
+    const auto taken = take_entry(stretch, std::move(**entry), 0);
+    if (!taken) return failure(taken.error());
+    if (*taken) ++stretch.number;  // else counted when everything else has been read
   }
   return {};
+}
+
+IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
+                                         uint32_t events_final) {
+  ByteBuffer payload(stored.header.payload_size);
+  payload.resize(stored.header.payload_size);
+  const auto whole = reader_->read_payload({payload.data(), payload.size()});
+  if (!whole) return failure(whole.error());
+  stretch.offset = stored.end();
+  if (!*whole) return false;
+  stretch.bytes += payload.size();
+  const Position position{stretch.segment, stored.offset};
+  const auto end = static_cast<uint32_t>(stored.end());
+  const Hash128 key = stored.header.key;
+  auto batch = lend(stretch, batch_of(std::move(stored), std::move(payload)));
+  stretch.entries.push_back(
+      {position, end, std::move(batch), events_final, 0, stretch.number, key});
+  return true;
 }
 
 std::shared_ptr<const record::Batch> BacklogReader::lend(Stretch& stretch, record::Batch batch) {
@@ -212,31 +247,34 @@ void BacklogReader::publish(Stretch& stretch, Calls& calls) {
   } else {
     queue.read_retry_at.reset();
   }
-  if (stretch.at_end) pass_over_damage(stretch);
+  pass_over_damage(stretch);
   for (ReadyEntry& entry : stretch.entries) queue.ahead.push_back(std::move(entry));
   if (!queue.ahead.empty()) queue.wake_reader(calls);
 }
 
 // Everything that was there to be read has been. What the books say there should be besides is
 // damaged: counted, so that nothing waits for it.
-void BacklogReader::pass_over_damage(const Stretch& stretch) {
+void BacklogReader::pass_over_damage(Stretch& stretch) {
   StreamQueue& queue = *stretch.queue;
   const auto segment = queue.segments.find(stretch.segment);
-  if (segment == queue.segments.end() || segment->second.gone) return;
-  if (stretch.number >= stretch.number_end) return;
-  uint64_t events = stretch.events_left;
-  for (const ReadyEntry& entry : stretch.entries) {
-    events -= entry.batch->event_count - entry.events_final;
+  if (segment == queue.segments.end() || segment->second.dropped) return;
+  if (stretch.at_end && stretch.number < stretch.number_end) {
+    stretch.damaged_entries += static_cast<uint32_t>(stretch.number_end - stretch.number);
+    uint64_t events = stretch.events_left - stretch.damaged_events;
+    for (const ReadyEntry& entry : stretch.entries) {
+      events -= entry.batch->event_count - entry.events_final;
+    }
+    stretch.damaged_events += events;
+    queue.next_number = stretch.number_end;
   }
-  const auto entries = static_cast<uint32_t>(stretch.number_end - stretch.number);
-  segment->second.events_unread -= events;
-  queue.next_number = stretch.number_end;
-  state_.ledger.drop(queue.stream(), "damaged", events);
+  if (stretch.damaged_entries == 0) return;
+  segment->second.events_unread -= stretch.damaged_events;
+  state_.ledger.drop(queue.stream(), "damaged", stretch.damaged_events);
   log_error("damaged entries in the spool were passed over",
             {{"file", segment_path(queue.files->directory(), stretch.segment)},
-             {"entries", entries},
-             {"events", events}});
-  queue.settle_segment({stretch.segment, 0}, entries);
+             {"entries", stretch.damaged_entries},
+             {"events", stretch.damaged_events}});
+  queue.settle_segment({stretch.segment, 0}, stretch.damaged_entries);
 }
 
 }  // namespace penstock::spool

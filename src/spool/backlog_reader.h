@@ -32,14 +32,20 @@ class BacklogReader {
     StreamQueue* queue = nullptr;
     uint64_t segment = 0;
     uint64_t offset = 0;
-    uint64_t limit = 0;        // where what is synced ends, or what is in memory begins
-    uint64_t number = 0;       // of the next entry
-    uint64_t number_end = 0;   // of the first one behind the limit
-    uint64_t events_left = 0;  // that the books say are to be read before the limit
+    uint64_t limit = 0;         // where what is synced ends, or what is in memory begins
+    uint64_t first_number = 0;  // of the segment's first entry
+    uint64_t number = 0;        // of the next entry
+    uint64_t number_end = 0;    // of the first one behind the limit
+    uint64_t events_left = 0;   // that the books say are to be read before the limit
     uint64_t bytes_max = 0;
 
     std::vector<ReadyEntry> entries;
+    uint64_t bytes = 0;
+    uint32_t damaged_entries = 0;
+    uint64_t damaged_events = 0;
     bool at_end = false;  // nothing more before the limit
+    // However little it may be, one entry is read.
+    [[nodiscard]] bool is_full() const { return bytes > 0 && bytes >= bytes_max; }
     IoResult<void> outcome;
   };
 
@@ -50,9 +56,13 @@ class BacklogReader {
   [[nodiscard]] uint64_t read_share() const;
   void step_over_gone_segments(StreamQueue& queue);
   void publish(Stretch& stretch, Calls& calls);
-  void pass_over_damage(const Stretch& stretch);
+  void pass_over_damage(Stretch& stretch);
   // Without it:
   IoResult<void> read(Stretch& stretch);
+  IoResult<void> read_by_index(Stretch& stretch);
+  IoResult<void> read_in_sequence(Stretch& stretch);
+  // False: its payload is damaged.
+  IoResult<bool> take_entry(Stretch& stretch, StoredEntry stored, uint32_t events_final);
   IoResult<void> open_segment(const Stretch& stretch);
   [[nodiscard]] std::shared_ptr<const record::Batch> lend(Stretch& stretch, record::Batch batch);
 
@@ -60,6 +70,7 @@ class BacklogReader {
   size_t next_queue_ = 0;
   // The segment read last.
   std::optional<SegmentReader> reader_;
+  std::optional<std::vector<IndexEntry>> index_;  // of a sealed one
   const StreamQueue* reader_queue_ = nullptr;
   uint64_t reader_segment_ = 0;
   std::thread thread_;

@@ -33,6 +33,13 @@ Checkpoint checkpoint_of(const StreamQueue& queue) {
   for (const auto& [position, entry] : queue.in_flight) {
     checkpoint.pending.push_back({position, entry.events_final});
   }
+  if (checkpoint.read >= queue.recovered_read) return checkpoint;
+  // Delivery has not come as far again as it was before the restart.
+  const auto unread = queue.recovered_pending.lower_bound(checkpoint.read);
+  for (auto entry = unread; entry != queue.recovered_pending.end(); ++entry) {
+    checkpoint.pending.push_back({entry->first, entry->second});
+  }
+  checkpoint.read = queue.recovered_read;
   return checkpoint;
 }
 
@@ -104,8 +111,10 @@ bool CommitQueue::turn() {
     calls = std::exchange(collected_calls_, {});
     if (state_.internals.planted_ack_before_sync) {
       for (LogTurn& turn : turns) {
-        for (const QueuedEntry& entry : turn.entries) {
-          state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
+        for (QueuedEntry& entry : turn.entries) {
+          if (!std::exchange(entry.answered, true)) {
+            state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
+          }
         }
       }
     }
@@ -182,6 +191,7 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
     Retiring& retiring = turn.retiring.emplace_back();
     retiring.number = number;
     retiring.file_bytes = segment.file_bytes;
+    retiring.end = segment.end;
     retiring.dropped = segment.dropped;
     retiring.has_repeats = segment.last_received_ns > window_begin;
   }
@@ -274,7 +284,7 @@ IoResult<void> CommitQueue::remember_fingerprints(LogTurn& turn) {
   std::vector<RepeatRecord> records;
   for (Retiring& retiring : turn.retiring) {
     if (!retiring.dropped && (!retiring.has_repeats || !repeat_log_)) continue;
-    auto entries = entries_of(*turn.queue, retiring.number);
+    auto entries = entries_of(*turn.queue, retiring);
     if (!entries) return failure(entries.error());
     retiring.entries = std::move(*entries);
     if (!retiring.has_repeats || !repeat_log_) continue;
@@ -295,11 +305,14 @@ IoResult<void> CommitQueue::remember_fingerprints(LogTurn& turn) {
 }
 
 IoResult<std::vector<IndexEntry>> CommitQueue::entries_of(const StreamQueue& queue,
-                                                          uint64_t segment) {
-  auto file = state_.file_system.open(segment_path(queue.files->directory(), segment), {});
+                                                          const Retiring& retiring) {
+  auto file = state_.file_system.open(segment_path(queue.files->directory(), retiring.number), {});
   if (!file) return failure(file.error());
-  auto recovered = recover_segment(std::move(*file), segment);
+  auto recovered = recover_segment(std::move(*file), retiring.number);
   if (!recovered) return failure(recovered.error());
+  // What a failed round left behind is not in it, though it may look whole.
+  std::erase_if(recovered->entries,
+                [&](const IndexEntry& entry) { return entry.offset >= retiring.end; });
   return std::move(recovered->entries);
 }
 
@@ -346,7 +359,7 @@ void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
         calls.emplace_back([done = std::move(entry.letters->done)] { done(true); });
       }
     } else {
-      if (!state_.internals.planted_ack_before_sync) {
+      if (!entry.answered) {
         state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
       }
       if (&queue == state_.dead_letters.get()) {

@@ -43,6 +43,7 @@ class CommitQueue {
   struct Retiring {
     uint64_t number = 0;
     uint64_t file_bytes = 0;
+    uint64_t end = 0;          // of its entries
     bool dropped = false;      // its entries were not final: those who track them are told
     bool has_repeats = false;  // some of its fingerprints are within the window
     std::vector<IndexEntry> entries;
@@ -84,7 +85,7 @@ class CommitQueue {
   void write(std::vector<LogTurn>& turns);
   void look_after(LogTurn& turn);
   IoResult<void> remember_fingerprints(LogTurn& turn);
-  IoResult<std::vector<IndexEntry>> entries_of(const StreamQueue& queue, uint64_t segment);
+  IoResult<std::vector<IndexEntry>> entries_of(const StreamQueue& queue, const Retiring& retiring);
 
   SpoolState& state_;
   const std::string streams_directory_;

@@ -491,15 +491,5 @@ TEST_F(DiskSpool, ALaterVersionsDirectoryIsLeftUntouched) {
   EXPECT_EQ(files.operations(), before + 1);  // the directory above was synced
 }
 
-TEST_F(DiskSpool, WithoutDirectIoItIsTheSame) {
-  files.set_direct_supported(false);
-  open();
-  append("1", {"a:one"});
-  commit();
-  lose_power();
-  open();
-  EXPECT_THAT(deliver(a), ElementsAre("one"));
-}
-
 }  // namespace
 }  // namespace penstock::spool

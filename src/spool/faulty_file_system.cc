@@ -54,15 +54,32 @@ class FaultyFile final : public File {
     }
     if (error) {
       // Some of it reached the disk; the rest is taken for clean and never will.
-      std::erase_if(inode_->dirty, [this](size_t sector) {
-        if (files_.flip()) put_durable(sector);
-        return true;
-      });
+      for (const size_t sector : inode_->dirty) {
+        if (files_.flip()) {
+          put_durable(sector);
+        } else {
+          inode_->lost.insert(sector);
+        }
+      }
+      inode_->dirty.clear();
       return failure(IoError{EIO});
     }
     ++files_.syncs_;
     files_.sync_inode(*inode_);
     return {};
+  }
+
+  void drop_cache() override {
+    const std::lock_guard lock(files_.mutex_);
+    constexpr size_t kSector = FaultyFileSystem::kSector;
+    for (const size_t sector : inode_->lost) {
+      const size_t begin = sector * kSector;
+      const size_t end = std::min(begin + kSector, inode_->live.size());
+      for (size_t i = begin; i < end; ++i) {
+        inode_->live[i] = i < inode_->durable.size() ? inode_->durable[i] : 0;
+      }
+    }
+    inode_->lost.clear();
   }
 
   IoResult<void> allocate(uint64_t bytes) override {
@@ -106,6 +123,7 @@ class FaultyFile final : public File {
     constexpr size_t kSector = FaultyFileSystem::kSector;
     for (size_t s = offset / kSector; s <= (offset + bytes.size() - 1) / kSector; ++s) {
       inode_->dirty.insert(s);
+      inode_->lost.erase(s);
     }
     return {};
   }
@@ -276,6 +294,7 @@ void FaultyFileSystem::lose_power() {
       std::memcpy(inode->durable.data() + begin, inode->live.data() + begin, end - begin);
     }
     inode->dirty.clear();
+    inode->lost.clear();
     inode->size_dirty = false;
     inode->live = inode->durable;
   }

@@ -75,6 +75,7 @@ class FaultyFileSystem final : public FileSystem {
     std::vector<uint8_t> live;
     std::vector<uint8_t> durable;
     std::set<size_t> dirty;  // sectors in which live is newer
+    std::set<size_t> lost;   // by a failed sync: live is newer, and nobody knows
     bool size_dirty = false;
     bool is_directory = false;
   };

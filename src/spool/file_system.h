@@ -33,6 +33,9 @@ class File {
   virtual IoResult<size_t> read_at(uint64_t offset, std::span<uint8_t> into) = 0;
   // What was written is on stable storage when it returns (fdatasync).
   virtual IoResult<void> sync() = 0;
+  // Forgets what memory knows of the file, so that reads show what the disk has. After a failed
+  // sync Linux takes lost pages for clean: they can be read until then, and are gone afterwards.
+  virtual void drop_cache() = 0;
   // Reserves room for [0, bytes) and makes the file that long; new bytes read as zeros.
   virtual IoResult<void> allocate(uint64_t bytes) = 0;
   virtual IoResult<void> truncate(uint64_t bytes) = 0;

@@ -29,6 +29,8 @@ IoResult<void> LogWriter::store(std::span<const EntryToStore> entries, uint64_t 
 
 IoResult<void> LogWriter::seal_active() {
   if (auto done = active_->finish_run(); !done) return done;
+  // The index is believed without looking at the entries: so they must be safe before it is.
+  if (auto done = active_->sync(); !done) return done;
   if (auto done = active_->seal(); !done) return done;
   round_.sealed.push_back(active_->number());
   full_.push_back(std::move(active_));

@@ -121,10 +121,7 @@ IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
   const ByteView bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
   header.checksum = checksum64(bytes.first(offsetof(SegmentHeader, checksum)));
 
-  const auto zeros_from = segment.entries_end;
-  const std::vector<uint8_t> zeros(static_cast<size_t>(header.index_offset - zeros_from));
   if (auto done = (*file)->truncate(header.file_bytes); !done) return done;
-  if (auto done = (*file)->write_at(zeros_from, zeros); !done) return done;
   if (auto done = (*file)->write_at(header.index_offset, index); !done) return done;
   if (auto done = (*file)->write_at(last_block, bytes); !done) return done;
   if (auto done = (*file)->sync(); !done) return done;

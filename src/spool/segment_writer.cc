@@ -79,18 +79,23 @@ IoResult<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& file_
     options.direct = false;
     return create(file_system, std::move(options), staging);
   }
-  if (auto done = writer->sync(); !done) return failure(done.error());
   return writer;
 }
 
-IoResult<void> SegmentWriter::write_headers() {
+ByteView SegmentWriter::stage_header() {
   header_.checksum = checksum64(bytes_of(header_).first(offsetof(SegmentHeader, checksum)));
   std::memcpy(staging_.data(), &header_, kBlockBytes);
-  // The copy first: a file that has block 0 has both.
-  const ByteView block{staging_.data(), kBlockBytes};
+  return {staging_.data(), kBlockBytes};
+}
+
+// The copy is safe before block 0 is touched: whenever the power goes, one of the two is whole, or
+// block 0 is still that of the file's earlier life (or zeros), which has another number.
+IoResult<void> SegmentWriter::write_headers() {
+  const ByteView block = stage_header();
   if (auto done = file_->write_at(header_.file_bytes - kBlockBytes, block); !done) return done;
-  if (header_.index_offset > 0) return {};
-  return file_->write_at(0, block);
+  if (auto done = file_->sync(); !done) return done;
+  if (auto done = file_->write_at(0, block); !done) return done;
+  return file_->sync();
 }
 
 uint64_t SegmentWriter::room() const {
@@ -194,9 +199,8 @@ IoResult<void> SegmentWriter::seal() {
   if (staged_ > 0) {
     if (auto done = write_staged(true); !done) return done;
   }
-  auto done = write_headers();
   index_ = {};
-  return done;
+  return file_->write_at(header_.file_bytes - kBlockBytes, stage_header());
 }
 
 }  // namespace penstock::spool

@@ -78,7 +78,8 @@ class SegmentWriter {
   IoResult<uint32_t> append(const EntryToStore& entry);
   IoResult<void> finish_run();
   IoResult<void> sync() { return file_->sync(); }
-  // Writes index and last block; they are safe after the next sync(). No appends afterwards.
+  // Writes index and last block, which are safe after the next sync(). All entries must be synced
+  // before. No appends afterwards.
   IoResult<void> seal();
 
   [[nodiscard]] uint64_t number() const { return header_.number; }
@@ -93,6 +94,7 @@ class SegmentWriter {
   SegmentWriter(std::unique_ptr<File> file, bool direct, AlignedBuffer& staging)
       : file_(std::move(file)), direct_(direct), staging_(staging) {}
 
+  ByteView stage_header();
   IoResult<void> write_headers();
   IoResult<void> stage(ByteView bytes);
   IoResult<void> write_staged(bool last);

@@ -62,6 +62,10 @@ Result<void, Error> SpoolCore::recover() {
     return run_error("cannot recover the spool " + path + ": " + error.text() +
                      "; see the log, check the disk and that this user may write there");
   };
+  // A process that was killed may have made logs here without getting so far as this.
+  if (auto done = state.file_system.sync_directory(directory_->streams_path()); !done) {
+    return unreadable(done.error());
+  }
   auto names = state.file_system.list(directory_->streams_path());
   if (!names) return unreadable(names.error());
   const int64_t window_begin = state.wall_ns() - nanoseconds(state.options.repeat_window).count();

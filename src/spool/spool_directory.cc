@@ -183,6 +183,7 @@ class LogRecovery {
 
  private:
   IoResult<void> find_cuts(const std::vector<uint64_t>& numbers);
+  IoResult<RecoveredSegment> read_durable(const std::string& path, uint64_t number);
   IoResult<void> recover_one(uint64_t number);
   IoResult<void> keep(uint64_t number, RecoveredSegment& segment);
   IoResult<void> look_at_spare();
@@ -244,14 +245,24 @@ IoResult<void> LogRecovery::find_cuts(const std::vector<uint64_t>& numbers) {
   return {};
 }
 
+// What is believed at a start may be in the page cache only: the process died, the machine did not.
+// So it is synced first; and what was being written is looked at as the disk has it.
+IoResult<RecoveredSegment> LogRecovery::read_durable(const std::string& path, uint64_t number) {
+  for (const bool again : {false, true}) {
+    auto file = state_.file_system.open(path, {.write = true});
+    if (!file) return failure(file.error());
+    if (auto done = (*file)->sync(); !done) return failure(done.error());
+    if (again) (*file)->drop_cache();
+    auto segment = recover_segment(std::move(*file), number);
+    if (!segment || again || segment->state == RecoveredSegment::State::sealed) return segment;
+  }
+  return failure(IoError{EIO});  // not reached
+}
+
 IoResult<void> LogRecovery::recover_one(uint64_t number) {
   using State = RecoveredSegment::State;
   const std::string path = segment_path(directory_, number);
-  auto file = state_.file_system.open(path, {.write = true});
-  if (!file) return failure(file.error());
-  // What is believed below may be in the page cache only: the process died, the machine did not.
-  if (auto done = (*file)->sync(); !done) return done;
-  auto segment = recover_segment(std::move(*file), number);
+  auto segment = read_durable(path, number);
   if (!segment) return failure(segment.error());
   if (segment->state == State::no_header) {
     log_error("a file of the spool is damaged from its beginning; it is set aside",

@@ -44,7 +44,8 @@ struct QueuedEntry {
   bool fingerprint = false;
   uint64_t part_key = 0;
   uint16_t part_count = 1;
-  uint64_t bytes = 0;  // what it takes on disk, or in memory
+  uint64_t bytes = 0;     // what it takes on disk, or in memory
+  bool answered = false;  // its chunk has been told that it is synced
   // Dead letters only:
   std::string stream;
   std::string reason;
