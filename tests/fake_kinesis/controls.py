@@ -137,6 +137,11 @@ class Controls:
                 counts[str(json.loads(event).get(field))] += 1
         return dict(counts)
 
+    def arrivals(self, stream: str, field: str) -> list[list]:
+        """[value of the field, when] of each accepted event, in order of acceptance."""
+        return [[json.loads(event).get(field), record.arrival]
+                for record in self._state.stream(stream).accepted for event in events_of(record.data)]
+
     def misplaced(self, stream: str) -> int:
         """Sub-records of aggregates that a consumer library would throw away, for their hash key."""
         found = self._state.stream(stream)
