@@ -53,7 +53,7 @@ BROKEN = {
     "too little memory": (good_text() + "memory_limit: 100MiB\n", "memory_limit"),
     "stored without a directory": (good_text() + "ack: stored\n", "directory"),
     "a port that is none": (good_text().replace('"127.0.0.1:', '"127.0.0.1:9'), "listen"),
-    "a variable that is not set": (good_text().replace("name: projects", "name: ${NO_SUCH_VARIABLE}"), "NO_SUCH_VARIABLE"),
+    "a variable that is not set": (good_text().replace("name: projects", 'name: "${NO_SUCH_VARIABLE}"'), "NO_SUCH_VARIABLE"),
     "no sources": ("streams: {a: {name: a}}\nroutes: [{stream: a}]\n", "sources"),
     "a certificate that is missing": (
         good_text().replace('forward: {', 'forward: {tls: {cert: /nonexistent.crt, key: /nonexistent.key}, '), "nonexistent"),

@@ -37,7 +37,7 @@ def deployment(emulator, start_penstock, certificates, tmp_path, request):
     prefix = f"s{abs(hash(request.node.name)) % 10**8}-"
     key = tmp_path / "shared_key"
     key.write_text("third-party-key\n")
-    config = three_streams(emulator.endpoint, spool=tmp_path / "spool", forward={
+    config = three_streams(emulator.endpoint, spool=tmp_path / "spool", streams=emulator.stream_options, forward={
         "tls": {"cert": str(certificates.server_cert), "key": str(certificates.server_key)},
         "shared_key_file": str(key)})
     for name, shards in STREAMS.items():
@@ -79,7 +79,7 @@ def test_a_lost_record_and_a_changed_one_do_not_pass_the_comparison():
 @pytest.mark.parametrize("kind", [fluent.sender.FluentSender, fluent.asyncsender.FluentSender])
 def test_a_python_client_sends_plain_messages(emulator, start_penstock, kind):
     emulator.create_stream(f"python-{kind.__module__}", 1)
-    config = three_streams(emulator.endpoint)
+    config = three_streams(emulator.endpoint, streams=emulator.stream_options)
     config["streams"]["projects"]["name"] = f"python-{kind.__module__}"
     penstock = start_penstock(config)
     sender = kind("app", host="127.0.0.1", port=forward_port(config), nanosecond_precision=True)
@@ -120,7 +120,7 @@ def test_user_password_and_client_certificate_from_a_javascript_client(emulator,
     for name, text in [("key", "k1"), ("alice", "wonderland")]:
         (tmp_path / name).write_text(text)
     emulator.create_stream("with-users", 1)
-    config = three_streams(emulator.endpoint, forward={
+    config = three_streams(emulator.endpoint, streams=emulator.stream_options, forward={
         "tls": {"cert": str(certificates.server_cert), "key": str(certificates.server_key),
                 "client_ca": str(certificates.ca)},
         "shared_key_file": str(tmp_path / "key"),

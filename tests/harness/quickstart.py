@@ -82,7 +82,7 @@ class Quickstart:
         key_file.write_text(self.shared_key + "\n")
         key_file.chmod(0o600)
         self.config = three_streams(
-            self.kinesis.endpoint, spool=FOLDER / "spool",
+            self.kinesis.endpoint, spool=FOLDER / "spool", streams=self.kinesis.stream_options,
             forward={"tls": {"cert": str(certificates.server_cert), "key": str(certificates.server_key)},
                      "shared_key_file": str(key_file)})
         say(f"starting penstock: Forward with TLS on {self.config['sources'][0]['forward']['listen']}, "
