@@ -8,10 +8,10 @@ constexpr seconds kTick{1};
 }
 
 IoThread::IoThread()
-    : work_(asio::make_work_guard(context_)),
-      timer_(context_),
-      next_watched_(watched_.end()),
-      last_turn_(std::chrono::steady_clock::now().time_since_epoch().count()) {}
+    : next_watched_(watched_.end()),
+      last_turn_(std::chrono::steady_clock::now().time_since_epoch().count()),
+      work_(asio::make_work_guard(context_)),
+      timer_(context_) {}
 
 IoThread::~IoThread() { stop(); }
 

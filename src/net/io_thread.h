@@ -66,13 +66,14 @@ class IoThread {
   void arm_tick();
   void tick();
 
-  asio::io_context context_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work_;
-  asio::steady_timer timer_;
+  // Before the context: what is suspended on it is destroyed with it and takes itself off the list.
   std::list<Watched*> watched_;
   std::list<Watched*>::iterator next_watched_;
   std::atomic<SteadyTime::rep> last_turn_;
   std::atomic<size_t> load_{0};
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  asio::steady_timer timer_;
   std::thread thread_;
 };
 
