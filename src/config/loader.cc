@@ -9,6 +9,7 @@
 #include "config/findings.h"
 #include "config/node_reader.h"
 #include "config/schema.h"
+#include "config/values.h"
 #include "config/secret_ref.h"
 
 namespace penstock::config {
@@ -76,7 +77,7 @@ LoadResult load_document(const YAML::Node& document, const std::string& file,
 LoadResult load_text(std::string_view yaml, const std::string& file,
                      const Environment& environment) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(hide_variables(yaml));
     if (documents.size() > 1) {
       return one_problem(file, 0, "holds several YAML documents", "remove all '---' but the first");
     }

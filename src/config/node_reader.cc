@@ -43,7 +43,7 @@ std::optional<std::string> NodeReader::scalar(const YAML::Node& node) {
                                 : "expected one value, found a list");
     return std::nullopt;
   }
-  auto expanded = expand_variables(node.Scalar(), environment_);
+  auto expanded = expand_variables(show_variables(node.Scalar()), environment_);
   if (!expanded) {
     complain(node, expanded.error(), "set it, or write ${NAME:-default}");
     return std::nullopt;

@@ -211,6 +211,49 @@ std::string complaint_about_tag_pattern(std::string_view text) {
   return "";
 }
 
+namespace {
+// U+E000 and U+E001: in the private use area, so that no text of a configuration has them.
+constexpr std::string_view kHiddenOpen = "\xee\x80\x80";
+constexpr std::string_view kHiddenClose = "\xee\x80\x81";
+}  // namespace
+
+std::string hide_variables(std::string_view yaml) {
+  std::string out;
+  size_t at = 0;
+  for (;;) {
+    const size_t open = yaml.find("${", at);
+    const size_t close =
+        yaml.find_first_of("}\n", open == std::string_view::npos ? open : open + 2);
+    if (open == std::string_view::npos || close == std::string_view::npos || yaml[close] == '\n') {
+      const size_t rest =
+          open == std::string_view::npos || close == std::string_view::npos ? yaml.size() : close;
+      out += yaml.substr(at, rest - at);
+      if (rest == yaml.size()) return out;
+      at = rest;
+      continue;
+    }
+    out += yaml.substr(at, open + 1 - at);
+    out += kHiddenOpen;
+    out += yaml.substr(open + 2, close - open - 2);
+    out += kHiddenClose;
+    at = close + 1;
+  }
+}
+
+std::string show_variables(std::string_view scalar) {
+  std::string out;
+  for (size_t at = 0; at < scalar.size();) {
+    const std::string_view rest = scalar.substr(at);
+    if (rest.starts_with(kHiddenOpen) || rest.starts_with(kHiddenClose)) {
+      out += rest.starts_with(kHiddenOpen) ? '{' : '}';
+      at += kHiddenOpen.size();
+    } else {
+      out += scalar[at++];
+    }
+  }
+  return out;
+}
+
 Result<std::string, std::string> expand_variables(std::string_view text,
                                                   const Environment& environment) {
   std::string out;

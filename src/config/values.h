@@ -44,6 +44,11 @@ namespace penstock::config {
 // ***. Returns the complaint, or "" when there is none.
 [[nodiscard]] std::string complaint_about_tag_pattern(std::string_view text);
 
+// YAML takes the braces of a plain ${NAME} inside {…} for its own. hide_variables() writes those of
+// a whole file as private characters before it is parsed; show_variables() gives a scalar its back.
+[[nodiscard]] std::string hide_variables(std::string_view yaml);
+[[nodiscard]] std::string show_variables(std::string_view scalar);
+
 // Replaces ${NAME} and ${NAME:-default} (the default also when NAME is empty); $${ is a plain ${.
 [[nodiscard]] Result<std::string, std::string> expand_variables(std::string_view text,
                                                                 const Environment& environment);

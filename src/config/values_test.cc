@@ -141,5 +141,13 @@ TEST(PlainNames, AreLabelsAndFolders) {
   EXPECT_FALSE(is_plain_name(std::string(129, 'a')));
 }
 
+TEST(HideVariables, YamlSeesNoBraceOfAVariableAndTheScalarGetsItBack) {
+  const std::string hidden = hide_variables("{name: ${A}-${B:-x}, $${C}: 1} # ${D\nkey: ${E}\n");
+  EXPECT_EQ(hidden.find("${A}"), std::string::npos);
+  EXPECT_EQ(hidden.find("${E}"), std::string::npos);
+  EXPECT_EQ(std::count(hidden.begin(), hidden.end(), '{'), 2) << hidden;  // the map's, and D's
+  EXPECT_EQ(show_variables(hidden), "{name: ${A}-${B:-x}, $${C}: 1} # ${D\nkey: ${E}\n");
+}
+
 }  // namespace
 }  // namespace penstock::config

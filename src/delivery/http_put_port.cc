@@ -60,7 +60,8 @@ HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource&
       options_(std::move(options)),
       credentials_(credentials),
       clock_(clock),
-      signer_(options_.endpoint.region, options_.endpoint.service) {}
+      signer_(options_.endpoint.region, options_.endpoint.service),
+      self_(std::make_shared<HttpPutPort*>(this)) {}
 
 void HttpPutPort::set_endpoint(kinesis::Endpoint endpoint) {
   options_.endpoint = std::move(endpoint);
@@ -109,12 +110,14 @@ void HttpPutPort::put(encode::Request request, Callback callback) {
     return;
   }
   net::HttpRequest http = sign(*kept, *credentials);
-  loop_.start(std::move(http),
-              [this, kept, callback = std::move(callback)](net::HttpResponse response) {
-                kept->give_back_body(std::move(response.request_body));
-                PutResult result = read(response, kept->slots().size());
-                callback(std::move(result), std::move(*kept));
-              });
+  loop_.start(std::move(http), [weak = std::weak_ptr(self_), kept,
+                                callback = std::move(callback)](net::HttpResponse response) {
+    const auto self = weak.lock();
+    if (!self) return;
+    kept->give_back_body(std::move(response.request_body));
+    PutResult result = (*self)->read(response, kept->slots().size());
+    callback(std::move(result), std::move(*kept));
+  });
 }
 
 PutResult HttpPutPort::read(const net::HttpResponse& response, size_t records) {

@@ -52,6 +52,8 @@ class HttpPutPort final : public PutPort {
   kinesis::Signer signer_;
   kinesis::PutAnswerReader reader_;
   kinesis::PutAnswer answer_;
+  // Null once this is gone: an answer may come after it.
+  std::shared_ptr<HttpPutPort*> self_;
   nanoseconds clock_offset_{0};  // the service's clock less ours, once it said we are off
 };
 
