@@ -10,6 +10,11 @@
 #include <cstring>
 
 namespace penstock::bench {
+namespace {
+
+constexpr timeval kAnswerTime{60, 0};  // nothing of a bench may hang for ever
+
+}  // namespace
 
 void die(const std::string& message) {
   std::fprintf(stderr, "bench: %s\n", message.c_str());
@@ -96,6 +101,7 @@ UniqueFd connect_to(const Address& address) {
   }
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kAnswerTime, sizeof kAnswerTime);
   return fd;
 }
 

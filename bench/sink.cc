@@ -1,10 +1,13 @@
 // bench-sink: answers PutRecords as fast as it can: reads the body, counts its records, says that
 // each was accepted. Nothing is checked or kept. One thread a connection.
 //
-//   bench-sink [--listen 127.0.0.1:0] [--tls CERT KEY] [--delay-ms N] [--mark]
+//   bench-sink [--listen 127.0.0.1:0] [--tls CERT KEY] [--delay-ms N] [--mark] [--forget N]
 //
-// Prints "port N", then at SIGTERM "records R requests Q bytes B cpu S". With --mark it looks for
-// "bench_ns":"<nanoseconds>" in the bodies and prints the quantiles of the delay since then.
+// Prints "port N", then at SIGUSR1 and at SIGTERM "records R requests Q bytes B cpu S". With --mark
+// it looks for "penstock_id":"<nanoseconds>" in the bodies (0: no mark) and prints the quantiles of
+// the delay since then. --forget: N records are left out of the count, to see whether that is
+// found.
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,12 +33,16 @@ namespace {
 std::atomic<uint64_t> records_seen{0};
 std::atomic<uint64_t> requests_seen{0};
 std::atomic<uint64_t> bytes_seen{0};
+std::atomic<uint64_t> records_to_forget{0};
 int delay_ms = 0;
 bool look_for_marks = false;
 std::mutex delays_mutex;
 std::vector<double> delays_ms;
 
 constexpr std::string_view kSequence = "49543463076548007577105092703039560359975228518395012686";
+constexpr std::string_view kNotPutRecords =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: 38\r\n"
+    "\r\n{\"__type\":\"UnknownOperationException\"}";
 constexpr std::string_view kShard = "shardId-000000000000";
 
 // Size of the CBOR head at `at`, and its argument.
@@ -126,7 +133,7 @@ std::string answer_for(uint64_t records, bool is_cbor) {
 }
 
 void note_marks(ByteView body) {
-  static constexpr std::string_view kMark = "\"bench_ns\":\"";
+  static constexpr std::string_view kMark = "\"penstock_id\":\"";
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const double now_ms = std::chrono::duration<double, std::milli>(now).count();
   const char* at = reinterpret_cast<const char*>(body.data());
@@ -135,7 +142,8 @@ void note_marks(ByteView body) {
   while (const void* found =
              memmem(at, static_cast<size_t>(end - at), kMark.data(), kMark.size())) {
     at = static_cast<const char*>(found) + kMark.size();
-    found_ms.push_back(now_ms - static_cast<double>(std::strtoull(at, nullptr, 10)) / 1e6);
+    const uint64_t then_ns = std::strtoull(at, nullptr, 10);
+    if (then_ns != 0) found_ms.push_back(now_ms - static_cast<double>(then_ns) / 1e6);
   }
   const std::lock_guard lock(delays_mutex);
   delays_ms.insert(delays_ms.end(), found_ms.begin(), found_ms.end());
@@ -185,8 +193,13 @@ void serve(BlockingSocket socket) {
     const uint64_t records = !stated.empty() ? std::strtoull(stated.c_str(), nullptr, 10)
                              : is_cbor       ? records_in_cbor(body)
                                              : records_in_json(body);
+    if (header_of(head, "x-amz-target").find("PutRecords") == std::string_view::npos) {
+      buffer.consume(all);
+      if (!socket.write_all(as_bytes(kNotPutRecords))) return;
+      continue;
+    }
     if (look_for_marks) note_marks(body);
-    records_seen += records;
+    records_seen += records - std::min(records, records_to_forget.exchange(0));
     requests_seen += 1;
     bytes_seen += all;
     buffer.consume(all);
@@ -217,7 +230,8 @@ void report() {
     const auto quantile = [](double q) {
       return delays_ms[static_cast<size_t>(q * static_cast<double>(delays_ms.size() - 1))];
     };
-    std::printf(" p50_ms %.3f p99_ms %.3f", quantile(0.5), quantile(0.99));
+    std::printf(" marks %zu p50_ms %.3f p99_ms %.3f", delays_ms.size(), quantile(0.5),
+                quantile(0.99));
   }
   std::printf("\n");
   std::fflush(stdout);
@@ -235,16 +249,20 @@ int run(int argc, char** argv) {
       i += 2;
     } else if (flag == "--delay-ms" && i + 1 < argc) {
       delay_ms = std::atoi(argv[++i]);
+    } else if (flag == "--forget" && i + 1 < argc) {
+      records_to_forget = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--mark") {
       look_for_marks = true;
     } else {
-      die("usage: bench-sink [--listen HOST:PORT] [--tls CERT KEY] [--delay-ms N] [--mark]");
+      die("usage: bench-sink [--listen HOST:PORT] [--tls CERT KEY] [--delay-ms N] [--mark] "
+          "[--forget N]");
     }
   }
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   uint16_t port = 0;
@@ -264,9 +282,10 @@ int run(int argc, char** argv) {
       }).detach();
     }
   }).detach();
-  int signal = 0;
-  sigwait(&signals, &signal);
-  report();
+  for (int signal = SIGUSR1; signal == SIGUSR1;) {
+    sigwait(&signals, &signal);
+    report();
+  }
   std::_Exit(0);
 }
 
