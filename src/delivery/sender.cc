@@ -48,6 +48,7 @@ void Sender::pump() {
     next_wake(held_until_);
   } else {
     judge_suspects();
+    if (trial_due_) try_others(now);
     resend_due(now);
     while (in_flight_ < in_flight_allowed_ && held_because_.empty()) {
       if (fill(now) == Fill::dry && builder_.empty()) break;
@@ -59,7 +60,19 @@ void Sender::pump() {
       send_filled(now);
     }
   }
+  if (builder_.empty() && in_flight_ == 0) {
+    // Nothing to do: nothing is held.
+    building_lease_.release();
+    spare_.reset();
+  }
   if (next_wake_ != SteadyTime::max()) services_.wake_at(next_wake_);
+}
+
+// A stream that is held because it refuses records may refuse only those: others show it.
+void Sender::try_others(SteadyTime now) {
+  trial_due_ = false;
+  (void)fill(now);
+  if (!builder_.empty()) send_filled(now);
 }
 
 bool Sender::should_send(SteadyTime now) const {
@@ -81,10 +94,12 @@ Sender::Fill Sender::fill(SteadyTime now) {
 
 void Sender::begin_request(SteadyTime now) {
   building_since_ = now;
-  if (spare_) {
+  if (!spare_) return;
+  const size_t bytes = std::max(building_lease_.bytes(), spare_->memory_bytes());
+  if (building_lease_ && services_.memory.try_resize(building_lease_, bytes)) {
     builder_.reuse(std::move(*spare_));
-    spare_.reset();
   }
+  spare_.reset();
 }
 
 // Memory for a little more than the request has now. Without any request under way it is waited

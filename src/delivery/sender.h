@@ -89,6 +89,7 @@ class Sender {
   void begin_request(SteadyTime now);
   [[nodiscard]] bool should_send(SteadyTime now) const;
   void send_filled(SteadyTime now);
+  void try_others(SteadyTime now);
   void send(Flight flight);
   void resend_due(SteadyTime now);
   void next_wake(SteadyTime when);
@@ -110,6 +111,7 @@ class Sender {
   // Bad records (sender_refused.cc).
   void refused_alone(Waiting record, const PutResult& result);
   [[nodiscard]] Flight alone_in_a_flight(Waiting record);
+  [[nodiscard]] encode::RequestBuilder::Options limitless() const;
   void judge_suspects();
   void dissolve(Waiting record);
   void dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail);
@@ -142,6 +144,7 @@ class Sender {
 
   SteadyTime held_until_{};
   std::string held_because_;
+  bool trial_due_ = false;  // after the hold other records are tried, too
   SteadyTime search_began_{};
   SteadyTime last_accepted_{};
   SteadyTime next_wake_ = SteadyTime::max();

@@ -241,7 +241,7 @@ void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into
   std::array<Flight, 2> halves;
   ByteBuffer scratch;
   for (size_t half = 0; half < 2; ++half) {
-    encode::RequestBuilder builder(builder_.options());
+    encode::RequestBuilder builder(limitless());
     const size_t begin = half == 0 ? 0 : records / 2;
     const size_t end = half == 0 ? records / 2 : records;
     for (size_t i = begin; i < end; ++i) {

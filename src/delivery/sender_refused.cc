@@ -35,18 +35,29 @@ void Sender::refused_alone(Waiting record, const PutResult& result) {
   if (suspects_.empty()) return;
   const bool is_searching = !probes_.empty() || in_flight_ > 0;
   if (is_searching && suspects_.size() % kSuspectsBetweenHolds != 0) return;
-  // When the search has an end, one of the suspects asks whether the stream still refuses all.
-  if (probes_.empty()) {
-    probes_.push_front(alone_in_a_flight(std::move(suspects_.front().first)));
-    suspects_.pop_front();
-  }
+  // So far it may as well be the stream: each suspect is asked again, and what was accepted before
+  // does not count against it.
   hold_stream(result);
-  probes_.front().due = held_until_;
+  trial_due_ = true;
+  search_began_ = held_until_;
+  for (auto& [suspect, code] : suspects_) {
+    probes_.push_back(alone_in_a_flight(std::move(suspect)));
+    probes_.back().due = held_until_;
+  }
+  suspects_.clear();
+}
+
+// For what was in a request already: whatever was limited meanwhile.
+encode::RequestBuilder::Options Sender::limitless() const {
+  encode::RequestBuilder::Options options = options_.request;
+  options.request_bytes_max = encode::kPutRecordsBytesMax;
+  options.record_bytes_max = encode::kRecordBytesMax;
+  return options;
 }
 
 Flight Sender::alone_in_a_flight(Waiting record) {
   Flight flight;
-  encode::RequestBuilder builder(builder_.options());
+  encode::RequestBuilder builder(limitless());
   const auto added =
       builder.add_record(record.data.view(), {record.partition_key, record.hash_key}, 0);
   CHECK(added == encode::AddOutcome::added);  // it was in a request of the same limits

@@ -1,0 +1,237 @@
+#include "delivery/sender_rig.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "encode/md5.h"
+
+namespace penstock::delivery {
+
+bool Agenda::step(SteadyTime until) {
+  if (work_.empty() || work_.begin()->first > until) {
+    if (until > clock_.steady()) clock_.advance(until - clock_.steady());
+    return false;
+  }
+  if (work_.begin()->first > clock_.steady()) {
+    clock_.advance(work_.begin()->first - clock_.steady());
+  }
+  const std::function<void()> work = std::move(work_.begin()->second);
+  work_.erase(work_.begin());
+  work();
+  return true;
+}
+
+void FilledLog::add(const std::vector<std::string>& objects, const std::string& tag,
+                    uint32_t events_final) {
+  auto batch = std::make_shared<record::Batch>();
+  batch->source = "test";
+  batch->tag = tag;
+  batch->encoding = record::Encoding::json;
+  batch->event_count = static_cast<uint32_t>(objects.size());
+  batch->received_ns = 1'700'000'000'000'000'000;
+  batch->id = {added + 1, 77};
+  for (const std::string& object : objects) {
+    record::append_json_entry(batch->storage, {1'700'000'000, 0}, as_bytes(object));
+  }
+  batch->entries_size = batch->storage.size();
+  entries_.push_back({{0, added++}, std::move(batch), events_final});
+  if (wake_) wake_();
+}
+
+std::optional<spool::Entry> FilledLog::read() {
+  if (entries_.empty()) return std::nullopt;
+  spool::Entry entry = std::move(entries_.front());
+  entries_.pop_front();
+  ++read_count;
+  return entry;
+}
+
+Result<spool::StreamLog*, Error> LetterSpool::open_stream(const spool::StreamOptions&) {
+  return static_cast<spool::StreamLog*>(nullptr);
+}
+
+void LetterSpool::dead_letter(std::vector<spool::DeadLetter> dead, std::function<void(bool)> done) {
+  for (const spool::DeadLetter& letter : dead) {
+    record::EntryReader reader(letter.batch);
+    for (record::EventView event; reader.next(event);) {
+      letters.push_back({letter.reason, letter.detail, std::string(as_text(event.record))});
+    }
+    ledger_.dead_letter(letter.stream, letter.reason, letter.batch.event_count);
+  }
+  agenda_.after(milliseconds(1), [done = std::move(done)] { done(true); });
+}
+
+PutResult whole(Verdict verdict, std::string code) {
+  PutResult result;
+  result.verdict = verdict;
+  result.code = std::move(code);
+  return result;
+}
+
+std::vector<kinesis::Shard> PlayedStream::even_shards(uint32_t count, uint32_t first) {
+  std::vector<kinesis::Shard> shards;
+  const encode::Uint128 size = ~encode::Uint128{0} / count;
+  for (uint32_t i = 0; i < count; ++i) {
+    shards.push_back({first + i, size * i + (i > 0 ? 1 : 0),
+                      i + 1 == count ? ~encode::Uint128{0} : size * (i + 1)});
+  }
+  return shards;
+}
+
+void PlayedStream::put(encode::Request request, Callback callback) {
+  Call call;
+  call.at = clock_.steady();
+  call.body = as_text(request.body());
+  call.protocol = request.protocol();
+  ByteBuffer scratch;
+  for (size_t i = 0; i < request.slots().size(); ++i) {
+    const encode::RecordKey key = request.key(i);
+    Record record;
+    record.data = as_text(request.data(i, scratch));
+    record.partition_key = key.partition_key;
+    record.hash_key = key.explicit_hash_key;
+    call.records.push_back(std::move(record));
+  }
+  calls.push_back(call);
+  in_flight_most = std::max(in_flight_most, ++in_flight);
+  auto kept = std::make_shared<encode::Request>(std::move(request));
+  agenda_.after(latency, [this, kept, call = std::move(call), callback = std::move(callback)] {
+    --in_flight;
+    PutResult result = judge(call);
+    result.took = latency;
+    callback(std::move(result), std::move(*kept));
+  });
+}
+
+bool PlayedStream::has_room(uint32_t shard) {
+  const auto limit = records_per_second.find(shard);
+  if (limit == records_per_second.end()) return true;
+  Bucket& bucket = buckets_[shard];
+  const double since = std::chrono::duration<double>(clock_.steady() - bucket.at).count();
+  bucket.tokens = std::min(limit->second, bucket.tokens + since * limit->second);
+  bucket.at = clock_.steady();
+  if (bucket.tokens < 1) return false;
+  bucket.tokens -= 1;
+  return true;
+}
+
+PutResult PlayedStream::judge(const Call& call) {
+  if (on_call) {
+    if (auto result = on_call(call)) return std::move(*result);
+  }
+  PutResult result;
+  result.verdict = Verdict::answered;
+  for (Record record : call.records) {
+    const auto* shard = shards_.find(record.hash_key ? *record.hash_key
+                                                     : encode::hash_key_of(record.partition_key));
+    CHECK(shard != nullptr);
+    record.shard = shard->number;
+    EntryResult outcome = EntryResult::accepted;
+    if (const auto said = on_record ? on_record(record) : std::nullopt) {
+      outcome = *said;
+    } else if (!has_room(record.shard)) {
+      outcome = EntryResult::throttled;
+    }
+    result.entries.push_back(
+        {outcome, outcome == EntryResult::failed ? PutResult::kNoShard : record.shard});
+    if (outcome == EntryResult::accepted) accepted.push_back(std::move(record));
+  }
+  return result;
+}
+
+std::vector<std::string> PlayedStream::accepted_data() const {
+  std::vector<std::string> all;
+  for (const Record& record : accepted) all.push_back(record.data);
+  return all;
+}
+
+std::map<uint32_t, size_t> PlayedStream::accepted_by_shard() const {
+  std::map<uint32_t, size_t> counts;
+  for (const Record& record : accepted) ++counts[record.shard];
+  return counts;
+}
+
+void World::run_for(nanoseconds time) {
+  const SteadyTime until = clock.steady() + time;
+  do {
+    memory_lent_most = std::max(memory_lent_most, memory.lent_bytes());
+  } while (agenda.step(until));
+}
+
+void World::run_until_quiet(nanoseconds at_most) {
+  const SteadyTime until = clock.steady() + at_most;
+  for (SteadyTime before = clock.steady(); agenda.step(until); before = clock.steady()) {
+    memory_lent_most = std::max(memory_lent_most, memory.lent_bytes());
+  }
+}
+
+Rig::Rig(World& in, SenderOptions options)
+    : world(in), name(options.stream), log(name), stream(in.clock, in.agenda) {
+  SenderServices services{
+      .spool = world.spool,
+      .ledger = world.ledger,
+      .memory = world.memory,
+      .metrics = world.metrics,
+      .port = stream,
+      .clock = world.clock,
+      .post =
+          [this, weak = std::weak_ptr(alive_)](std::function<void()> work) {
+            if (weak.lock()) world.agenda.after(nanoseconds(0), std::move(work));
+          },
+      .wake_at = [this](SteadyTime when) { wake_at(when); },
+  };
+  sender = std::make_unique<Sender>(log, std::move(options), std::move(services));
+}
+
+Rig::~Rig() { sender.reset(); }
+
+// Like a timer that is set anew each time.
+void Rig::wake_at(SteadyTime when) {
+  wake_ = when;
+  world.agenda.at(std::max(when, world.clock.steady()), [this, when, weak = std::weak_ptr(alive_)] {
+    if (!weak.lock() || wake_ != when) return;
+    wake_ = SteadyTime::max();
+    sender->pump();
+  });
+}
+
+void Rig::add(const std::vector<std::string>& added, const std::string& tag,
+              uint32_t events_final) {
+  const record::Ledger::Admitted part{name, added.size() - events_final};
+  world.ledger.receive("test", {&part, 1});
+  log.add(added, tag, events_final);
+}
+
+uint64_t Rig::delivered() const {
+  const auto counts = world.ledger.snapshot().delivered;
+  const auto found = counts.find(name);
+  return found == counts.end() ? 0 : found->second;
+}
+
+uint64_t Rig::pending() const {
+  const auto counts = world.ledger.snapshot().pending;
+  const auto found = counts.find(name);
+  return found == counts.end() ? 0 : found->second;
+}
+
+SenderOptions plain_options(std::string stream) {
+  SenderOptions options;
+  options.stream = std::move(stream);
+  options.request.stream_name = options.stream;
+  return options;
+}
+
+std::string object(uint32_t n, size_t size) {
+  std::string text = "{\"n\":" + std::to_string(n);
+  const std::string pad = ",\"pad\":\"\"}";
+  if (text.size() + pad.size() > size) return text + "}";
+  return text + ",\"pad\":\"" + std::string(size - text.size() - pad.size(), 'x') + "\"}";
+}
+
+std::vector<std::string> objects(uint32_t first, uint32_t count, size_t size) {
+  std::vector<std::string> all;
+  for (uint32_t n = first; n < first + count; ++n) all.push_back(object(n, size));
+  return all;
+}
+
+}  // namespace penstock::delivery
