@@ -111,6 +111,7 @@ class Simulation {
   void calm() {
     files_.forget_crash();
     files_.fail_with(0, 0);
+    files_.fail_syncs(0);
     files_.set_capacity(~0ull);
   }
 

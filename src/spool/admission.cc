@@ -13,21 +13,9 @@ namespace {
 using record::Ledger;
 using Phase = AppendHandle::State::Phase;
 
-void log_dropped(std::string_view stream, std::string_view reason, std::string_view detail,
-                 uint64_t events) {
-  log_limited(LogLevel::warn, "spool/dropped/" + std::string(reason),
-              "events dropped: there is no dead-letter directory",
-              {{"stream", stream}, {"reason", reason}, {"detail", detail}, {"events", events}});
-}
-
 // Tells the parts of one chunk apart, the same when it is sent again.
 uint64_t part_key_of(std::string_view name, uint64_t seed) {
   return checksum64(as_bytes(name), seed);
-}
-
-EntryToStore as_stored(const QueuedEntry& entry) {
-  return {entry.batch.get(), entry.chunk_key, entry.fingerprint, entry.part_key,
-          entry.part_count,  entry.stream,    entry.reason,      entry.detail};
 }
 
 void enter_received(SpoolState& state, const Append& append) {
@@ -173,7 +161,7 @@ bool has_room(SpoolState& state, const Append& append, std::vector<std::string>&
 }
 
 void queue_part(SpoolState& state, StreamQueue& queue, QueuedEntry entry, Calls& calls) {
-  entry.bytes = queue.files != nullptr ? stored_size(as_stored(entry)) : entry.batch->entries_size;
+  entry.bytes = queue.files != nullptr ? stored_size(entry.as_stored()) : entry.batch->entries_size;
   queue.plan(entry.bytes);
   if (queue.files != nullptr) {
     queue.unsynced.push_back(std::move(entry));
@@ -249,6 +237,7 @@ class Keeping {
     QueuedEntry entry;
     entry.chunk_key = key_;
     entry.fingerprint = repeatable_;
+    entry.replayed = append_.source == "dead_letter";
     entry.part_key = part_key;
     entry.part_count = static_cast<uint16_t>(std::min<size_t>(part_count, 0xffff));
     return entry;
@@ -268,6 +257,13 @@ class Keeping {
 };
 
 }  // namespace
+
+void log_dropped(std::string_view stream, std::string_view reason, std::string_view detail,
+                 uint64_t events) {
+  log_limited(LogLevel::warn, "spool/dropped/" + std::string(reason),
+              "events dropped: there is no dead-letter directory",
+              {{"stream", stream}, {"reason", reason}, {"detail", detail}, {"events", events}});
+}
 
 void admit_waiting(SpoolState& state, Calls& calls) {
   std::vector<std::string> full;
@@ -292,12 +288,31 @@ void admit_waiting(SpoolState& state, Calls& calls) {
   state.note_pressure();
 }
 
+std::shared_ptr<AppendHandle::State> submit(SpoolState& state, Append append, AckMode ack) {
+  auto waiting = std::make_shared<AppendHandle::State>();
+  waiting->append = std::move(append);
+  waiting->ack = ack;
+  Calls calls;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.closed) {
+      waiting->phase = Phase::over;
+      calls.emplace_back([done = std::move(waiting->append.done)] { done(AppendOutcome::closed); });
+    } else {
+      state.waiting.push_back(waiting);
+      admit_waiting(state, calls);
+    }
+  }
+  make(calls);
+  return waiting;
+}
+
 void admit_letters(SpoolState& state, Calls& calls) {
   while (!state.waiting_letters.empty()) {
     WaitingLetters& waiting = state.waiting_letters.front();
     uint64_t bytes = 0;
     for (const QueuedEntry& entry : waiting.entries) {
-      bytes += stored_size(as_stored(entry));
+      bytes += stored_size(entry.as_stored());
     }
     if (!letters_have_room(state, bytes)) return;
     for (QueuedEntry& entry : waiting.entries) {

@@ -21,11 +21,10 @@ constexpr milliseconds kRetryInterval{1000};
 // Logs that nobody has opened are left alone this long after the start.
 constexpr seconds kRemovalDelay{10};
 constexpr milliseconds kIdleTurn{1000};
-
-EntryToStore as_stored(const QueuedEntry& entry) {
-  return {entry.batch.get(), entry.chunk_key, entry.fingerprint, entry.part_key,
-          entry.part_count,  entry.stream,    entry.reason,      entry.detail};
-}
+// Of a disk that fails while the spool is being closed.
+constexpr int kLastTriesMax = 3;
+// The file of letters that are gone is written anew when it has grown to this.
+constexpr uint64_t kGoneBytesMax = 4 << 20;
 
 Checkpoint checkpoint_of(const StreamQueue& queue) {
   Checkpoint checkpoint;
@@ -91,6 +90,7 @@ std::optional<SteadyTime> CommitQueue::next_deadline() const {
   for (const StreamQueue* queue : all_queues()) {
     if (!queue->unsynced.empty()) consider(queue->retry_at.value_or(SteadyTime{}));
     if (queue->drop_wanted) consider(SteadyTime{});
+    if (!queue->leaving.empty()) consider(queue->upkeep_retry_at);
     if (queue->checkpoint_due) consider(queue->checkpoint_at);
     for (const auto& [number, segment] : queue->segments) {
       if (segment.sealed && !segment.gone && segment.entries_left == 0) {
@@ -135,12 +135,14 @@ bool CommitQueue::turn() {
 
 void CommitQueue::drain() {
   closing_ = true;
-  for (;;) {
+  upkeep_failures_ = 0;
+  while (upkeep_failures_ < kLastTriesMax) {
     {
       const std::lock_guard lock(state_.mutex);
       const auto queues = all_queues();
       const bool left = std::any_of(queues.begin(), queues.end(), [](const StreamQueue* queue) {
-        return (!queue->unsynced.empty() && !queue->retry_at) || queue->checkpoint_due;
+        return (!queue->unsynced.empty() && !queue->retry_at) || queue->checkpoint_due ||
+               !queue->leaving.empty();
       });
       if (!left) return;
     }
@@ -158,8 +160,8 @@ std::vector<CommitQueue::LogTurn> CommitQueue::collect() {
     turn.segment_bytes = queue->segment_bytes;
     if (!queue->retry_at || now >= *queue->retry_at) collect_entries(turn, room_in_round);
     if (now >= queue->upkeep_retry_at || closing_) collect_upkeep(turn, now);
-    const bool nothing =
-        turn.entries.empty() && !turn.checkpoint && turn.retiring.empty() && !turn.remove_log;
+    const bool nothing = turn.entries.empty() && !turn.checkpoint && turn.retiring.empty() &&
+                         turn.leaving.empty() && !turn.remove_log;
     if (!nothing) turns.push_back(std::move(turn));
   }
   return turns;
@@ -194,6 +196,11 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
     retiring.end = segment.end;
     retiring.dropped = segment.dropped;
     retiring.has_repeats = segment.last_received_ns > window_begin;
+  }
+  turn.leaving = std::exchange(queue.leaving, {});
+  if (&queue == state_.dead_letters.get()) {
+    queue.checkpoint_due = false;  // what is gone is written down letter by letter
+    return;
   }
   if ((queue.checkpoint_due && (now >= queue.checkpoint_at || closing_)) ||
       !turn.retiring.empty()) {
@@ -244,7 +251,7 @@ void CommitQueue::write(std::vector<LogTurn>& turns) {
     if (turn.entries.empty()) continue;
     std::vector<EntryToStore> entries;
     entries.reserve(turn.entries.size());
-    for (const QueuedEntry& entry : turn.entries) entries.push_back(as_stored(entry));
+    for (const QueuedEntry& entry : turn.entries) entries.push_back(entry.as_stored());
     turn.stored = turn.queue->files->store(entries, turn.segment_bytes);
   }
   for (LogTurn& turn : turns) {
@@ -256,14 +263,17 @@ void CommitQueue::write(std::vector<LogTurn>& turns) {
   }
 }
 
-// Checkpoint first, then the fingerprints, then the files: whatever a crash leaves undone is found
-// and done again at the next start.
+// What is final first, then the fingerprints, then the files: whatever a crash leaves undone is
+// found and done again at the next start.
 void CommitQueue::look_after(LogTurn& turn) {
   LogWriter& files = *turn.queue->files;
   if (turn.remove_log) {
     turn.upkeep = files.remove_all(streams_directory_);
     return;
   }
+  if (!turn.leaving.empty()) turn.upkeep = write_gone(turn);
+  if (!turn.upkeep) return;
+  turn.left = true;
   if (turn.checkpoint) turn.upkeep = files.write_checkpoint(std::move(*turn.checkpoint));
   if (!turn.upkeep || turn.retiring.empty()) return;
   turn.upkeep = remember_fingerprints(turn);
@@ -278,6 +288,22 @@ void CommitQueue::look_after(LogTurn& turn) {
     turn.freed_bytes += *freed;
   }
   turn.upkeep = files.sync_directory();
+}
+
+IoResult<void> CommitQueue::write_gone(const LogTurn& turn) {
+  if (!gone_file_ || gone_file_->size() > kGoneBytesMax) {
+    GoneLetters letters;
+    {
+      const std::lock_guard lock(state_.mutex);
+      letters = turn.queue->gone_letters;
+    }
+    auto file = GoneFile::begin(state_.file_system, turn.queue->files->directory(), letters);
+    if (!file) return failure(file.error());
+    gone_file_ = std::move(*file);
+  }
+  auto done = gone_file_->append(turn.leaving);
+  if (!done) gone_file_.reset();
+  return done;
 }
 
 IoResult<void> CommitQueue::remember_fingerprints(LogTurn& turn) {
@@ -411,6 +437,7 @@ void CommitQueue::publish_failure(LogTurn& turn) {
 void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
   StreamQueue& queue = *turn.queue;
   if (!turn.upkeep) {
+    ++upkeep_failures_;
     state_.note_error("cannot tidy " + queue.files->directory() + ": " +
                       turn.upkeep.error().text());
     queue.upkeep_retry_at = state_.clock.steady() + kRetryInterval;
@@ -421,6 +448,14 @@ void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
     queue.held_bytes = 0;
     queue.segments.clear();
   }
+  for (const Position& position : turn.leaving) {
+    if (!turn.left) {
+      queue.leaving.push_back(position);
+    } else {
+      queue.gone_letters.add(position);
+      queue.settle_segment(position, 1);
+    }
+  }
   queue.held_bytes -= std::min(queue.held_bytes, turn.freed_bytes);
   queue.spare_bytes = queue.files->spare_bytes();
   for (const Retiring& retiring : turn.retiring) {
@@ -429,6 +464,7 @@ void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
       continue;
     }
     queue.segments.erase(retiring.number);
+    queue.gone_letters.forget_segment(retiring.number);
     if (!retiring.dropped) continue;
     for (const IndexEntry& entry : retiring.entries) {
       state_.chunks.released(entry.key, state_.wall_ns(), calls);

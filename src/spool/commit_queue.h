@@ -55,6 +55,8 @@ class CommitQueue {
     std::vector<QueuedEntry> entries;
     std::optional<Checkpoint> checkpoint;
     std::vector<Retiring> retiring;
+    std::vector<Position> leaving;  // dead letters that were delivered
+    bool left = false;              // and that is written down
     bool remove_log = false;
     uint64_t segment_bytes = 0;
 
@@ -84,14 +86,17 @@ class CommitQueue {
   // Without it:
   void write(std::vector<LogTurn>& turns);
   void look_after(LogTurn& turn);
+  IoResult<void> write_gone(const LogTurn& turn);
   IoResult<void> remember_fingerprints(LogTurn& turn);
   IoResult<std::vector<IndexEntry>> entries_of(const StreamQueue& queue, const Retiring& retiring);
 
   SpoolState& state_;
   const std::string streams_directory_;
   std::optional<RepeatLog> repeat_log_;
+  std::optional<GoneFile> gone_file_;
   const SteadyTime opened_at_;
   bool closing_ = false;
+  int upkeep_failures_ = 0;
   Calls collected_calls_;
   std::atomic<int64_t> last_turn_{0};
   std::thread thread_;

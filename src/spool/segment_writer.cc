@@ -28,7 +28,8 @@ EntryHeader header_of(const EntryToStore& entry) {
   header.first_index = batch.first_index;
   header.part_count = entry.part_count;
   header.encoding = static_cast<uint8_t>(batch.encoding);
-  header.flags = entry.fingerprint ? kFingerprint : 0;
+  header.flags = static_cast<uint8_t>((entry.fingerprint ? kFingerprint : 0) |
+                                      (entry.replayed ? kReplayed : 0));
   header.received_ns = batch.received_ns;
   header.id = batch.id;
   header.key = entry.chunk_key;

@@ -44,6 +44,7 @@ struct EntryToStore {
   const record::Batch* batch = nullptr;
   Hash128 chunk_key;
   bool fingerprint = false;  // chunk_key is one
+  bool replayed = false;     // a dead letter that was handed back
   uint64_t part_key = 0;
   uint16_t part_count = 1;
   std::string_view stream;  // this and the next two: dead letters only

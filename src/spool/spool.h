@@ -182,6 +182,13 @@ class Spool {
   // spool stopped first.
   virtual void dead_letter(std::vector<DeadLetter> letters, std::function<void(bool)> done) = 0;
 
+  // Who routes dead letters that are replayed: `route` gets each with its own tag and source
+  // "dead_letter" and returns an append of which only parts, refused and dropped are looked at;
+  // the spool appends it, and the letter leaves the dead letters when all of it is delivered. A
+  // letter of which everything is refused again stays. Until this is called requests wait. `route`
+  // runs on a thread of the spool; set an empty one (and then drain) before what it uses goes.
+  virtual void on_replay(std::function<Append(record::Batch)> route) = 0;
+
   // New limits after a reload; takes effect for later appends.
   virtual void reconfigure(const SpoolOptions& options) = 0;
 

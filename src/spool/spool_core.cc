@@ -1,6 +1,7 @@
 #include "spool/spool_core.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/check.h"
@@ -28,19 +29,32 @@ Result<std::unique_ptr<SpoolCore>, Error> SpoolCore::open(
   std::unique_ptr<SpoolCore> core(
       new SpoolCore(std::move(options), internals, ledger, clock, file_system));
   SpoolState& state = *core->state_;
-  if (!state.on_disk()) return core;
+  if (state.options.dead_letter_directory.empty() && state.on_disk()) {
+    state.options.dead_letter_directory = state.options.directory + "/dead-letter";
+  }
+  const bool letters = !state.options.dead_letter_directory.empty();
+  if (!state.on_disk() && !letters) return core;
 
-  // Half of what there is at most, so that sessions always have something left.
-  state.options.read_bytes_max =
-      std::min<uint64_t>(state.options.read_bytes_max, budget.options().ordinary_bytes / 2);
-  core->read_ahead_lease_ = budget.try_acquire(state.options.read_bytes_max);
+  if (state.on_disk()) {
+    // Half of what there is at most, so that sessions always have something left.
+    state.options.read_bytes_max =
+        std::min<uint64_t>(state.options.read_bytes_max, budget.options().ordinary_bytes / 2);
+    core->read_ahead_lease_ = budget.try_acquire(state.options.read_bytes_max);
+  }
   if (auto recovered = core->recover(); !recovered) return failure(recovered.error());
-  core->commit_queue_.emplace(state, core->directory_->streams_path(),
-                              core->directory_->take_repeat_log());
-  core->reader_.emplace(state);
+  std::optional<RepeatLog> repeat_log;
+  std::string streams_path;
+  if (core->directory_) {
+    repeat_log = core->directory_->take_repeat_log();
+    streams_path = core->directory_->streams_path();
+    core->reader_.emplace(state);
+  }
+  core->commit_queue_.emplace(state, std::move(streams_path), std::move(repeat_log));
+  if (letters) core->replay_.emplace(state, state.options.dead_letter_directory);
   if (!internals.manual) {
     core->commit_queue_->start();
-    core->reader_->start();
+    if (core->reader_) core->reader_->start();
+    if (core->replay_) core->replay_->start();
   }
   return core;
 }
@@ -48,6 +62,31 @@ Result<std::unique_ptr<SpoolCore>, Error> SpoolCore::open(
 SpoolCore::~SpoolCore() { close(); }
 
 Result<void, Error> SpoolCore::recover() {
+  SpoolState& state = *state_;
+  const int64_t window_begin = state.wall_ns() - nanoseconds(state.options.repeat_window).count();
+  RecoveredChunks chunks(state.options.repeats_max, window_begin,
+                         state.options.ack == AckMode::delivered);
+  if (state.on_disk()) {
+    if (auto done = recover_logs(chunks); !done) return done;
+  }
+  if (!state.options.dead_letter_directory.empty()) {
+    if (auto done = recover_letters(chunks); !done) return done;
+  }
+  chunks.settle(state.chunks);
+  for (const auto& queue : state.queues) {
+    uint64_t events = 0;
+    for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
+    if (events == 0) continue;
+    const record::Ledger::Admitted admitted{queue->stream(), events};
+    state.ledger.receive("recovered", {&admitted, 1});
+    log_info("backlog found in the spool",
+             {{"stream", queue->stream()}, {"events", events}, {"bytes", queue->held_bytes}});
+  }
+  state.share_out();
+  return {};
+}
+
+Result<void, Error> SpoolCore::recover_logs(RecoveredChunks& chunks) {
   SpoolState& state = *state_;
   const std::string& path = state.options.directory;
   // Together with its blocks' overhead at most a sixteenth of the spool.
@@ -68,30 +107,39 @@ Result<void, Error> SpoolCore::recover() {
   }
   auto names = state.file_system.list(directory_->streams_path());
   if (!names) return unreadable(names.error());
-  const int64_t window_begin = state.wall_ns() - nanoseconds(state.options.repeat_window).count();
-  RecoveredChunks chunks(state.options.repeats_max, window_begin,
-                         state.options.ack == AckMode::delivered);
   for (const std::string& name : *names) {
     auto queue = recover_log(state, staging_, directory_->streams_path(), name, chunks);
     if (!queue) return unreadable(queue.error());
     if (*queue != nullptr) state.queues.push_back(std::move(*queue));
   }
   for (const RepeatRecord& record : directory_->repeat_log().take_found()) chunks.add(record);
-  chunks.settle(state.chunks);
   std::sort(state.queues.begin(), state.queues.end(), [](const auto& one, const auto& other) {
     return std::pair(one->stream(), one->generation) <
            std::pair(other->stream(), other->generation);
   });
-  for (const auto& queue : state.queues) {
-    uint64_t events = 0;
-    for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
-    if (events == 0) continue;
-    const record::Ledger::Admitted admitted{queue->stream(), events};
-    state.ledger.receive("recovered", {&admitted, 1});
-    log_info("backlog found in the spool",
-             {{"stream", queue->stream()}, {"events", events}, {"bytes", queue->held_bytes}});
+  return {};
+}
+
+Result<void, Error> SpoolCore::recover_letters(RecoveredChunks& chunks) {
+  SpoolState& state = *state_;
+  const std::string& path = state.options.dead_letter_directory;
+  const auto cannot = [&](const IoError& error) {
+    return run_error("cannot open the dead letters in " + path + ": " + error.text() +
+                     "; make room, or let this user write there");
+  };
+  if (auto done = state.file_system.make_directory(path); !done) return cannot(done.error());
+  if (!path.starts_with(state.options.directory + "/") || !state.on_disk()) {
+    auto lock = state.file_system.lock(path + "/lock");
+    if (!lock && lock.error().code == EWOULDBLOCK) {
+      return run_error("the dead letters " + path +
+                       " are in use by another process: stop it, or use another directory");
+    }
+    if (!lock) return cannot(lock.error());
+    letters_lock_ = std::move(*lock);
   }
-  state.share_out();
+  auto queue = recover_dead_letters(state, staging_, path, chunks);
+  if (!queue) return cannot(queue.error());
+  state.dead_letters = std::move(*queue);
   return {};
 }
 
@@ -183,23 +231,12 @@ std::vector<StreamLog*> SpoolCore::logs() {
 }
 
 AppendHandle SpoolCore::append(Append append) {
-  SpoolState& state = *state_;
-  auto waiting = std::make_shared<AppendHandle::State>();
-  waiting->append = std::move(append);
-  Calls calls;
+  AckMode ack;
   {
-    const std::lock_guard lock(state.mutex);
-    waiting->ack = state.options.ack;
-    if (state.closed) {
-      waiting->phase = Phase::over;
-      calls.emplace_back([done = std::move(waiting->append.done)] { done(AppendOutcome::closed); });
-    } else {
-      state.waiting.push_back(waiting);
-      admit_waiting(state, calls);
-    }
+    const std::lock_guard lock(state_->mutex);
+    ack = state_->options.ack;
   }
-  make(calls);
-  return AppendHandle(std::move(waiting));
+  return AppendHandle(submit(*state_, std::move(append), ack));
 }
 
 bool AppendHandle::cancel() {
@@ -216,17 +253,43 @@ bool AppendHandle::cancel() {
 }
 
 void SpoolCore::dead_letter(std::vector<DeadLetter> letters, std::function<void(bool)> done) {
-  for (const DeadLetter& letter : letters) {
-    state_->ledger.drop(letter.stream, letter.reason, letter.batch.event_count);
-    log_limited(LogLevel::warn, "spool/dropped/" + letter.reason,
-                "events dropped: there is no dead-letter directory",
-                {{"stream", letter.stream},
-                 {"reason", letter.reason},
-                 {"detail", letter.detail},
-                 {"events", letter.batch.event_count}});
+  SpoolState& state = *state_;
+  if (state.dead_letters == nullptr) {
+    for (const DeadLetter& letter : letters) {
+      state.ledger.drop(letter.stream, letter.reason, letter.batch.event_count);
+      log_dropped(letter.stream, letter.reason, letter.detail, letter.batch.event_count);
+    }
+    letters.clear();
+    return done(true);
   }
-  letters.clear();
-  done(true);
+  auto group = std::make_shared<LetterGroup>();
+  group->left = letters.size();
+  group->done = std::move(done);
+  if (letters.empty()) return group->done(true);
+  WaitingLetters waiting;
+  for (DeadLetter& letter : letters) {
+    QueuedEntry& entry = waiting.entries.emplace_back();
+    entry.batch = std::make_shared<const record::Batch>(std::move(letter.batch));
+    entry.stream = std::move(letter.stream);
+    entry.reason = std::move(letter.reason);
+    entry.detail = std::move(letter.detail);
+    entry.letters = group;
+  }
+  Calls calls;
+  {
+    const std::lock_guard lock(state.mutex);
+    if (state.closed) {
+      calls.emplace_back([group] { group->done(false); });
+    } else {
+      state.waiting_letters.push_back(std::move(waiting));
+      admit_letters(state, calls);
+    }
+  }
+  make(calls);
+}
+
+void SpoolCore::on_replay(std::function<Append(record::Batch)> route) {
+  if (replay_) replay_->set_route(std::move(route));
 }
 
 void SpoolCore::reconfigure(const SpoolOptions& options) {
@@ -305,6 +368,7 @@ void SpoolCore::close() {
     state.note_pressure();
   }
   make(calls);
+  if (replay_) replay_->stop();
   if (reader_) reader_->stop();
   if (commit_queue_) {
     commit_queue_->stop();
@@ -313,11 +377,33 @@ void SpoolCore::close() {
   {
     const std::lock_guard lock(state.mutex);
     state.chunks.close(calls);
+    close_letters(calls);
   }
   make(calls);
 }
 
+// Those that could not be stored any more.
+void SpoolCore::close_letters(Calls& calls) {
+  std::vector<std::shared_ptr<LetterGroup>> groups;
+  const auto collect = [&](auto& entries) {
+    for (QueuedEntry& entry : entries) {
+      if (entry.letters) groups.push_back(entry.letters);
+      discard_later(std::move(entry.batch), calls);
+    }
+    entries.clear();
+  };
+  for (WaitingLetters& waiting : state_->waiting_letters) collect(waiting.entries);
+  if (state_->dead_letters != nullptr) collect(state_->dead_letters->unsynced);
+  state_->waiting_letters.clear();
+  for (const auto& group : groups) {
+    if (!group->done) continue;
+    calls.emplace_back([done = std::move(group->done)] { done(false); });
+    group->done = nullptr;
+  }
+}
+
 void SpoolCore::abandon() {
+  if (replay_) replay_->stop();
   if (reader_) reader_->stop();
   if (commit_queue_) commit_queue_->stop();
   const std::lock_guard lock(state_->mutex);

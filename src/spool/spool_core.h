@@ -9,6 +9,8 @@
 
 #include "spool/backlog_reader.h"
 #include "spool/commit_queue.h"
+#include "spool/dead_letter_replay.h"
+#include "spool/log_recovery.h"
 #include "spool/spool_directory.h"
 #include "spool/spool_state.h"
 
@@ -25,6 +27,7 @@ class SpoolCore final : public Spool {
   [[nodiscard]] std::vector<StreamLog*> logs() override;
   AppendHandle append(Append append) override;
   void dead_letter(std::vector<DeadLetter> letters, std::function<void(bool)> done) override;
+  void on_replay(std::function<Append(record::Batch)> route) override;
   void reconfigure(const SpoolOptions& options) override;
   [[nodiscard]] StreamFigures figures(std::string_view stream) const override;
   [[nodiscard]] uint64_t bytes() const override;
@@ -36,6 +39,7 @@ class SpoolCore final : public Spool {
   // With SpoolInternals::manual: one turn of what the threads do.
   bool commit_turn() { return commit_queue_ && commit_queue_->turn(); }
   bool read_turn() { return reader_ && reader_->turn(); }
+  bool replay_turn() { return replay_ && replay_->turn(); }
   // Leaves everything as a killed process does: nothing is written any more.
   void abandon();
 
@@ -46,6 +50,9 @@ class SpoolCore final : public Spool {
                                             file_system)) {}
 
   Result<void, Error> recover();
+  Result<void, Error> recover_logs(RecoveredChunks& chunks);
+  Result<void, Error> recover_letters(RecoveredChunks& chunks);
+  void close_letters(Calls& calls);
   Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
   Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 
@@ -53,8 +60,10 @@ class SpoolCore final : public Spool {
   AlignedBuffer staging_{1 << 20};
   std::unique_ptr<SpoolState> state_;
   std::optional<SpoolDirectory> directory_;
+  std::unique_ptr<File> letters_lock_;  // only where they do not lie in the spool's directory
   std::optional<CommitQueue> commit_queue_;
   std::optional<BacklogReader> reader_;
+  std::optional<DeadLetterReplay> replay_;
   std::mutex open_mutex_;  // one open_stream() at a time; taken before the state's lock
 };
 

@@ -9,6 +9,11 @@
 
 namespace penstock::spool {
 
+EntryToStore QueuedEntry::as_stored() const {
+  return {batch.get(), chunk_key, fingerprint, replayed, part_key,
+          part_count,  stream,    reason,      detail};
+}
+
 StreamQueue::StreamQueue(SpoolState& state, const StreamOptions& stream_options)
     : state_(state),
       name_(stream_options.stream),
@@ -92,9 +97,15 @@ void StreamQueue::release(Position position) {
   make(calls);
 }
 
+void StreamQueue::release_letter(Position position) {
+  const std::lock_guard lock(state_.mutex);
+  leaving.push_back(position);
+  state_.commit_wake.raise();
+}
+
 void StreamQueue::settle_segment(Position position, uint32_t entries) {
   const auto segment = segments.find(position.segment);
-  if (segment == segments.end()) return;
+  if (segment == segments.end() || segment->second.dropped) return;
   CHECK(segment->second.entries_left >= entries);
   segment->second.entries_left -= entries;
   const bool finished = segment->second.sealed && segment->second.entries_left == 0;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "spool/chunk_table.h"
+#include "spool/dead_letter.h"
 #include "spool/log_writer.h"
 #include "spool/signal.h"
 #include "spool/spool.h"
@@ -42,9 +43,11 @@ struct QueuedEntry {
   std::shared_ptr<const record::Batch> batch;
   Hash128 chunk_key;
   bool fingerprint = false;
+  bool replayed = false;
   uint64_t part_key = 0;
   uint16_t part_count = 1;
-  uint64_t bytes = 0;     // what it takes on disk, or in memory
+  uint64_t bytes = 0;  // what it takes on disk, or in memory
+  [[nodiscard]] EntryToStore as_stored() const;
   bool answered = false;  // its chunk has been told that it is synced
   // Dead letters only:
   std::string stream;
@@ -120,6 +123,8 @@ class StreamQueue final : public StreamLog {
   // Adds the wake-up to calls if delivery has found nothing and waits.
   void wake_reader(Calls& calls);
   [[nodiscard]] bool has_backlog() const;
+  // Of the log of dead letters: this one was delivered after all.
+  void release_letter(Position position);
   // Counts an entry as final in the books of its segment.
   void settle_segment(Position position, uint32_t entries);
 
@@ -166,6 +171,9 @@ class StreamQueue final : public StreamLog {
   // What the checkpoint found at start-up said of entries not read yet since.
   Position recovered_read;
   std::map<Position, uint32_t> recovered_pending;  // events final
+  // Of the log of dead letters:
+  GoneLetters gone_letters;
+  std::vector<Position> leaving;  // are gone when that is written down
 
  private:
   bool reader_waits_ = false;
