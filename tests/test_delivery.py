@@ -147,6 +147,23 @@ def test_one_poisoned_record_is_found_and_set_aside_alone(kinesis, start_penstoc
     assert metrics.sum(counter) == 1 and metrics.delivered == 99
 
 
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("poisoned", [1, 3, 600])
+def test_poisoned_records_that_come_first_and_alone_do_not_stop_their_stream(kinesis, penstock, client, poisoned):
+    """Nothing else is there to be accepted meanwhile: only what comes later shows that it is not the stream."""
+    kinesis.add_fault("error", operation="PutRecords", data_contains="poison", code="ValidationException")
+    client.send(wire.packed_forward("t", [(1, {"id": i, "fill": "poison"}) for i in range(poisoned)], {"chunk": "bad"}))
+    penstock.wait_metric("penstock_put_requests_total", 1)
+    with ForwardClient(forward_port(penstock.config), timeout_s=90) as other:
+        other.send_acked(wire.packed_forward, "t", numbered(600, start=1000))
+    client._socket.settimeout(30)
+    client.wait_ack("bad")
+    assert kinesis.tally("projects", "id") == exactly_once(600, start=1000)
+    metrics = penstock.wait_settled(poisoned + 600)
+    assert metrics.sum("penstock_events_dropped_total", reason="refused") == poisoned
+
+
 def test_a_stream_that_is_missing_holds_up_only_itself(kinesis, penstock, client):
     kinesis.remove_stream("audit")
     client.send(wire.packed_forward("t", numbered(10, "audit"), {"chunk": "held"}))

@@ -289,6 +289,8 @@ class Proof:
         self._with_fault("delay_after", seconds=0.3)
 
     def _kinesis_restarts(self) -> None:
+        # Nothing may be accepted between the last look into the ledger and its end.
+        self._kinesis.add_fault("reset_before", operation="Put")
         self._collect_arrivals()
         self._kinesis.stop()
         self._pause(0.1, 0.6)
@@ -297,7 +299,6 @@ class Proof:
     # --- the account
 
     def _collect_arrivals(self) -> None:
-        # Hung requests have written nothing; whatever is being written is done before the next control is served.
         for stream in STREAMS:
             self._arrivals[stream] += self._kinesis.arrivals(stream, "id")
         self._kinesis.forget()
@@ -316,7 +317,8 @@ class Proof:
         assert self._penstock.stop_quickly() == 0, self._penstock.log()[-2000:]
 
     def _compare(self, took: float) -> None:
-        acked_total = lost_total = repeated = unexplained = 0
+        acked_total = lost_total = unexplained = 0
+        repeated_by: Counter = Counter()  # how many came again, by the trouble before their last arrival
         for stream in STREAMS:
             first, last, copies = {}, {}, Counter()
             for event_id, at in self._arrivals[stream]:
@@ -331,17 +333,25 @@ class Proof:
                 self._problems.append(f"{stream}: {len(lost)} of {len(acked)} acked events are LOST, for example {lost[:5]}")
             for event_id, count in copies.items():
                 if count > 1:
-                    repeated += count - 1
+                    repeated_by[self._trouble_before(last[event_id])] += count - 1
                     if not self._is_explained(first[event_id], last[event_id]):
                         unexplained += 1
         if unexplained:
             self._problems.append(f"{unexplained} events came again with no trouble that explains it")
         self._problems += [sender.failure for sender in self._senders if sender.failure]
+        most = ""
+        if repeated_by:
+            number, count = repeated_by.most_common(1)[0]
+            most = f" ({count} at most by one trouble: {self._troubles[number].name if number >= 0 else 'none'})"
         self._report(f"seed {self._seed}: {len(self._troubles)} cycles in {took:.0f} s, {acked_total} events acked, "
-                     f"{lost_total} lost, {repeated} repeated, {sum(s.resent for s in self._senders)} chunks sent again, "
-                     f"{self._starts} starts, {self._scrapes} scrapes in balance")
+                     f"{lost_total} lost, {repeated_by.total()} repeated{most}, "
+                     f"{sum(s.resent for s in self._senders)} chunks sent again, {self._starts} starts, "
+                     f"{self._scrapes} scrapes in balance")
         for problem in self._problems:
             self._report(f"FAILED (seed {self._seed}): {problem}")
+
+    def _trouble_before(self, at: float) -> int:
+        return max((number for number, trouble in enumerate(self._troubles) if trouble.began <= at), default=-1)
 
     def _is_explained(self, first: float, last: float) -> bool:
         return any(trouble.may_repeat and trouble.began - TROUBLE_REACHES_BACK_S <= last
