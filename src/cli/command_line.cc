@@ -18,6 +18,7 @@ constexpr void (*kSubcommands[])(CLI::App&, int&) = {
     register_check,
     register_send,
     register_tail,
+    register_verify,
     register_version,
 };
 

@@ -30,6 +30,7 @@ void register_run(CLI::App& app, int& exit_code);
 void register_check(CLI::App& app, int& exit_code);
 void register_send(CLI::App& app, int& exit_code);
 void register_tail(CLI::App& app, int& exit_code);
+void register_verify(CLI::App& app, int& exit_code);
 void register_version(CLI::App& app, int& exit_code);
 
 // "penstock: cannot listen on 0.0.0.0:24224: …" on stderr.
