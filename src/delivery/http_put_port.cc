@@ -115,15 +115,28 @@ void HttpPutPort::put(encode::Request request, Callback callback) {
     const auto self = weak.lock();
     if (!self) return;
     kept->give_back_body(std::move(response.request_body));
-    PutResult result = (*self)->read(response, kept->slots().size());
+    PutResult result = (*self)->read(response, *kept);
     callback(std::move(result), std::move(*kept));
   });
 }
 
-PutResult HttpPutPort::read(const net::HttpResponse& response, size_t records) {
-  reader_.read(response, records, answer_);
+// The service answers CBOR, but does not document it: what does not know it says so, calls the body
+// broken, or (emulators) trips over it and answers like a broken web server.
+bool HttpPutPort::speaks_no_cbor(const encode::Request& request) {
+  constexpr int kDoubtsMax = 3;
+  if (request.protocol() != encode::Protocol::cbor || cbor_understood_) return false;
+  if (answer_.code_is_the_services || answer_.error == kinesis::PutError::none) {
+    cbor_understood_ = answer_.error != kinesis::PutError::serialization &&
+                       answer_.error != kinesis::PutError::unknown_operation;
+    return !cbor_understood_;
+  }
+  return answer_.error == kinesis::PutError::server_fault && ++cbor_doubts_ >= kDoubtsMax;
+}
+
+PutResult HttpPutPort::read(const net::HttpResponse& response, const encode::Request& request) {
+  reader_.read(response, request.slots().size(), answer_);
   PutResult result;
-  result.verdict = verdict_of(answer_.error);
+  result.verdict = speaks_no_cbor(request) ? Verdict::other_protocol : verdict_of(answer_.error);
   result.took = response.total_time;
   result.code = !answer_.code.empty() ? answer_.code : response.failure_text;
   result.outcome_unknown = response.outcome_unknown();

@@ -43,7 +43,8 @@ class HttpPutPort final : public PutPort {
  private:
   [[nodiscard]] net::HttpRequest sign(encode::Request& request,
                                       const kinesis::Credentials& credentials);
-  [[nodiscard]] PutResult read(const net::HttpResponse& response, size_t records);
+  [[nodiscard]] PutResult read(const net::HttpResponse& response, const encode::Request& request);
+  [[nodiscard]] bool speaks_no_cbor(const encode::Request& request);
 
   net::HttpLoop& loop_;
   Options options_;
@@ -54,6 +55,9 @@ class HttpPutPort final : public PutPort {
   kinesis::PutAnswer answer_;
   // Null once this is gone: an answer may come after it.
   std::shared_ptr<HttpPutPort*> self_;
+  // Whether the service has once understood CBOR, and else how often it may not have.
+  bool cbor_understood_ = false;
+  int cbor_doubts_ = 0;
   nanoseconds clock_offset_{0};  // the service's clock less ours, once it said we are off
 };
 

@@ -188,6 +188,7 @@ void PutAnswer::clear() {
   failed = 0;
   code.clear();
   message.clear();
+  code_is_the_services = false;
   request_id.clear();
   retry_after_ms = -1;
   server_time.reset();
@@ -313,6 +314,7 @@ void PutAnswerReader::read_error(const net::HttpResponse& response, PutAnswer& a
   }
   if (!response.error_type.empty()) error.code = bare_error_code(response.error_type);
   answer.error = classify_error(error.code, response.status, error.message);
+  answer.code_is_the_services = !error.code.empty();
   answer.code = error.code.empty() ? "http_" + std::to_string(response.status) : error.code;
   answer.message = message_for_log(error.message);
   if (answer.error == PutError::credentials || answer.error == PutError::clock_skew) {

@@ -64,6 +64,7 @@ struct PutAnswer {
   // text, bounded, quoted values taken out. Fit for the log.
   std::string code;
   std::string message;
+  bool code_is_the_services = false;  // code came with the answer; else it is made up of the status
   std::string request_id;
   int64_t retry_after_ms = -1;
   std::optional<WallTime> server_time;  // from Date, with an error of credentials or clock

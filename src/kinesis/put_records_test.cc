@@ -174,6 +174,7 @@ TEST(PutRecords, WholeRequestErrorsFollowTheTable) {
     EXPECT_EQ(read(cbor_answer(row.status, body), 1).error, row.error) << row.code;
     EXPECT_EQ(read(json_answer(row.status, body.dump()), 1).error, row.error) << row.code;
     EXPECT_EQ(read(json_answer(row.status, body.dump()), 1).message, "why");
+    EXPECT_TRUE(read(json_answer(row.status, body.dump()), 1).code_is_the_services);
 
     net::HttpResponse header_only = json_answer(row.status, "");
     header_only.error_type = row.code;
@@ -194,6 +195,7 @@ TEST(PutRecords, StatusDecidesWhereNoCodeCanBeRead) {
       const PutAnswer answer = read(answer_of(status, "text/html", as_bytes(body)), 1);
       EXPECT_EQ(answer.error, error) << status << body;
       EXPECT_EQ(answer.code, "http_" + std::to_string(status));
+      EXPECT_FALSE(answer.code_is_the_services);
     }
   }
 }
