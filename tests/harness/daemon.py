@@ -63,13 +63,15 @@ class Scraper(threading.Thread):
 
 class Penstock:
     def __init__(self, directory: Path, config: dict | None, *, environment: dict[str, str] | None = None,
-                 arguments: list[str] | None = None, admin_port: int | None = None):
-        """Without `config` it starts from the environment alone; `admin_port` then says where it serves."""
+                 arguments: list[str] | None = None, admin_port: int | None = None,
+                 under: list[str] | None = None):
+        """Without `config` it starts from the environment alone; `admin_port` then says where it serves.
+        `under`: a command that runs it, and becomes it (as strace -D does)."""
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.config = config
         self.config_file = directory / "penstock.yaml"
-        self._arguments = arguments or []
+        self._arguments, self._under = arguments or [], under or []
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "LANG": "C.UTF-8",
                              **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
                              **ACCESS_KEY, **(environment or {})}
@@ -83,7 +85,7 @@ class Penstock:
     # --- its life
 
     def start(self, ready: bool = True) -> "Penstock":
-        command = [str(binary_path()), "run", *self._arguments]
+        command = [*self._under, str(binary_path()), "run", *self._arguments]
         if self.config is not None:
             self.write_config(self.config)
             command += ["--config", str(self.config_file)]
