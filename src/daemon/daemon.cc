@@ -40,7 +40,8 @@ MemoryNeeds needs_of(const config::Config& config) {
 Daemon::Daemon(config::Config config, Load load)
     : config_(std::move(config)),
       load_(std::move(load)),
-      memory_plan_(plan_memory(needs_of(config_))) {}
+      memory_plan_(plan_memory(needs_of(config_))),
+      trimmer_(config_.memory_limit) {}
 
 Daemon::~Daemon() {
   if (!closed_) (void)close();
@@ -176,6 +177,7 @@ void Daemon::tick() {
   }
   if (files_changed_.exchange(false)) reload();
   pin_status(now);
+  trimmer_.tick(events_received());
 }
 
 void Daemon::announce_drain() {
@@ -221,6 +223,12 @@ size_t Daemon::connections() const {
   return std::accumulate(
       sources_.begin(), sources_.end(), size_t{0},
       [](size_t sum, const auto& source) { return sum + source->connections(); });
+}
+
+uint64_t Daemon::events_received() const {
+  uint64_t received = 0;
+  for (const auto& [source, events] : ledger_.snapshot().received) received += events;
+  return received;
 }
 
 uint64_t Daemon::events_pending() const {

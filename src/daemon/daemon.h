@@ -57,6 +57,7 @@ class Daemon {
   [[nodiscard]] bool close();
 
   [[nodiscard]] size_t connections() const;
+  [[nodiscard]] uint64_t events_received() const;
   [[nodiscard]] uint64_t events_pending() const;
   [[nodiscard]] const config::Config& config() const { return config_; }
 
@@ -74,6 +75,7 @@ class Daemon {
   config::Config config_;
   const Load load_;
   const MemoryPlan memory_plan_;
+  MemoryTrimmer trimmer_;
 
   // In the order of construction; destroyed the other way round.
   record::Ledger ledger_;

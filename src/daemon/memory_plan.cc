@@ -31,12 +31,22 @@ MemoryPlan plan_memory(const MemoryNeeds& needs) {
 }
 
 void tune_allocator() {
-  // Blocks of this size and more are mapped, and unmapped when freed. Setting it also switches off
-  // glibc's sliding threshold, which would keep the largest block ever freed.
-  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+  // Messages and request bodies of the usual sizes come back to the heap and are used again: mapped
+  // anew for each chunk of 1.2 MB, their page faults cost as much as everything else together
+  // (2.9 against 2.3 CPU seconds per million events with chunks of 1,000 and of 100 events).
+  // Larger ones are mapped, and unmapped when freed.
+  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);  // MemoryTrimmer does it, in its own time
   // An arena a thread would each keep its own high-water mark.
   mallopt(M_ARENA_MAX, 2);
+}
+
+void MemoryTrimmer::tick(uint64_t events) {
+  constexpr uint32_t kIdleTicks = 5;
+  idle_ticks_ = events == events_seen_ ? idle_ticks_ + 1 : 0;
+  events_seen_ = events;
+  const bool just_idle = idle_ticks_ == kIdleTicks;
+  if (just_idle || resident_bytes() > memory_limit_ / 2) malloc_trim(0);
 }
 
 uint64_t resident_bytes() {

@@ -33,9 +33,21 @@ struct MemoryPlan {
 // Never fails: below what the configuration accepts the smallest workable shares come out.
 [[nodiscard]] MemoryPlan plan_memory(const MemoryNeeds& needs);
 
-// What malloc does with large blocks: they go back to the system when freed, so that the plan is
-// what the system sees. Call once, before threads are started.
+// How malloc treats the blocks of messages and requests. Call once, before threads are started.
 void tune_allocator();
+
+// Gives what malloc keeps back to the system when the process is idle or near its limit. To be
+// called a few times a second; events: any count that moves while there is work.
+class MemoryTrimmer {
+ public:
+  explicit MemoryTrimmer(uint64_t memory_limit) : memory_limit_(memory_limit) {}
+  void tick(uint64_t events);
+
+ private:
+  const uint64_t memory_limit_;
+  uint64_t events_seen_ = 0;
+  uint32_t idle_ticks_ = 0;
+};
 
 // VmRSS of this process in bytes; 0 when /proc does not tell.
 [[nodiscard]] uint64_t resident_bytes();
