@@ -139,10 +139,10 @@ TEST_P(EachFormat, GivesBackWhatWasCompressed) {
 }
 
 TEST_P(EachFormat, IsResumedAtAnyByteOfInputAndOutput) {
-  const std::string text = log_text(150'000);
+  const std::string text = log_text(70'000);
   const Bytes input = GetParam().compress(text);
   for (const auto& [in_piece, out_piece] : std::vector<std::pair<size_t, size_t>>{
-           {1, 4096}, {7, 1}, {1000, 3}, {4096, 70'000}, {input.size(), 1}, {1, 1}}) {
+           {1, 4096}, {7, 1}, {1000, 3}, {4096, 70'000}, {500, 1}, {1, 1}}) {
     const auto got = inflate_in_pieces(options(), input, in_piece, out_piece);
     ASSERT_TRUE(got.has_value()) << to_string(got.error());
     EXPECT_EQ(*got, text);
@@ -235,12 +235,12 @@ TEST(Inflater, RefusesADeclaredSizeThatASnappyBlockCannotHold) {
 }
 
 TEST(Inflater, RefusesAWindowLargerThanItMayHold) {
-  const Bytes input = zstd_stream_bytes(log_text(30'000'000), 24);
+  const Bytes input = zstd_stream_bytes(log_text(9'000'000), 24);
   ByteBuffer out;
   EXPECT_EQ(inflate_whole({Compression::zstd, 1_GiB}, input, out).error(),
             InflateError::window_too_large);
   EXPECT_TRUE(
-      inflate_whole({Compression::zstd, 1_GiB}, zstd_stream_bytes(log_text(30'000'000), 23), out)
+      inflate_whole({Compression::zstd, 1_GiB}, zstd_stream_bytes(log_text(9'000'000), 23), out)
           .has_value());
 }
 

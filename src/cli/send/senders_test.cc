@@ -260,6 +260,76 @@ TEST_F(Senders, ForwardFailsAtOnceWhereNobodyListens) {
   EXPECT_THAT(sent.error().message, HasSubstr("refused"));
 }
 
+// Reads one request and answers it; gives back its head and body.
+std::pair<std::string, std::string> answer_http(int fd, std::string_view status) {
+  std::string got;
+  std::array<char, 65536> part{};
+  const auto read = [&] {
+    const ssize_t n = ::recv(fd, part.data(), part.size(), 0);
+    if (n > 0) got.append(part.data(), static_cast<size_t>(n));
+    return n > 0;
+  };
+  size_t head = std::string::npos;
+  while ((head = got.find("\r\n\r\n")) == std::string::npos && read()) {
+  }
+  if (head == std::string::npos) return {};
+  const size_t length_at = got.find("Content-Length: ");
+  const size_t length = std::stoul(got.substr(length_at + 16));
+  while (got.size() < head + 4 + length && read()) {
+  }
+  const std::string answer =
+      "HTTP/1.1 " + std::string(status) + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  write_all(fd, as_bytes(answer));
+  ::shutdown(fd, SHUT_WR);
+  return {got.substr(0, head), got.substr(head + 4)};
+}
+
+TEST_F(Senders, HttpPostsLinesAndTakes200ForAnAck) {
+  std::pair<std::string, std::string> request;
+  {
+    const Peer peer({[&](int fd) { request = answer_http(fd, "200 OK"); }});
+    HttpSendOptions http;
+    http.url = "http://" + peer.target().name() + "/in";
+    http.authorization = "Bearer token-1";
+    const auto sender = make_http_sender(http, ledger());
+    ASSERT_TRUE(sender->send(chunk_of(*sender, 2)).has_value());
+    ASSERT_TRUE(sender->finish().has_value());
+  }
+  EXPECT_THAT(request.first, HasSubstr("POST /in HTTP/1.1"));
+  EXPECT_THAT(request.first, HasSubstr("Content-Type: application/x-ndjson"));
+  EXPECT_THAT(request.first, HasSubstr("Authorization: Bearer token-1"));
+  const size_t newline = request.second.find('\n');
+  EXPECT_EQ(nlohmann::json::parse(request.second.substr(0, newline))["penstock_id"], "run0-0");
+  EXPECT_EQ(nlohmann::json::parse(request.second.substr(newline + 1))["penstock_id"], "run0-1");
+  const auto lines = ledger_lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[1]["id"], "run0-1");
+  EXPECT_EQ(lines[1]["tag"], "http");
+}
+
+TEST_F(Senders, HttpSendsAgainAfter503AndGivesUpAfter400) {
+  std::vector<std::string> bodies;
+  {
+    const Peer peer({[&](int fd) { bodies.push_back(answer_http(fd, "503 Busy").second); },
+                     [&](int fd) { bodies.push_back(answer_http(fd, "200 OK").second); },
+                     [&](int fd) { answer_http(fd, "400 Bad Request"); }});
+    HttpSendOptions http;
+    http.url = "http://" + peer.target().name() + "/";
+    http.gzip = true;
+    const auto sender = make_http_sender(http, ledger());
+    EXPECT_TRUE(sender->send(chunk_of(*sender, 1)).has_value());
+    const auto refused = sender->send(chunk_of(*sender, 1));
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_THAT(refused.error().message, HasSubstr("answered 400"));
+  }
+  ASSERT_EQ(bodies.size(), 2u);
+  EXPECT_EQ(bodies[0], bodies[1]);
+  ByteBuffer body;
+  ASSERT_TRUE(record::inflate_whole({record::Compression::gzip, 1_MiB}, as_bytes(bodies[0]), body));
+  EXPECT_THAT(std::string(as_text(body.view())), HasSubstr("\"penstock_id\":\"run0-0\""));
+  EXPECT_EQ(ledger_lines().size(), 1u);
+}
+
 TEST_F(Senders, SyslogCountsTheBytesOfEachMessage) {
   std::string got;
   {
