@@ -45,8 +45,10 @@ size_t record_body_size(size_t key_index, size_t data_size) {
 
 }  // namespace
 
-Aggregator::Aggregator(const Options& options)
-    : options_(options), compressor_(options.compression) {}
+Aggregator::Aggregator(const Options& options, Compressor* shared)
+    : options_(options), shared_(shared) {
+  if (shared_ == nullptr) own_.emplace(options.compression);
+}
 
 void Aggregator::begin(const RecordKey& key) {
   CHECK(empty());
@@ -140,7 +142,7 @@ AggregateOutcome Aggregator::end_kpl_event(std::string_view partition_key) {
   ByteView data = event_.view();
   if (options_.compression != record::Compression::none) {
     compressed_.clear();
-    compressor_.append(compressed_, data);
+    compressor().append(compressed_, data);
     data = compressed_.view();
   }
   const size_t index = index_of_key(partition_key);
@@ -189,7 +191,7 @@ void Aggregator::close_kpl(ByteBuffer& out) {
 // The event alone in the record, compressed at once: whether it fits cannot be told otherwise.
 AggregateOutcome Aggregator::compress_alone() {
   compressed_.clear();
-  compressor_.append(compressed_, events_.view());
+  compressor().append(compressed_, events_.view());
   if (compressed_.size() > data_bytes_max()) return refuse(AggregateOutcome::too_large);
   compressed_alone_ = true;
   return AggregateOutcome::added;
@@ -253,7 +255,7 @@ void Aggregator::close(ByteBuffer& out) {
   } else if (compressed_alone_) {
     out.append(compressed_.view());
   } else {
-    compressor_.append(out, events_.view());
+    compressor().append(out, events_.view());
     // Small payloads compress badly and say nothing about large ones.
     if (events_.size() >= 4_KiB) {
       const double ratio =

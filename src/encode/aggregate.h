@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,7 +54,8 @@ class Aggregator {
     size_t bytes_max = kRecordBytesDefault;  // the record, key included
     bool wrap_single = false;                // kpl: an aggregate of one event, too
   };
-  explicit Aggregator(const Options& options);
+  // shared: of the same compression, to save memory where there are many; outlives this.
+  explicit Aggregator(const Options& options, Compressor* shared = nullptr);
 
   // Begins an aggregate that will be sent with this key (copied). Requires that it is empty.
   void begin(const RecordKey& key);
@@ -100,7 +102,10 @@ class Aggregator {
   [[nodiscard]] size_t raw_bytes_sure() const;
 
   Options options_;
-  Compressor compressor_;
+  [[nodiscard]] Compressor& compressor() { return shared_ != nullptr ? *shared_ : *own_; }
+
+  Compressor* shared_;
+  std::optional<Compressor> own_;
   std::string partition_key_;
   std::optional<Uint128> explicit_hash_key_;
   size_t outer_key_bytes_ = 0;
