@@ -101,8 +101,7 @@ void ShardPacer::sent(uint32_t shard, size_t record_bytes, SteadyTime now) {
   if (shard != kNoShard) shards_[shard].sent(units, now);
 }
 
-void ShardPacer::accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
-  const double units = pacing_units(record_bytes);
+void ShardPacer::accepted_units(uint32_t shard, double units, SteadyTime now) {
   stream_.accepted(units, now);
   if (shard != kNoShard) shards_[shard].accepted(units, now);
 }

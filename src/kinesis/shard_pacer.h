@@ -62,13 +62,19 @@ class ShardPacer {
   [[nodiscard]] SteadyTime ready_at(uint32_t shard, SteadyTime now);
   void sent(uint32_t shard, size_t record_bytes, SteadyTime now);
   // shard: where the service says it went, else the predicted one.
-  void accepted(uint32_t shard, size_t record_bytes, SteadyTime now);
+  void accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
+    accepted_units(shard, pacing_units(record_bytes), now);
+  }
+  // The same for several records at once, by the sum of their pacing_units().
+  void accepted_units(uint32_t shard, double units, SteadyTime now);
   void throttled(uint32_t shard, size_t record_bytes, SteadyTime now);
 
   // Forgets shards that are gone.
   void keep_only(const ShardMap& shards);
 
+  // Of shards; the stream as a whole not included.
   [[nodiscard]] size_t limited_count() const;
+  [[nodiscard]] bool any_limit() const { return stream_.limited() || limited_count() > 0; }
   // nullptr: nothing was ever sent there. kNoShard: the stream's.
   [[nodiscard]] const Pace* pace(uint32_t shard) const;
 
