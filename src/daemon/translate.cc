@@ -53,6 +53,30 @@ delivery::Oversized oversized_of(config::Oversized value) {
   return delivery::Oversized::split;
 }
 
+encode::Aggregation aggregation_of(config::Aggregation value) {
+  switch (value) {
+    case config::Aggregation::none:
+      return encode::Aggregation::none;
+    case config::Aggregation::kpl:
+      return encode::Aggregation::kpl;
+    case config::Aggregation::lines:
+      return encode::Aggregation::lines;
+  }
+  return encode::Aggregation::none;
+}
+
+record::Compression compression_of(config::Compression value) {
+  switch (value) {
+    case config::Compression::none:
+      return record::Compression::none;
+    case config::Compression::gzip:
+      return record::Compression::gzip;
+    case config::Compression::zstd:
+      return record::Compression::zstd;
+  }
+  return record::Compression::none;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const route::Router>, Error> make_router(const config::Config& config) {
@@ -119,6 +143,11 @@ delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,
   options.packer.partition_key = partition_key_of(stream.partition_key);
   options.packer.keys_are_random = stream.partition_key.kind == config::PartitionKeyKind::random;
   options.packer.oversized = oversized_of(stream.oversized);
+  options.packer.aggregation = aggregation_of(stream.aggregation);
+  options.packer.compression = compression_of(stream.compression);
+  // Random keys have no two events in order.
+  options.packer.keep_order =
+      stream.order == config::Order::per_key && !options.packer.keys_are_random;
   options.flush_interval = stream.flush.interval;
   options.flush_bytes = stream.flush.size;
 
@@ -142,6 +171,9 @@ delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,
       std::min<uint64_t>(is_firehose ? encode::kFirehoseRecordBytesMax : stream.max_record,
                          request.request_bytes_max - encode::kRequestBytesMargin);
   request.line_feed = is_firehose;
+  options.request_bytes_max = request_max;
+  options.queue_bytes_max = std::max<uint64_t>(delivery_memory / 4, 1_MiB);
+  options.packer.aggregates.bytes_max = std::clamp<uint64_t>(delivery_memory / 8, 512_KiB, 4_MiB);
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "delivery/event_tracker.h"
 #include "encode/request_builder.h"
+#include "kinesis/put_records.h"
 #include "record/memory_budget.h"
 
 namespace penstock::delivery {
@@ -21,8 +22,9 @@ struct RecordNote {
   uint64_t split = 0;           // the split event it is a part of; 0: none
   uint64_t lane = 0;            // order: per_key: its lane; 0: none
   uint32_t tries = 0;           // answers it was refused in
-  uint32_t shard = ~0u;         // predicted; ~0: none
-  bool is_final = false;        // accepted, and so are all its events
+  uint32_t shard = kinesis::kNoShard;  // predicted
+  bool anywhere = false;               // its key is ours to choose: it may go to any shard
+  bool is_final = false;               // accepted, and so are all its events
 
   [[nodiscard]] uint64_t events() const {
     uint64_t all = span.count;
@@ -31,7 +33,7 @@ struct RecordNote {
   }
 };
 
-// A record outside a request: failed and to be sent again, or finished by an aggregator.
+// A record outside a request: why, see record_queue.h.
 struct Waiting {
   ByteBuffer data;
   std::string partition_key;

@@ -1,15 +1,56 @@
 #include "delivery/packer.h"
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "base/hash.h"
 #include "record/msgpack_cursor.h"
 
 namespace penstock::delivery {
+namespace {
 
-Packer::Packer(PackerOptions options) : options_(std::move(options)), encoder_(options_.inject) {}
+using encode::Aggregation;
+using encode::EncodeOutcome;
+using record::Compression;
+
+// In front of compression an event may be so much larger than a record: text shrinks 5 to 10 times.
+constexpr size_t kRawPerRecord = 8;
+
+// All random keys are this one when the explicit hash key decides; as the KPL does.
+constexpr std::string_view kAnyKey = "a";
+
+encode::Aggregator::Options aggregator_options(const PackerOptions& options,
+                                               size_t record_bytes_max) {
+  encode::Aggregator::Options made;
+  made.aggregation = options.aggregation;
+  made.compression = options.compression;
+  made.bytes_target = options.aggregate_bytes_target;
+  made.bytes_max = record_bytes_max;
+  return made;
+}
+
+}  // namespace
+
+Packer::Packer(PackerOptions options)
+    : options_(std::move(options)),
+      encoder_(options_.inject),
+      compressor_(options_.compression),
+      aggregates_(aggregator_options(options_, record_bytes_max_), options_.aggregates) {}
 
 void Packer::reconfigure(PackerOptions options) {
+  CHECK(aggregates_.empty());
   options_ = std::move(options);
   encoder_ = encode::EventEncoder(options_.inject);
+  compressor_ = encode::Compressor(options_.compression);
+  aggregates_ =
+      OpenAggregates(aggregator_options(options_, record_bytes_max_), options_.aggregates);
+}
+
+void Packer::limit_records(size_t record_bytes_max) {
+  CHECK(aggregates_.empty());
+  record_bytes_max_ = record_bytes_max;
+  aggregates_ =
+      OpenAggregates(aggregator_options(options_, record_bytes_max_), options_.aggregates);
 }
 
 void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
@@ -24,44 +65,223 @@ void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
   open_ = reader_->open();
 }
 
-encode::RecordKey Packer::key_of(const record::EventView& event, uint32_t index) {
-  return {options_.partition_key.of(*batch_, event, index, key_scratch_), std::nullopt};
-}
-
-Packer::Outcome Packer::pack(encode::RequestBuilder& builder, std::vector<RecordNote>& notes,
-                             std::deque<Waiting>& aside) {
+Packer::Outcome Packer::pack(const Packing& to) {
+  if (split_.plan) return pack_next_part(to);
   if (!open_) {
     reader_.reset();
     batch_.reset();
     return Outcome::entry_done;
   }
   const record::EventView event{open_->time, open_->record_and_rest, {}};
-  const encode::RecordKey key = key_of(event, index_);
-  ByteBuffer& data = builder.begin_record();
-  size_t consumed = 0;
-  const auto encoded =
-      encoder_.append(data, *batch_, event, index_, builder.data_bytes_max(key), &consumed);
-  if (encoded == encode::EncodeOutcome::too_large) {
-    builder.cancel_record();
-    return put_aside_oversized(builder, aside);
+  const std::string_view key = partition_key_of(event);
+  return options_.aggregation == Aggregation::none ? pack_plain(event, key, to)
+                                                   : pack_aggregated(event, key, to);
+}
+
+std::string_view Packer::partition_key_of(const record::EventView& event) {
+  return options_.partition_key.of(*batch_, event, index_, key_scratch_);
+}
+
+// nullopt: the key is ours to choose, and no shard takes anything now.
+std::optional<Packer::Key> Packer::key_of(std::string_view partition_key, const Packing& to) const {
+  Key key;
+  key.record.partition_key = partition_key;
+  if (!to.placement.steering()) return key;
+  if (options_.keys_are_random) {
+    const auto spot = to.placement.spread(to.now);
+    if (!spot) return std::nullopt;
+    key.shard = spot->shard;
+    key.record = {kAnyKey, spot->hash_key};
+    return key;
   }
-  CHECK(encoded == encode::EncodeOutcome::done);  // the batch was walked before it was admitted
-  switch (builder.end_record(key, notes.size())) {
+  key.shard = to.placement.shard_of(partition_key);
+  key.ready = to.placement.ready_at(key.shard, to.now) <= to.now;
+  return key;
+}
+
+uint64_t Packer::lane_of(std::string_view partition_key) const {
+  return checksum64(as_bytes(partition_key)) | 1;  // 0 is no lane
+}
+
+// The event's JSON, compressed when asked; the request's or the aggregate's framing is not in it.
+EncodeOutcome Packer::append_payload(ByteBuffer& out, const record::EventView& event,
+                                     size_t size_max, size_t* consumed) {
+  if (options_.compression == Compression::none) {
+    return encoder_.append(out, *batch_, event, index_, size_max, consumed);
+  }
+  scratch_.clear();
+  const EncodeOutcome encoded =
+      encoder_.append(scratch_, *batch_, event, index_, size_max * kRawPerRecord, consumed);
+  if (encoded != EncodeOutcome::done) return encoded;
+  const size_t before = out.size();
+  compressor_.append(out, scratch_.view());
+  if (out.size() - before <= size_max) return EncodeOutcome::done;
+  out.resize(before);
+  return EncodeOutcome::too_large;
+}
+
+Packer::Outcome Packer::pack_plain(const record::EventView& event, std::string_view partition_key,
+                                   const Packing& to) {
+  const auto key = key_of(partition_key, to);
+  if (!key) return Outcome::paced;
+  const uint64_t lane = options_.keep_order ? lane_of(partition_key) : 0;
+  if (!key->ready || (lane != 0 && !to.queue.lane_is_free(lane))) {
+    return pack_aside(event, *key, to);
+  }
+  ByteBuffer& data = to.builder.begin_record();
+  size_t consumed = 0;
+  const EncodeOutcome encoded =
+      append_payload(data, event, to.builder.data_bytes_max(key->record), &consumed);
+  if (encoded == EncodeOutcome::too_large) {
+    to.builder.cancel_record();
+    return pack_oversized(event, partition_key, to);
+  }
+  CHECK(encoded == EncodeOutcome::done);  // the batch was walked before it was admitted
+  const size_t before = to.builder.counted_bytes();
+  switch (to.builder.end_record(key->record, to.notes.size())) {
     case encode::AddOutcome::request_full:
       return Outcome::request_full;
     case encode::AddOutcome::record_too_large:
-      return put_aside_oversized(builder, aside);
+      return pack_oversized(event, partition_key, to);
     case encode::AddOutcome::added:
       break;
   }
-  notes.emplace_back().span = {ticket_, index_, 1};
+  RecordNote& note = to.notes.emplace_back();
+  note.span = {ticket_, index_, 1};
+  note.shard = key->shard;
+  note.anywhere = options_.keys_are_random;
+  to.placement.sent(key->shard, to.builder.counted_bytes() - before, to.now);
+  if (lane != 0) {
+    note.lane = lane;
+    to.queue.lane_begins(lane);
+  }
   advance(consumed);
   return Outcome::added;
 }
 
-// The event is larger than a record may be: by the stream's policy it is cut, or given up.
-Packer::Outcome Packer::put_aside_oversized(encode::RequestBuilder&, std::deque<Waiting>&) {
-  refused_ = {ticket_, index_, 1};
+// A record with bytes of its own, for the queue.
+Packer::Outcome Packer::pack_aside(const record::EventView& event, const Key& key,
+                                   const Packing& to) {
+  Waiting record;
+  size_t consumed = 0;
+  scratch_.clear();
+  ByteBuffer payload;
+  const EncodeOutcome encoded =
+      append_payload(payload, event, to.builder.data_bytes_max(key.record), &consumed);
+  if (encoded == EncodeOutcome::too_large) {
+    return pack_oversized(event, key.record.partition_key, to);
+  }
+  CHECK(encoded == EncodeOutcome::done);
+  record.data = ByteBuffer::copy_of(payload.view());  // to its size
+  record.partition_key = key.record.partition_key;
+  record.hash_key = key.record.explicit_hash_key;
+  record.note.span = {ticket_, index_, 1};
+  record.note.shard = key.shard;
+  if (options_.keep_order) {
+    record.note.lane = lane_of(key.record.partition_key);
+    to.queue.lane_append(std::move(record));
+  } else {
+    to.queue.park(std::move(record), false);
+  }
+  advance(consumed);
+  return Outcome::aside;
+}
+
+// ---- aggregates ----
+
+Packer::Outcome Packer::pack_aggregated(const record::EventView& event,
+                                        std::string_view partition_key, const Packing& to) {
+  const bool random = options_.keys_are_random;
+  uint32_t shard = kinesis::kNoShard;
+  uint64_t lane = 1;
+  if (options_.keep_order) {
+    lane = lane_of(partition_key);
+  } else if (!random) {
+    shard = to.placement.shard_of(partition_key);
+    lane = shard == kinesis::kNoShard ? lane_of(partition_key) : uint64_t{shard} << 1;
+  }
+  const std::string_view inner_key = random ? kAnyKey : partition_key;
+  for (;;) {
+    OpenAggregates::Open* open = aggregates_.find(lane);
+    if (open == nullptr) open = open_aggregate(lane, partition_key, shard, to);
+    if (open == nullptr) return Outcome::paced;
+    size_t consumed = 0;
+    const EncodeOutcome encoded =
+        encoder_.append(open->aggregator.begin_event(), *batch_, event, index_,
+                        kRawPerRecord * record_bytes_max_, &consumed);
+    encode::AggregateOutcome added = encode::AggregateOutcome::too_large;
+    if (encoded == EncodeOutcome::too_large) {
+      open->aggregator.cancel_event();
+    } else {
+      CHECK(encoded == EncodeOutcome::done);
+      added = open->aggregator.end_event(inner_key);
+    }
+    if (added == encode::AggregateOutcome::full) {
+      close_aggregate(*open, to);
+      continue;
+    }
+    if (added == encode::AggregateOutcome::too_large) {
+      // Before it goes what is older; an aggregate of nothing is forgotten.
+      if (!open->aggregator.empty()) {
+        close_aggregate(*open, to);
+      } else {
+        aggregates_.drop(*open);
+      }
+      return pack_oversized(event, partition_key, to);
+    }
+    OpenAggregates::add_span(open->note, {ticket_, index_, 1});
+    advance(consumed);
+    while (aggregates_.too_many()) close_aggregate(aggregates_.oldest(), to);
+    // Adding up the bytes takes a look at each.
+    if (index_ % 32 == 0) {
+      while (aggregates_.too_large()) close_aggregate(aggregates_.oldest(), to);
+    }
+    return Outcome::aside;
+  }
+}
+
+// nullptr: no shard takes anything now.
+OpenAggregates::Open* Packer::open_aggregate(uint64_t lane, std::string_view partition_key,
+                                             uint32_t shard, const Packing& to) {
+  encode::RecordKey key{partition_key, std::nullopt};
+  if (options_.keys_are_random) {
+    if (to.placement.steering()) {
+      const auto spot = to.placement.spread(to.now);
+      if (!spot) return nullptr;
+      shard = spot->shard;
+      key = {kAnyKey, spot->hash_key};
+    } else {
+      key = {kAnyKey, to.placement.random_hash_key()};
+      shard = to.placement.shard_of(*key.explicit_hash_key);
+    }
+  }
+  OpenAggregates::Open& open = aggregates_.open(lane, key, to.now);
+  open.note.shard = shard;
+  if (options_.keep_order) open.note.lane = lane;
+  return &open;
+}
+
+void Packer::close_aggregate(OpenAggregates::Open& open, const Packing& to) {
+  Waiting record = aggregates_.close(open, to.now);
+  if (record.note.lane != 0) {
+    to.queue.lane_append(std::move(record));
+  } else if (to.placement.ready_at(record.note.shard, to.now) > to.now) {
+    to.queue.park(std::move(record), false);
+  } else {
+    to.queue.add(std::move(record));
+  }
+}
+
+void Packer::close_older_than(milliseconds age, const Packing& to) {
+  while (!aggregates_.empty() && aggregates_.oldest().since + age <= to.now) {
+    close_aggregate(aggregates_.oldest(), to);
+  }
+}
+
+// ---- steps ----
+
+Packer::Outcome Packer::give_up() {
+  given_up_ = {ticket_, index_, 1};
   step_over();
   return Outcome::oversized;
 }
@@ -80,18 +300,6 @@ void Packer::advance(size_t record_size) {
   reader_->close(record_size);
   open_ = reader_->open();
   ++index_;
-}
-
-Waiting Packer::pack_alone(const EventSpan& span, const spool::Entry& entry) {
-  record::EntryReader reader(*entry.batch);
-  record::EventView event;
-  for (uint32_t i = 0; i <= span.first; ++i) CHECK(reader.next(event));
-  Waiting alone;
-  const auto encoded = encoder_.append(alone.data, *entry.batch, event, span.first);
-  CHECK(encoded == encode::EncodeOutcome::done);
-  alone.partition_key = options_.partition_key.of(*entry.batch, event, span.first, key_scratch_);
-  alone.note.span = span;
-  return alone;
 }
 
 }  // namespace penstock::delivery

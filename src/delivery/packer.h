@@ -1,22 +1,34 @@
-// Packer: from the events of an entry to the records that carry them. An event goes straight into
-// the body of the request being built; only what is aggregated, compressed or split takes a buffer
-// of its own on the way and comes out as Waiting.
+// Packer: from the events of an entry to the records that carry them.
+//
+//   plain       an event goes straight into the body of the request being built, compressed on the
+//               way when asked
+//   aggregated  into the aggregate of its lane (open_aggregates.h), which goes to the queue when it
+//               is full or old
+//   parked      its shard takes nothing now, or a record of its lane is under way: to the queue
+//   oversized   in parts, each straight into a request; shortened; or given up
+//
+// Lanes: with order: per_key the key's; else, of keyed aggregates, the shard's, or the key's while
+// no map is known. Random keys have none: one aggregate is filled for all.
 //
 // Thread: the sender's.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "delivery/open_aggregates.h"
 #include "delivery/outgoing.h"
+#include "delivery/placement.h"
+#include "delivery/record_queue.h"
+#include "encode/aggregate.h"
+#include "encode/compress.h"
 #include "encode/event_json.h"
+#include "encode/oversize.h"
 #include "encode/request_builder.h"
-
 #include "record/event.h"
 #include "route/partition_key.h"
 #include "spool/spool.h"
@@ -29,7 +41,22 @@ struct PackerOptions {
   encode::Inject inject;
   route::PartitionKey partition_key = route::PartitionKey::random();
   bool keys_are_random = true;  // so that a record may go to any shard
+  bool keep_order = false;      // of the events of a key
   Oversized oversized = Oversized::split;
+  encode::Aggregation aggregation = encode::Aggregation::none;
+  record::Compression compression = record::Compression::none;
+  size_t aggregate_bytes_target = 2 * encode::kPayloadUnitBytes;
+  OpenAggregates::Limits aggregates;
+};
+
+// Where records go.
+struct Packing {
+  encode::RequestBuilder& builder;
+  std::vector<RecordNote>& notes;  // of the records in the builder
+  RecordQueue& queue;
+  Placement& placement;
+  std::unordered_map<uint64_t, uint32_t>& parts_left;  // of split events, by RecordNote::split
+  SteadyTime now;
 };
 
 class Packer {
@@ -41,43 +68,93 @@ class Packer {
   [[nodiscard]] bool has_entry() const { return reader_.has_value(); }
 
   enum class Outcome : uint8_t {
-    added,         // the event is in the request (or in an aggregate)
-    aside,         // its records were put aside: they go out before anything newer
+    added,         // to the request
+    aside,         // to an aggregate or the queue
     request_full,  // it waits for the next request
-    oversized,     // it fits into no record and shall not be split: refused()
+    paced,         // no shard takes it now: placement.ready_again()
+    oversized,     // it fits into no record: given_up()
     entry_done,    // there was no further event
   };
-  // The next event of the entry.
-  [[nodiscard]] Outcome pack(encode::RequestBuilder& builder, std::vector<RecordNote>& notes,
-                             std::deque<Waiting>& aside);
+  // The next event of the entry, or the next part of one.
+  [[nodiscard]] Outcome pack(const Packing& to);
 
   // The event that the last pack() called oversized.
-  [[nodiscard]] EventSpan refused() const { return refused_; }
+  [[nodiscard]] EventSpan given_up() const { return given_up_; }
 
-  // One event as a record of its own, plainly, whatever the packing: for an aggregate that was
-  // refused and is taken apart.
-  [[nodiscard]] Waiting pack_alone(const EventSpan& span, const spool::Entry& entry);
+  // To the queue go the aggregates that are open for that long.
+  void close_older_than(milliseconds age, const Packing& to);
+  void close_all(const Packing& to) { close_older_than(milliseconds(0), to); }
+  [[nodiscard]] bool has_open_aggregates() const { return !aggregates_.empty(); }
+  [[nodiscard]] SteadyTime oldest_since() { return aggregates_.oldest().since; }
 
+  // One event in records of its own, for an aggregate that was refused and is taken apart, or a
+  // record that has become too large. Several when it has to be split; none: it fits into no
+  // record.
+  [[nodiscard]] std::vector<Waiting> pack_alone(const EventSpan& span, const spool::Entry& entry,
+                                                const Packing& to);
+
+  // Requires that no aggregate is open. An event in parts goes on as it began.
   void reconfigure(PackerOptions options);
+  // The largest record, key included, for aggregates begun from now on; requires the same.
+  void limit_records(size_t record_bytes_max);
+
+  // Of open aggregates and the event that is being split.
+  [[nodiscard]] size_t memory_bytes() const { return aggregates_.bytes() + split_.json.capacity(); }
 
  private:
+  struct Key {
+    encode::RecordKey record;
+    uint32_t shard = kinesis::kNoShard;
+    bool ready = true;  // the shard takes it now
+  };
+  // An event that goes out in parts.
+  struct Split {
+    ByteBuffer json;
+    std::optional<encode::Splitter> plan;  // while there are parts to come
+    uint64_t id = 0;
+    uint32_t next = 0;
+    std::string partition_key;
+  };
+
+  [[nodiscard]] std::string_view partition_key_of(const record::EventView& event);
+  [[nodiscard]] std::optional<Key> key_of(std::string_view partition_key, const Packing& to) const;
+  [[nodiscard]] uint64_t lane_of(std::string_view partition_key) const;
+  encode::EncodeOutcome append_payload(ByteBuffer& out, const record::EventView& event,
+                                       size_t size_max, size_t* consumed);
+  Outcome pack_plain(const record::EventView& event, std::string_view key, const Packing& to);
+  Outcome pack_aside(const record::EventView& event, const Key& key, const Packing& to);
+  Outcome pack_aggregated(const record::EventView& event, std::string_view key, const Packing& to);
+  OpenAggregates::Open* open_aggregate(uint64_t lane, std::string_view key, uint32_t shard,
+                                       const Packing& to);
+  void close_aggregate(OpenAggregates::Open& open, const Packing& to);
+
+  Outcome pack_oversized(const record::EventView& event, std::string_view key, const Packing& to);
+  Outcome pack_next_part(const Packing& to);
+  [[nodiscard]] bool plan_split(const record::Batch& batch, uint32_t index, size_t data_bytes_max);
+  void append_part(ByteBuffer& out, uint32_t part);
+  [[nodiscard]] std::vector<Waiting> pack_oversized_alone(const EventSpan& span, Waiting alone,
+                                                          const record::Batch& batch,
+                                                          const Packing& to);
+  Outcome give_up();
   void step_over();
   void advance(size_t record_size);
-  Outcome put_aside_oversized(encode::RequestBuilder& builder, std::deque<Waiting>& aside);
-  [[nodiscard]] encode::RecordKey key_of(const record::EventView& event, uint32_t index);
 
   PackerOptions options_;
   encode::EventEncoder encoder_;
+  encode::Compressor compressor_;
+  size_t record_bytes_max_ = encode::kRecordBytesDefault;
+  OpenAggregates aggregates_;
 
   uint64_t ticket_ = 0;
   std::shared_ptr<const record::Batch> batch_;
   std::optional<record::EntryReader> reader_;
   std::optional<record::EntryReader::Open> open_;  // the event that comes next
   uint32_t index_ = 0;                             // of that event in the batch
-  EventSpan refused_;
+  Split split_;
+  uint64_t splits_ = 0;
+  EventSpan given_up_;
   std::string key_scratch_;
   ByteBuffer scratch_;
-  uint64_t splits_ = 0;
 };
 
 }  // namespace penstock::delivery

@@ -24,9 +24,11 @@ Sender::Sender(spool::StreamLog& log, SenderOptions options, SenderServices serv
       tracker_(log),
       packer_(options_.packer),
       random_(std::random_device{}()),
+      placement_(random_()),
       builder_(options_.request),
       in_flight_allowed_(options_.requests_in_flight_max),
       self_(std::make_shared<Sender*>(this)) {
+  apply_limits();
   log_.on_readable([post = services_.post, weak = std::weak_ptr(self_)] {
     post([weak] {
       if (const auto self = weak.lock(); self && *self) (*self)->pump();
@@ -44,6 +46,7 @@ void Sender::next_wake(SteadyTime when) { next_wake_ = std::min(next_wake_, when
 void Sender::pump() {
   const SteadyTime now = services_.clock.steady();
   next_wake_ = SteadyTime::max();
+  placement_.look(now);
   if (now < held_until_) {
     next_wake(held_until_);
   } else {
@@ -65,13 +68,14 @@ void Sender::pump() {
     building_lease_.release();
     spare_.reset();
   }
+  if (queue_lease_ && queue_.count() == 0 && !packer_.has_open_aggregates()) queue_lease_.release();
   if (next_wake_ != SteadyTime::max()) services_.wake_at(next_wake_);
 }
 
 // A stream that is held because it refuses records may refuse only those: others show it.
 void Sender::try_others(SteadyTime now) {
-  trial_due_ = false;
   (void)fill(now);
+  trial_due_ = false;
   if (!builder_.empty()) send_filled(now);
 }
 
@@ -79,17 +83,57 @@ bool Sender::should_send(SteadyTime now) const {
   return request_full_ || in_flight_ == 0 || now - building_since_ >= options_.flush_interval;
 }
 
+Packing Sender::packing(SteadyTime now) {
+  return {builder_, notes_, queue_, placement_, parts_left_, now};
+}
+
 // Fills the request as far as there is something to fill it with.
 Sender::Fill Sender::fill(SteadyTime now) {
+  packer_.close_older_than(options_.flush_interval, packing(now));
+  const Fill filled = fill_request(now);
+  if (packer_.has_open_aggregates()) next_wake(packer_.oldest_since() + options_.flush_interval);
+  return filled;
+}
+
+Sender::Fill Sender::fill_request(SteadyTime now) {
   while (!request_full_) {
     if (!room_for_more()) return Fill::more_to_come;
     if (add_waiting(now)) continue;
     if (request_full_) break;
-    if (!packer_.has_entry() && !open_next_entry()) return Fill::dry;
+    if (!queue_has_room()) return Fill::dry;
+    if (!packer_.has_entry() && !open_next_entry()) {
+      if (!close_stuck_aggregates(now)) return Fill::dry;
+      continue;
+    }
     if (builder_.empty()) begin_request(now);
-    if (!add_packed()) return Fill::more_to_come;
+    if (!add_packed(now)) return Fill::dry;
   }
   return Fill::more_to_come;
+}
+
+// A full window that only open aggregates keep full would wait for their time.
+bool Sender::close_stuck_aggregates(SteadyTime now) {
+  const bool is_stuck = tracker_.bytes() >= options_.window_bytes_max && in_flight_ == 0;
+  if (!is_stuck || !packer_.has_open_aggregates()) return false;
+  packer_.close_all(packing(now));
+  return true;
+}
+
+// Whether more may be put into the queue; takes the memory for what is in it.
+bool Sender::queue_has_room() {
+  constexpr size_t kStep = 256_KiB;
+  const size_t bytes = queue_.bytes() + packer_.memory_bytes();
+  // All of the queue may be behind one suspect: its judgement takes a record from beyond.
+  const size_t bytes_max = trial_due_ ? 2 * options_.queue_bytes_max : options_.queue_bytes_max;
+  if (bytes <= queue_lease_.bytes()) return queue_.bytes() < bytes_max;
+  const size_t wanted = (bytes / kStep + 1) * kStep;
+  if (queue_lease_) {
+    if (!services_.memory.try_resize(queue_lease_, wanted)) return false;
+  } else {
+    queue_lease_ = services_.memory.try_acquire(wanted);
+    if (!queue_lease_) return queue_.count() == 0;
+  }
+  return queue_.bytes() < bytes_max;
 }
 
 void Sender::begin_request(SteadyTime now) {
@@ -117,6 +161,8 @@ bool Sender::room_for_more() {
   if (building_lease_) return true;
   if (in_flight_ > 0 || memory_awaited_) return false;  // an answer, or the grant, pumps again
   memory_awaited_ = true;
+  // What waits in the queue must not stand in the way of the request that would carry it.
+  queue_lease_.release();
   services_.memory.acquire(
       bytes, [post = services_.post, weak = std::weak_ptr(self_)](record::MemoryLease lease) {
         auto granted = std::make_shared<record::MemoryLease>(std::move(lease));
@@ -131,40 +177,52 @@ bool Sender::room_for_more() {
   return false;
 }
 
-// The next failed or finished record that is due; false when there is none.
+// Another shard for a record whose key is ours to choose; false: none takes it now.
+bool Sender::respread(Waiting& record, SteadyTime now) {
+  if (!record.note.anywhere || !placement_.steering()) return true;
+  if (placement_.ready_at(record.note.shard, now) <= now && record.note.tries == 0) return true;
+  const auto spot = placement_.spread(now);
+  if (!spot) {
+    next_wake(placement_.ready_again());
+    return false;
+  }
+  record.hash_key = spot->hash_key;
+  record.note.shard = spot->shard;
+  return true;
+}
+
+// The next record of the queue that may go; false when there is none.
 bool Sender::add_waiting(SteadyTime now) {
-  while (!waiting_.empty()) {
-    Waiting& next = waiting_.front();
-    if (next.due > now) {
-      next_wake(next.due);
-      return false;
-    }
+  while (Waiting* const next = queue_.next(now, placement_)) {
+    if (!respread(*next, now)) return false;
     if (builder_.empty()) begin_request(now);
-    const encode::RecordKey key{next.partition_key, next.hash_key};
-    switch (builder_.add_record(next.data.view(), key, notes_.size())) {
+    const encode::RecordKey key{next->partition_key, next->hash_key};
+    switch (builder_.add_record(next->data.view(), key, notes_.size())) {
       case encode::AddOutcome::request_full:
         request_full_ = true;
         return false;
-      case encode::AddOutcome::record_too_large: {
+      case encode::AddOutcome::record_too_large:
         // The stream's limit was lowered since it was packed: the service would refuse it.
-        Waiting record = std::move(next);
-        waiting_.pop_front();
-        dissolve(std::move(record));
+        dissolve(queue_.take());
         continue;
-      }
-      case encode::AddOutcome::added:
-        notes_.push_back(std::move(next.note));
-        waiting_.pop_front();
+      case encode::AddOutcome::added: {
+        Waiting record = queue_.take();
+        placement_.sent(record.note.shard, record.data.size(), now);
+        notes_.push_back(std::move(record.note));
         request_full_ = builder_.full() || builder_.counted_bytes() >= options_.flush_bytes;
         return true;
+      }
     }
+  }
+  if (queue_.count() > 0 && queue_.quiet_until() != SteadyTime::max()) {
+    next_wake(queue_.quiet_until());
   }
   return false;
 }
 
-// The next event; false when nothing was added to the request.
-bool Sender::add_packed() {
-  switch (packer_.pack(builder_, notes_, waiting_)) {
+// The next event; false when nothing can go on before next_wake_.
+bool Sender::add_packed(SteadyTime now) {
+  switch (packer_.pack(packing(now))) {
     case Packer::Outcome::added:
       request_full_ = builder_.full() || builder_.counted_bytes() >= options_.flush_bytes;
       return true;
@@ -173,9 +231,12 @@ bool Sender::add_packed() {
       return true;
     case Packer::Outcome::request_full:
       request_full_ = true;
-      return !builder_.empty();
+      return true;
+    case Packer::Outcome::paced:
+      next_wake(placement_.ready_again());
+      return false;
     case Packer::Outcome::oversized:
-      dead_letter(packer_.refused(), "oversized", "larger than the stream takes");
+      dead_letter(packer_.given_up(), "oversized", "larger than the stream takes");
       return true;
   }
   return false;
@@ -193,6 +254,10 @@ bool Sender::open_next_entry() {
 void Sender::send_filled(SteadyTime) {
   Flight flight;
   flight.request = builder_.take();
+  if (limits_changed_) {
+    limits_changed_ = false;
+    builder_.reconfigure(options_.request);
+  }
   flight.notes = std::move(notes_);
   notes_.clear();
   notes_.reserve(flight.notes.size());
@@ -243,13 +308,34 @@ void Sender::resend_due(SteadyTime now) {
 void Sender::reconfigure(SenderOptions options) {
   options_ = std::move(options);
   in_flight_allowed_ = options_.requests_in_flight_max;
+  packer_.close_all(packing(services_.clock.steady()));
   packer_.reconfigure(options_.packer);
-  if (builder_.empty()) builder_.reconfigure(options_.request);
+  apply_limits();
 }
 
 void Sender::limit_records(size_t record_bytes_max) {
-  options_.request.record_bytes_max = record_bytes_max;
-  if (builder_.empty()) builder_.reconfigure(options_.request);
+  stream_record_bytes_ = record_bytes_max;
+  apply_limits();
+}
+
+// A record may be as large as the stream takes and a request of ours can be.
+void Sender::apply_limits() {
+  encode::RequestBuilder::Options& request = options_.request;
+  if (stream_record_bytes_ > 0 && request.service == encode::Service::kinesis) {
+    request.request_bytes_max =
+        std::min({std::max(request.request_bytes_max, stream_record_bytes_ + 64_KiB),
+                  options_.request_bytes_max, encode::kPutRecordsBytesMax});
+    request.record_bytes_max = stream_record_bytes_;
+  }
+  limits_changed_ = !builder_.empty();
+  if (!limits_changed_) builder_.reconfigure(request);
+  const size_t record_max = std::min(request.record_bytes_max, request.request_bytes_max);
+  packer_.close_all(packing(services_.clock.steady()));
+  packer_.limit_records(record_max);
+}
+
+void Sender::set_shards(std::shared_ptr<const kinesis::ShardMap> shards) {
+  placement_.set_shards(std::move(shards));
 }
 
 }  // namespace penstock::delivery

@@ -4,9 +4,12 @@
 // final.
 //
 //   entries ── Packer ──► records ── RequestBuilder ──► Flight ── PutPort ──► answer
-//                ▲                        ▲                                      │
-//                │                        └────── waiting_ (failed, due later) ◄─┤
+//                ▲  │                     ▲                                      │
+//                │  └─► RecordQueue ──────┴─────────────── failed, due later ◄───┤
 //                └─ window full: stops reading                 events final ◄────┘
+//
+// Which shard a record goes to, and whether that shard takes it now, Placement tells: a throttled
+// shard holds back only its own records.
 //
 // A request that is refused as a whole is searched by halves for the record at fault; that record
 // goes to the dead letters only if the stream accepts others meanwhile, else the stream is held and
@@ -27,7 +30,9 @@
 #include "delivery/event_tracker.h"
 #include "delivery/outgoing.h"
 #include "delivery/packer.h"
+#include "delivery/placement.h"
 #include "delivery/put_port.h"
+#include "delivery/record_queue.h"
 #include "metrics/counter.h"
 #include "record/ledger.h"
 #include "record/memory_budget.h"
@@ -43,6 +48,10 @@ struct SenderOptions {
   size_t flush_bytes = 5_MiB;
   uint32_t requests_in_flight_max = 16;
   size_t window_bytes_max = 32_MiB;  // of entries that are read and not final
+  // Of records that wait outside of requests; at this it stops reading.
+  size_t queue_bytes_max = 4_MiB;
+  // What memory allows, however large a record the stream takes.
+  size_t request_bytes_max = encode::kPutRecordsBytesMax;
 };
 
 // What a sender works with. All of it outlives it.
@@ -55,6 +64,8 @@ struct SenderServices {
   const Clock& clock;
   std::function<void(std::function<void()>)> post;  // onto the delivery thread, from any
   std::function<void(SteadyTime)> wake_at;          // calls pump() then, or earlier
+  // Records went elsewhere than set_shards() said. Optional; keep it short.
+  std::function<void()> shards_changed = {};
 };
 
 class Sender {
@@ -67,8 +78,10 @@ class Sender {
   void pump();
   // For the records read from now on.
   void reconfigure(SenderOptions options);
-  // What the service says of the stream.
+  // What the service says of the stream: the largest record; the open shards (nullptr: it does not
+  // say).
   void limit_records(size_t record_bytes_max);
+  void set_shards(std::shared_ptr<const kinesis::ShardMap> shards);
 
   [[nodiscard]] const std::string& stream() const { return options_.stream; }
   [[nodiscard]] spool::StreamLog& log() { return log_; }
@@ -82,8 +95,14 @@ class Sender {
 
   // Filling a request (sender.cc).
   Fill fill(SteadyTime now);
+  Fill fill_request(SteadyTime now);
   bool add_waiting(SteadyTime now);
-  bool add_packed();
+  bool add_packed(SteadyTime now);
+  [[nodiscard]] bool respread(Waiting& record, SteadyTime now);
+  [[nodiscard]] Packing packing(SteadyTime now);
+  bool close_stuck_aggregates(SteadyTime now);
+  [[nodiscard]] bool queue_has_room();
+  void apply_limits();
   bool open_next_entry();
   bool room_for_more();
   void begin_request(SteadyTime now);
@@ -106,6 +125,7 @@ class Sender {
   void split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into);
   void rebuild_as_json(Flight flight);
   void put_back(Waiting waiting);
+  void learn(const Flight& flight, const PutResult& result, SteadyTime now);
   [[nodiscard]] Waiting take_out(const Flight& flight, size_t slot);
 
   // Bad records (sender_refused.cc).
@@ -123,18 +143,22 @@ class Sender {
   EventTracker tracker_;
   Packer packer_;
   std::mt19937_64 random_;
+  Placement placement_;
 
   encode::RequestBuilder builder_;
   std::vector<RecordNote> notes_;  // of the records in builder_
   record::MemoryLease building_lease_;
   SteadyTime building_since_{};
   bool request_full_ = false;
+  bool limits_changed_ = false;     // the next request has other options
+  size_t stream_record_bytes_ = 0;  // what the service said; 0: nothing
   bool memory_awaited_ = false;
   std::optional<encode::Request> spare_;  // a spent request, for its memory
 
-  std::deque<Waiting> waiting_;  // failed records, in the order they failed
-  std::deque<Flight> again_;     // whole requests to be sent again
-  std::deque<Flight> probes_;    // the search for a bad record, one at a time
+  RecordQueue queue_;
+  record::MemoryLease queue_lease_;  // for the records in it and in open aggregates
+  std::deque<Flight> again_;         // whole requests to be sent again
+  std::deque<Flight> probes_;        // the search for a bad record, one at a time
   std::deque<std::pair<Waiting, std::string>> suspects_;  // refused alone, with the service's code
   std::unordered_map<uint64_t, uint32_t> parts_left_;     // of split events, by RecordNote::split
   uint32_t in_flight_ = 0;

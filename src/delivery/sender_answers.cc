@@ -146,6 +146,8 @@ void Sender::settle_entries(Flight& flight, const PutResult& result) {
   if (delivered > 0) services_.ledger.deliver(options_.stream, delivered);
   if (any_accepted) last_accepted_ = now;
 
+  learn(flight, result, now);
+
   EventSpan run;  // neighbours of one entry are finished together
   const auto finish_run = [&] {
     if (run.count > 0) tracker_.finish(run.ticket, run.count);
@@ -156,12 +158,16 @@ void Sender::settle_entries(Flight& flight, const PutResult& result) {
     if (result.entries[i].result != EntryResult::accepted) {
       Waiting record = take_out(flight, i);
       ++record.note.tries;
-      const BackOff& back_off =
-          result.entries[i].result == EntryResult::throttled ? kThrottleBackOff : kEntryBackOff;
+      const bool is_throttled = result.entries[i].result == EntryResult::throttled;
+      const BackOff& back_off = is_throttled ? kThrottleBackOff : kEntryBackOff;
       record.due = now + back_off.delay(record.note.tries, random_());
+      if (is_throttled && result.entries[i].shard != PutResult::kNoShard) {
+        record.note.shard = result.entries[i].shard;
+      }
       put_back(std::move(record));
       continue;
     }
+    if (note.lane != 0) queue_.lane_done(note.lane);
     if (!note.is_final) continue;
     if (!note.more.empty()) {
       settle_spans(note);
@@ -189,12 +195,42 @@ Waiting Sender::take_out(const Flight& flight, size_t slot) {
   return record;
 }
 
-// Kept in the order of their times, those of one time in the order they came.
-void Sender::put_back(Waiting waiting) {
-  const auto place =
-      std::upper_bound(waiting_.begin(), waiting_.end(), waiting.due,
-                       [](SteadyTime due, const Waiting& other) { return due < other.due; });
-  waiting_.insert(place, std::move(waiting));
+// A failed record goes again: in its lane before any other; at its shard's pace where that is
+// known; else after its own pause. One with a key of our choosing need not go where it was refused.
+void Sender::put_back(Waiting record) {
+  if (record.note.lane != 0) {
+    queue_.lane_return(std::move(record));
+    return;
+  }
+  if (record.note.anywhere) {
+    record.hash_key = placement_.random_hash_key();
+    record.note.shard = kinesis::kNoShard;
+  } else if (record.note.shard != kinesis::kNoShard && placement_.knows_shards() &&
+             placement_.ready_at(record.note.shard, services_.clock.steady()) >
+                 services_.clock.steady()) {
+    queue_.park(std::move(record), true);
+    return;
+  }
+  queue_.add(std::move(record));
+}
+
+// What the answer tells of the shards.
+void Sender::learn(const Flight& flight, const PutResult& result, SteadyTime now) {
+  for (size_t i = 0; i < result.entries.size(); ++i) {
+    const PutResult::Entry& entry = result.entries[i];
+    if (entry.result == EntryResult::failed) continue;
+    const encode::Request::Slot& slot = flight.request.slots()[i];
+    const uint32_t predicted = flight.notes[slot.cookie].shard;
+    const uint32_t shard = entry.shard != PutResult::kNoShard ? entry.shard : predicted;
+    const size_t bytes = slot.data_size + slot.key_size;
+    if (entry.result == EntryResult::accepted) {
+      placement_.accepted(shard, bytes, now);
+    } else {
+      placement_.throttled(shard, bytes, now);
+    }
+  }
+  placement_.answer_ends(now);
+  if (placement_.map_proved_stale() && services_.shards_changed) services_.shards_changed();
 }
 
 void Sender::retry_whole(Flight flight, const PutResult& result) {

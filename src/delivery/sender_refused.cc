@@ -75,27 +75,44 @@ void Sender::judge_suspects() {
   for (auto& [record, code] : guilty) {
     if (record.note.events() > 1) {
       dissolve(std::move(record));
-    } else if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
+      continue;
+    }
+    if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
       dead_letter(record.note.span, "refused", code);
     }
+    if (record.note.lane != 0) queue_.lane_done(record.note.lane);
   }
 }
 
-// Each event of an aggregate as a record of its own; a part of a split event condemns the event.
+// Each event of an aggregate in records of its own; a part of a split event condemns the event.
 void Sender::dissolve(Waiting record) {
-  if (record.note.events() == 1) {
-    if (record.note.split != 0 && parts_left_.erase(record.note.split) == 0) return;
-    dead_letter(record.note.span, "oversized", "larger than the stream takes");
-    return;
-  }
-  const auto send_each = [this](const EventSpan& span) {
+  const RecordNote& note = record.note;
+  std::deque<Waiting> alone;
+  const auto take_apart = [&](const EventSpan& span) {
     for (uint32_t i = 0; i < span.count; ++i) {
       const EventSpan one{span.ticket, span.first + i, 1};
-      put_back(packer_.pack_alone(one, tracker_.entry(span.ticket)));
+      auto records =
+          packer_.pack_alone(one, tracker_.entry(span.ticket), packing(services_.clock.steady()));
+      if (records.empty()) dead_letter(one, "oversized", "larger than the stream takes");
+      for (Waiting& made : records) alone.push_back(std::move(made));
     }
   };
-  send_each(record.note.span);
-  for (const EventSpan& span : record.note.more) send_each(span);
+  if (note.split != 0) {
+    if (parts_left_.erase(note.split) > 0) {
+      dead_letter(note.span, "oversized", "larger than the stream takes");
+    }
+  } else {
+    take_apart(note.span);
+    for (const EventSpan& span : note.more) take_apart(span);
+  }
+  if (note.lane == 0) {
+    for (Waiting& made : alone) queue_.add(std::move(made));
+  } else if (alone.empty()) {
+    queue_.lane_done(note.lane);
+  } else {
+    for (Waiting& made : alone) made.note.lane = note.lane;
+    queue_.lane_return(std::move(alone));
+  }
 }
 
 void Sender::dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail) {

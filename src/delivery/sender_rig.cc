@@ -179,6 +179,7 @@ Rig::Rig(World& in, SenderOptions options)
             if (weak.lock()) world.agenda.after(nanoseconds(0), std::move(work));
           },
       .wake_at = [this](SteadyTime when) { wake_at(when); },
+      .shards_changed = [this] { ++maps_asked_for; },
   };
   sender = std::make_unique<Sender>(log, std::move(options), std::move(services));
 }

@@ -184,6 +184,7 @@ class Rig {
   FilledLog log;
   PlayedStream stream;
   std::unique_ptr<Sender> sender;
+  int maps_asked_for = 0;
 
  private:
   void wake_at(SteadyTime when);

@@ -1,0 +1,63 @@
+// OpenAggregates: the aggregates being filled, one for each lane that has any: by key, by shard, or
+// one for all. Bounded in number and in bytes: the oldest is closed to make room.
+//
+// Thread: the sender's.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "delivery/outgoing.h"
+#include "encode/aggregate.h"
+
+namespace penstock::delivery {
+
+class OpenAggregates {
+ public:
+  struct Limits {
+    size_t count_max = 64;
+    size_t bytes_max = 4_MiB;
+  };
+  struct Open {
+    uint64_t lane;
+    SteadyTime since;
+    RecordNote note;
+    encode::Aggregator aggregator;
+  };
+
+  OpenAggregates(const encode::Aggregator::Options& options, Limits limits);
+
+  // nullptr: none of that lane is open.
+  [[nodiscard]] Open* find(uint64_t lane);
+  // Requires that none of the lane is open. The limits are the caller's to ask for.
+  Open& open(uint64_t lane, const encode::RecordKey& key, SteadyTime now);
+  // After an event was added.
+  static void add_span(RecordNote& note, const EventSpan& span);
+
+  // The record of an aggregate with events in it.
+  [[nodiscard]] Waiting close(Open& open, SteadyTime now);
+  // Without events: forgotten.
+  void drop(Open& open);
+
+  [[nodiscard]] bool empty() const { return open_.empty(); }
+  [[nodiscard]] size_t count() const { return open_.size(); }
+  // Oldest first.
+  [[nodiscard]] Open& oldest() { return open_.front(); }
+  [[nodiscard]] bool too_many() const { return open_.size() > limits_.count_max; }
+  [[nodiscard]] bool too_large() const { return bytes() > limits_.bytes_max; }
+  [[nodiscard]] size_t bytes() const;
+
+ private:
+  encode::Aggregator::Options options_;
+  Limits limits_;
+  std::unique_ptr<encode::Compressor> compressor_;  // shared by all: it takes up to 1.3 MiB
+  std::list<Open> open_;
+  std::unordered_map<uint64_t, std::list<Open>::iterator> by_lane_;
+  std::list<Open> spare_;  // for their memory
+};
+
+}  // namespace penstock::delivery

@@ -1,0 +1,84 @@
+// Placement: to which shard a record will go, whether that shard takes one now, and, where the key
+// is ours to choose, a shard that does.
+//
+// Costs nothing while no shard is limited and the shards are even: then keys spread records well
+// enough, and nobody asks where they go (steering() is false).
+//
+// Thread: the sender's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string_view>
+
+#include "base/clock.h"
+#include "kinesis/put_records.h"
+#include "kinesis/shard_map.h"
+#include "kinesis/shard_pacer.h"
+
+namespace penstock::delivery {
+
+class Placement {
+ public:
+  explicit Placement(uint64_t seed) : random_(seed) {}
+
+  // Where the shards lie; nullptr: not known (no permission to ask, not yet asked).
+  void set_shards(std::shared_ptr<const kinesis::ShardMap> shards);
+  [[nodiscard]] bool knows_shards() const { return shards_ != nullptr; }
+
+  // Some shard, or the stream, is limited: records ask before they go. As of the last look().
+  [[nodiscard]] bool paced() const { return paced_; }
+  // Keys that may be anything are better chosen: paced, or shards of unequal size.
+  [[nodiscard]] bool steering() const { return paced_ || uneven_; }
+  void look(SteadyTime now);
+
+  // kNoShard when the map does not tell.
+  [[nodiscard]] uint32_t shard_of(std::string_view partition_key) const;
+  [[nodiscard]] uint32_t shard_of(kinesis::HashKey key) const;
+  [[nodiscard]] SteadyTime ready_at(uint32_t shard, SteadyTime now) {
+    return paced_ ? pacer_.ready_at(shard, now) : now;
+  }
+
+  struct Spot {
+    uint32_t shard = kinesis::kNoShard;
+    kinesis::HashKey hash_key = 0;  // random, inside the shard
+  };
+  // The next shard in turn that takes a record now; nullopt: none does before ready_again().
+  [[nodiscard]] std::optional<Spot> spread(SteadyTime now);
+  [[nodiscard]] SteadyTime ready_again() const { return ready_again_; }
+  [[nodiscard]] kinesis::HashKey random_hash_key();
+
+  // What was put into a request, and what became of it. shard: the predicted one; in answers the
+  // one the service named, where it did.
+  void sent(uint32_t shard, size_t record_bytes, SteadyTime now);
+  void accepted(uint32_t shard, size_t record_bytes, SteadyTime now);
+  void throttled(uint32_t shard, size_t record_bytes, SteadyTime now);
+  // After the last entry of an answer.
+  void answer_ends(SteadyTime now);
+
+  // True once after records went elsewhere than the map says.
+  [[nodiscard]] bool map_proved_stale() { return std::exchange(stale_, false); }
+
+ private:
+  // The units of one answer, by shard: added up before the pacer is asked for each.
+  struct Tally {
+    uint32_t shard = kinesis::kNoShard;
+    double units = 0;
+  };
+  void settle(Tally& tally, SteadyTime now);
+
+  kinesis::ShardPacer pacer_;
+  std::shared_ptr<const kinesis::ShardMap> shards_;
+  std::mt19937_64 random_;
+  size_t turn_ = 0;
+  bool uneven_ = false;
+  bool paced_ = false;
+  bool stale_ = false;
+  SteadyTime ready_again_{};
+  std::array<Tally, 64> tallies_;  // by the low bits of the shard's number
+};
+
+}  // namespace penstock::delivery

@@ -1,0 +1,312 @@
+// What events become: split, shortened, aggregated, compressed; read back the way a consumer does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "delivery/sender.h"
+#include "delivery/sender_rig.h"
+#include "encode/kpl_reader.h"
+#include "encode/md5.h"
+#include "encode/unpack.h"
+
+namespace penstock::delivery {
+namespace {
+
+using testing::ElementsAre;
+using testing::ElementsAreArray;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAreArray;
+using namespace std::chrono_literals;
+
+// The events in what the stream accepted.
+std::vector<std::string> read_back(const PlayedStream& stream) {
+  std::vector<std::string> events;
+  encode::Unpacker unpacker(
+      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
+  for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
+  unpacker.finish();
+  return events;
+}
+
+SenderOptions packed(encode::Aggregation aggregation,
+                     record::Compression compression = record::Compression::none) {
+  SenderOptions options = plain_options();
+  options.packer.aggregation = aggregation;
+  options.packer.compression = compression;
+  return options;
+}
+
+SenderOptions by_tag(SenderOptions options) {
+  options.packer.partition_key = route::PartitionKey::tag();
+  options.packer.keys_are_random = false;
+  return options;
+}
+
+// ---- oversized ----
+
+TEST(SenderOversized, ASplitEventIsDeliveredOnceWithItsLastPartAndJoinsExactly) {
+  World world;
+  Rig rig(world, plain_options());
+  int failures = 0;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+    return ++failures == 2 ? std::optional(EntryResult::failed) : std::nullopt;
+  };
+  const std::string large = object(1, 5'000'000);
+  rig.add({object(0), large, object(2)});
+  world.run_for(40ms);
+  EXPECT_LT(rig.delivered(), 3u);
+  EXPECT_THAT(rig.log.released, IsEmpty());
+  world.run_until_quiet();
+  EXPECT_EQ(rig.delivered(), 3u);
+  EXPECT_EQ(rig.pending(), 0u);
+  EXPECT_THAT(rig.log.released, ElementsAre(0u));
+  EXPECT_THAT(read_back(rig.stream), UnorderedElementsAreArray({object(0), large, object(2)}));
+  std::set<std::string> keys;
+  for (const auto& record : rig.stream.accepted) {
+    EXPECT_LE(record.data.size() + record.partition_key.size(), 1_MiB);
+    if (record.data.size() > 1'000) keys.insert(record.partition_key);
+  }
+  EXPECT_THAT(rig.stream.accepted, SizeIs(testing::Ge(7u)));
+  EXPECT_THAT(keys, SizeIs(1));
+  EXPECT_EQ(world.memory.lent_bytes(), 0u);
+}
+
+TEST(SenderOversized, CompressedPartsJoinExactlyToo) {
+  World world;
+  Rig rig(world, packed(encode::Aggregation::none, record::Compression::gzip));
+  uint64_t state = 7;
+  std::string noise;
+  while (noise.size() < 3'000'000) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    noise.push_back(static_cast<char>('0' + (state >> 33) % 75));
+    if (noise.back() == '\\') noise.back() = '~';
+  }
+  const std::string large = "{\"message\":\"" + noise + "\"}";
+  rig.add({large});
+  world.run_until_quiet();
+  EXPECT_THAT(read_back(rig.stream), ElementsAre(large));
+  EXPECT_GT(rig.stream.accepted.size(), 1u);
+  EXPECT_EQ(rig.delivered(), 1u);
+}
+
+TEST(SenderOversized, TruncatedEventsFitAndAreMarked) {
+  World world;
+  SenderOptions options = plain_options();
+  options.packer.oversized = Oversized::truncate;
+  Rig rig(world, options);
+  rig.add({object(0, 2'000'000), object(1)});
+  world.run_until_quiet();
+  ASSERT_THAT(rig.stream.accepted, SizeIs(2));
+  const std::string& cut = rig.stream.accepted[0].data.size() > 100 ? rig.stream.accepted[0].data
+                                                                    : rig.stream.accepted[1].data;
+  EXPECT_LE(cut.size(), 1_MiB);
+  EXPECT_GT(cut.size(), 1_MiB - 200);
+  EXPECT_THAT(cut, testing::HasSubstr("\"penstock\":{\"truncated\":{\"bytes\":"));
+  EXPECT_EQ(rig.delivered(), 2u);
+}
+
+TEST(SenderOversized, DeadLettersHaveTheWholeEvent) {
+  World world;
+  SenderOptions options = plain_options();
+  options.packer.oversized = Oversized::dead_letter;
+  Rig rig(world, options);
+  const std::string large = object(0, 2'000'000);
+  rig.add({large, object(1)});
+  world.run_until_quiet();
+  ASSERT_THAT(world.spool.letters, SizeIs(1));
+  EXPECT_EQ(world.spool.letters[0].reason, "oversized");
+  EXPECT_EQ(world.spool.letters[0].object, large);
+  EXPECT_EQ(rig.delivered(), 1u);
+  EXPECT_EQ(rig.pending(), 0u);
+  EXPECT_THAT(rig.log.released, ElementsAre(0u));
+}
+
+TEST(SenderOversized, ARaisedLimitTakesWholeEvents) {
+  World world;
+  Rig rig(world, plain_options());
+  rig.sender->limit_records(10_MiB);
+  const std::string large = object(0, 9'000'000);
+  rig.add({large});
+  world.run_until_quiet();
+  EXPECT_THAT(rig.stream.accepted_data(), ElementsAre(large));
+}
+
+TEST(SenderOversized, ALimitLoweredBeforeARetrySplitsTheRecordThen) {
+  World world;
+  Rig rig(world, plain_options());
+  bool first = true;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+    return std::exchange(first, false) ? std::optional(EntryResult::failed) : std::nullopt;
+  };
+  const std::string large = object(0, 500'000);
+  rig.add({large});
+  world.run_for(21ms);
+  rig.sender->limit_records(200'000);
+  world.run_until_quiet();
+  EXPECT_THAT(read_back(rig.stream), ElementsAre(large));
+  EXPECT_GT(rig.stream.accepted.size(), 2u);
+  EXPECT_EQ(rig.delivered(), 1u);
+}
+
+// ---- aggregated ----
+
+class SenderPacked
+    : public testing::TestWithParam<std::tuple<encode::Aggregation, record::Compression>> {};
+
+TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
+  World world;
+  Rig rig(world, packed(std::get<0>(GetParam()), std::get<1>(GetParam())));
+  int entry = 0;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+    return ++entry % 5 == 1 ? std::optional(EntryResult::failed) : std::nullopt;
+  };
+  std::vector<std::string> all;
+  for (uint32_t i = 0; i < 20; ++i) {
+    auto some = objects(i * 100, 100, 300);
+    if (i == 7) some[50] = object(750, 3'000'000);
+    all.insert(all.end(), some.begin(), some.end());
+    rig.add(some);
+  }
+  world.run_until_quiet();
+  EXPECT_THAT(read_back(rig.stream), UnorderedElementsAreArray(all));
+  EXPECT_EQ(rig.delivered(), all.size());
+  EXPECT_EQ(rig.pending(), 0u);
+  EXPECT_THAT(rig.log.released, SizeIs(20));
+  EXPECT_EQ(world.memory.lent_bytes(), 0u);
+  EXPECT_TRUE(rig.sender->idle());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Modes, SenderPacked,
+    testing::Combine(testing::Values(encode::Aggregation::none, encode::Aggregation::kpl,
+                                     encode::Aggregation::lines),
+                     testing::Values(record::Compression::none, record::Compression::gzip,
+                                     record::Compression::zstd)));
+
+TEST(SenderAggregates, AreFilledToPayloadUnitsAndThereAreFew) {
+  World world;
+  Rig rig(world, packed(encode::Aggregation::kpl));
+  for (uint32_t i = 0; i < 100; ++i) rig.add(objects(i * 100, 100, 300));
+  world.run_until_quiet();
+  EXPECT_EQ(rig.delivered(), 10'000u);
+  size_t units = 0;
+  for (const auto& record : rig.stream.accepted) {
+    const size_t size = record.data.size() + record.partition_key.size();
+    units += (size + encode::kPayloadUnitBytes - 1) / encode::kPayloadUnitBytes;
+  }
+  EXPECT_LE(rig.stream.accepted.size() * 12, 10'000u);  // the promise; it is more like 160 times
+  EXPECT_LE(units * 12, 10'000u);
+  EXPECT_LE(rig.stream.accepted.size(), 64u);
+}
+
+TEST(SenderAggregates, CloseAfterTheFlushInterval) {
+  World world;
+  Rig rig(world, packed(encode::Aggregation::kpl));
+  rig.add(objects(0, 3));
+  world.run_for(999ms);
+  EXPECT_THAT(rig.stream.calls, IsEmpty());
+  world.run_for(2ms);
+  ASSERT_THAT(rig.stream.calls, SizeIs(1));
+  EXPECT_THAT(rig.stream.calls[0].records, SizeIs(1));
+  world.run_until_quiet();
+  EXPECT_EQ(rig.delivered(), 3u);
+}
+
+TEST(SenderAggregates, EventsFinalBeforeARestartAreNotInThem) {
+  World world;
+  Rig rig(world, packed(encode::Aggregation::lines));
+  rig.add(objects(0, 5), "test", 3);
+  world.run_until_quiet();
+  EXPECT_THAT(read_back(rig.stream), ElementsAre(object(3), object(4)));
+}
+
+// The KCL drops an aggregate with one event whose hash key is not the shard's that it was read
+// from.
+TEST(SenderAggregates, EverySubRecordCarriesTheHashKeyTheRecordWasSentWith) {
+  for (const bool keyed : {false, true}) {
+    World world;
+    SenderOptions options = packed(encode::Aggregation::kpl);
+    Rig rig(world, keyed ? by_tag(options) : options);
+    for (uint32_t i = 0; i < 12; ++i) {
+      rig.add(objects(i * 50, 50, 300), "tag" + std::to_string(i % 4));
+    }
+    world.run_until_quiet();
+    ASSERT_GT(rig.stream.accepted.size(), 2u);
+    for (const auto& record : rig.stream.accepted) {
+      const auto sent_with =
+          record.hash_key ? *record.hash_key : encode::hash_key_of(record.partition_key);
+      size_t inside = 0;
+      ASSERT_TRUE(encode::read_kpl(as_bytes(record.data), [&](const encode::KplRecord& sub) {
+        ++inside;
+        EXPECT_EQ(sub.explicit_hash_key, encode::to_decimal(sent_with));
+        if (keyed) {
+          EXPECT_EQ(sub.partition_key, record.partition_key);
+        }
+      }));
+      EXPECT_GT(inside, 1u);
+    }
+  }
+}
+
+TEST(SenderAggregates, KeysOfAShardShareAnAggregateWhenShardsAreKnown) {
+  const auto records_with = [](bool known) {
+    World world;
+    Rig rig(world, by_tag(packed(encode::Aggregation::kpl)));
+    rig.stream.reshard(PlayedStream::even_shards(2));
+    if (known) rig.sender->set_shards(rig.stream.map());
+    for (uint32_t i = 0; i < 40; ++i) rig.add(objects(i, 1), "tag" + std::to_string(i));
+    world.run_until_quiet();
+    EXPECT_EQ(rig.delivered(), 40u);
+    EXPECT_EQ(read_back(rig.stream).size(), 40u);
+    return rig.stream.accepted.size();
+  };
+  EXPECT_EQ(records_with(true), 2u);
+  EXPECT_EQ(records_with(false), 40u);
+}
+
+TEST(SenderAggregates, TheNumberOfOpenOnesIsBounded) {
+  World world;
+  SenderOptions options = by_tag(packed(encode::Aggregation::kpl));
+  options.packer.aggregates.count_max = 8;
+  Rig rig(world, options);
+  for (uint32_t i = 0; i < 200; ++i) rig.add(objects(i, 1), "tag" + std::to_string(i));
+  world.run_for(500ms);
+  EXPECT_GE(rig.stream.accepted.size(), 150u);  // well before their time
+  world.run_until_quiet();
+  EXPECT_EQ(rig.delivered(), 200u);
+}
+
+TEST(SenderAggregates, AnAggregateWithAPoisonedEventIsTakenApart) {
+  World world;
+  Rig rig(world, packed(encode::Aggregation::lines));
+  rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
+    for (const auto& record : call.records) {
+      if (record.data.find("\"n\":13,") != std::string::npos) {
+        return whole(Verdict::refused, "InvalidArgumentException");
+      }
+    }
+    return std::nullopt;
+  };
+  rig.add(objects(0, 400, 300));
+  world.run_until_quiet(30min);
+  ASSERT_THAT(world.spool.letters, SizeIs(1));
+  EXPECT_EQ(world.spool.letters[0].object, object(13, 300));
+  EXPECT_EQ(rig.delivered(), 399u);
+  EXPECT_EQ(rig.pending(), 0u);
+}
+
+TEST(SenderAggregates, AWindowThatTheyFillDoesNotWaitForTheirTime) {
+  World world;
+  SenderOptions options = packed(encode::Aggregation::kpl);
+  options.window_bytes_max = 10'000;
+  options.flush_interval = 60'000ms;
+  Rig rig(world, options);
+  for (uint32_t i = 0; i < 20; ++i) rig.add(objects(i * 10, 10, 500));
+  world.run_for(5s);
+  EXPECT_GE(rig.delivered(), 180u);
+}
+
+}  // namespace
+}  // namespace penstock::delivery
