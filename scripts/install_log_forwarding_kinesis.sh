@@ -133,6 +133,7 @@ check_permissions() {
       case $(wiring .way) in
         logforwarding) echo "$verb logforwardings.logging.openshift.io $LOGGING_NAMESPACE" ;;
         ownD) echo "$verb clusterlogforwarders.observability.openshift.io $NAMESPACE" ;;
+        ownV1) echo "$verb clusterlogforwarders.logging.openshift.io $NAMESPACE" ;;
         *) echo "$verb clusterlogforwarders.logging.openshift.io $LOGGING_NAMESPACE" ;;
       esac
     done

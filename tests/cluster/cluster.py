@@ -120,7 +120,7 @@ class Cluster:
     def namespace(self, name):
         if self.api.get(f"/api/v1/namespaces/{name}") is None:
             self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {
-                "name": name, "labels": {"pod-security.kubernetes.io/enforce": "baseline", "openshift.io/cluster-monitoring": "true"}}})
+                "name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted", "openshift.io/cluster-monitoring": "true"}}})
 
     def install_crd(self, crd):
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -1,6 +1,8 @@
 """The chart alone: lint, schema, and what it renders for four releases of Kubernetes."""
 
 import json
+import os
+import pathlib
 import re
 import subprocess
 
@@ -122,6 +124,35 @@ def test_dashboard_and_schema_are_json_and_the_dashboard_asks_for_known_metrics(
              "penstock_auth_failures_total", "penstock_memory_bytes", "penstock_build_info"}
     asked = {m for p in dashboard["panels"] for t in p["targets"] for m in re.findall(r"penstock_\w+", t["expr"])}
     assert asked <= known and len(asked) >= 14
+
+
+@pytest.mark.parametrize("values", EXAMPLES, ids=lambda p: p.stem)
+def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate):
+    binary = pathlib.Path(os.environ.get("PENSTOCK_BINARY", ROOT / "build" / "release" / "penstock"))
+    if not binary.exists():
+        pytest.skip(f"{binary} has not been built")
+    config = re.search(r"  penstock.yaml: \|\n((?:    .*\n|\n)+)", rendered("-s", "templates/configmap.yaml", values=values)).group(1)
+    config = re.sub(r"^    ", "", config, flags=re.M).replace("/var/run/secrets/penstock", str(tmp_path)).replace("/var/lib/penstock", str(tmp_path))
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "auth").mkdir()
+    for name, file in zip(("tls.crt", "tls.key"), certificate):
+        (tmp_path / "tls" / name).write_text(file.read_text())
+    for name in ("shared_key", "shared_key_previous", "http_token", "http_token_previous"):
+        (tmp_path / "auth" / name).write_text("theSameInBoth")
+    (tmp_path / "penstock.yaml").write_text(config)
+
+    done = subprocess.run([binary, "check", "--config", tmp_path / "penstock.yaml"], capture_output=True, text=True,
+                          env={"AWS_REGION": "us-east-1", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"})
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
+                    "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+    return folder / "crt", folder / "key"
 
 
 def test_the_scripts_are_clean():
