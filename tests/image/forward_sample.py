@@ -36,7 +36,10 @@ def until(condition, what, seconds=60):
         except OSError:
             pass
         if time.monotonic() > deadline:
-            sys.exit(f"tests/image: FAILED: waited {seconds}s in vain for {what}\n" + (WORK / "penstock.log").read_text()[-3000:])
+            sys.exit(
+                f"tests/image: FAILED: waited {seconds}s in vain for {what}\n"
+                + (WORK / "penstock.log").read_text()[-3000:]
+            )
         time.sleep(0.1)
 
 
@@ -46,7 +49,9 @@ def listening(port):
 
 
 def start(name, command, **kwargs):
-    process = subprocess.Popen(command, stdout=open(WORK / f"{name}.log", "wb"), stderr=subprocess.STDOUT, start_new_session=True, **kwargs)
+    process = subprocess.Popen(
+        command, stdout=open(WORK / f"{name}.log", "wb"), stderr=subprocess.STDOUT, start_new_session=True, **kwargs
+    )
     STARTED.append(process)
     return process
 
@@ -61,19 +66,37 @@ def innermost(pid):
 def stored(kinesis, stream):
     records = []
     for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
-        iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        iterator = kinesis.get_shard_iterator(
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
         records += [json.loads(r["Data"]) for r in kinesis.get_records(ShardIterator=iterator, Limit=1000)["Records"]]
     return records
 
 
 def main():
     kinesis_port, forward_port, admin_port = free_port(), free_port(), free_port()
-    start("kinesalite", ["node", str(ROOT / "tests/node_modules/kinesalite/cli.js"), "--port", str(kinesis_port), "--createStreamMs", "10"])
+    start(
+        "kinesalite",
+        [
+            "node",
+            str(ROOT / "tests/node_modules/kinesalite/cli.js"),
+            "--port",
+            str(kinesis_port),
+            "--createStreamMs",
+            "10",
+        ],
+    )
     until(lambda: listening(kinesis_port), "kinesalite")
     endpoint = f"http://127.0.0.1:{kinesis_port}"
-    kinesis = boto3.client("kinesis", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="y")
+    kinesis = boto3.client(
+        "kinesis", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="x", aws_secret_access_key="y"
+    )
     kinesis.create_stream(StreamName="sample", ShardCount=2)
-    until(lambda: kinesis.describe_stream_summary(StreamName="sample")["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE", "the stream")
+    until(
+        lambda: kinesis.describe_stream_summary(StreamName="sample")["StreamDescriptionSummary"]["StreamStatus"]
+        == "ACTIVE",
+        "the stream",
+    )
 
     (WORK / "etc").mkdir(exist_ok=True)
     (WORK / "etc" / "penstock.yaml").write_text(f"""
@@ -83,7 +106,13 @@ streams: {{sample: {{name: sample, region: us-east-1, endpoint: "{endpoint}"}}}}
 spool: {{directory: /var/lib/penstock, max_size: 256MiB}}
 admin: {{listen: "127.0.0.1:{admin_port}"}}
 """)
-    env = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    env = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     penstock = start("penstock", ["bash", "-c", "run_inside penstock penstock run"], env=env)
 
     def ready():
@@ -91,7 +120,11 @@ admin: {{listen: "127.0.0.1:{admin_port}"}}
         return urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/readyz", timeout=2).status == 200
 
     until(ready, "penstock to be ready")
-    records = [json.loads(line) for line in (ROOT / "tests/data/openshift/4.6/app.jsonl").read_text().splitlines() if line.strip()][:50]
+    records = [
+        json.loads(line)
+        for line in (ROOT / "tests/data/openshift/4.6/app.jsonl").read_text().splitlines()
+        if line.strip()
+    ][:50]
     client = sender.FluentSender("kubernetes.var.log.containers.app", host="127.0.0.1", port=forward_port, timeout=10)
     for number, record in enumerate(records):
         assert client.emit(None, {**record, "sample_number": number}), client.last_error
@@ -104,7 +137,10 @@ admin: {{listen: "127.0.0.1:{admin_port}"}}
     os.kill(innermost(penstock.pid), signal.SIGTERM)
     code = penstock.wait(60)
     assert code == 0, f"ended with {code}"
-    print(f"tests/image: {len(records)} records went through the image unharmed; it ended with 0 on SIGTERM", file=sys.stderr)
+    print(
+        f"tests/image: {len(records)} records went through the image unharmed; it ended with 0 on SIGTERM",
+        file=sys.stderr,
+    )
 
 
 try:
