@@ -23,7 +23,8 @@ Environment:
   NAMESPACE            where the forwarder runs                           (openshift-logging)
 
 Options:
-  --image IMAGE        what to run  (image-registry.openshift-image-registry.svc:5000/NAMESPACE/log-forwarding-kinesis:VERSION)
+  --image IMAGE        what to run; by default log-forwarding-kinesis:VERSION of the namespace in the
+                       cluster's own registry
   --role-arn ARN       use an IAM role through the cluster's token issuer (STS) instead of keys
   --aws-secret NAME    use a Secret of yours that has the key `credentials` (a shared credentials file)
   --output http|otlp   how a collector of OpenShift Logging 6 sends        (http)
@@ -49,7 +50,7 @@ TEXT
 }
 
 IMAGE="" ROLE_ARN="" OWN_AWS_SECRET="" OUTPUT=auto STORAGE_CLASS="" VOLUME=persistent CHECK_STREAMS=1
-TIMEOUT=600 VALUE_FILES=()
+VALUE_FILES=()
 
 parse_arguments() {
   while (($#)); do
@@ -84,7 +85,8 @@ check_environment() {
   read -ra LOG_NAMES <<<"$LOGGINGNAMES"
   read -ra STREAM_NAMES <<<"$KINESIS_STREAM_NAME"
   ((${#LOG_NAMES[@]} == ${#STREAM_NAMES[@]} || ${#STREAM_NAMES[@]} == 1)) ||
-    usage_error "LOGGINGNAMES names ${#LOG_NAMES[@]} kinds of logs (${LOG_NAMES[*]}) but KINESIS_STREAM_NAME ${#STREAM_NAMES[@]} streams (${STREAM_NAMES[*]}); name one stream for each, or one for all"
+    usage_error "LOGGINGNAMES names ${#LOG_NAMES[@]} kinds of logs (${LOG_NAMES[*]}) but KINESIS_STREAM_NAME" \
+        "${#STREAM_NAMES[@]} streams (${STREAM_NAMES[*]}); name one stream for each, or one for all"
   for name in "${LOG_NAMES[@]}"; do
     [[ " projects operations audit application infrastructure " == *" $name "* ]] ||
       usage_error "LOGGINGNAMES: '$name' is not one of projects, operations, audit"
@@ -99,26 +101,30 @@ check_environment() {
 
 # The types in the collectors' words, as JSON.
 log_types() {
-  printf '%s\n' "${LOG_NAMES[@]}" | jq -Rnc '[inputs | {projects: "application", operations: "infrastructure"}[.] // .] | unique'
+  printf '%s\n' "${LOG_NAMES[@]}" |
+    jq -Rnc '[inputs | {projects: "application", operations: "infrastructure"}[.] // .] | unique'
 }
 
 check_cluster() {
   step "looking at the cluster"
   [[ -n $(kube get namespace "$NAMESPACE" --ignore-not-found -o name) ]] ||
-    die "namespace $NAMESPACE does not exist. Cure: install OpenShift Logging first, or set NAMESPACE to one that exists ('oc create namespace $NAMESPACE')"
+    die "namespace $NAMESPACE does not exist. Cure: install OpenShift Logging first, or set NAMESPACE to one" \
+        "that exists ('oc create namespace $NAMESPACE')"
   find_generation "$OUTPUT"
   WIRING=$(jq -c --argjson types "$(log_types)" '.types = $types' <<<"$WIRING")
   say "  found $(way_in_words "$(wiring .way)")"
   if [[ $(wiring .way) == logforwarding ]] &&
-    jq -e '(.types | index("application") == null) != (.types | index("infrastructure") == null)' <<<"$WIRING" >/dev/null; then
-    die "this collector sends the infrastructure's container logs along with the applications': LOGGINGNAMES must have both projects and operations, or neither"
+    jq -e '.types | (index("application") == null) != (index("infrastructure") == null)' <<<"$WIRING" >/dev/null; then
+    die "this collector sends the infrastructure's container logs along with the applications': LOGGINGNAMES" \
+        "must have both projects and operations, or neither"
   fi
   check_permissions
   local kind
   for kind in service statefulset serviceaccount; do
     get "$kind" "$NAME" "$NAMESPACE" |
       jq -e --arg name "$NAME" '. == null or .metadata.annotations["meta.helm.sh/release-name"] == $name' >/dev/null ||
-      die "$kind/$NAME exists in $NAMESPACE and belongs to something else. Cure: remove it (the predecessor's uninstall script, if it is its), or choose another NAMESPACE"
+      die "$kind/$NAME exists in $NAMESPACE and belongs to something else. Cure: remove it (the" \
+          "predecessor's uninstall script, if it is its), or choose another NAMESPACE"
   done
 }
 
@@ -156,7 +162,8 @@ check_streams() {
     answer=$(AWS_ACCESS_KEY_ID=$AWS_KEY_ID AWS_SECRET_ACCESS_KEY=$AWS_SEC_KEY AWS_SESSION_TOKEN="" AWS_PAGER="" \
       aws kinesis describe-stream-summary --stream-name "$stream" --region "$KINESIS_REGION" 2>&1 >/dev/null) ||
       die "stream $stream in $KINESIS_REGION: $(tr '\n' ' ' <<<"$answer")
-    Cure: check KINESIS_STREAM_NAME, KINESIS_REGION and the keys' policy ('penstock iam-policy'), or use --skip-stream-check"
+    Cure: check KINESIS_STREAM_NAME, KINESIS_REGION and the keys' policy ('penstock iam-policy')," \
+        "or use --skip-stream-check"
   done
   CHECK_STREAMS=""
 }
@@ -165,7 +172,8 @@ check_streams_in_cluster() {
   [[ $CHECK_STREAMS == in-cluster && -z $DRY_RUN ]] || return 0
   step "asking the forwarder whether it reaches the streams"
   local answer
-  answer=$(kube exec -n "$NAMESPACE" "$NAME-0" -c penstock -- /usr/bin/penstock check --online --config /etc/penstock/penstock.yaml 2>&1) ||
+  answer=$(kube exec -n "$NAMESPACE" "$NAME-0" -c penstock -- \
+    /usr/bin/penstock check --online --config /etc/penstock/penstock.yaml 2>&1) ||
     die "the forwarder runs but does not reach what it needs; nothing was wired:
     ${answer//$'\n'/$'\n'    }
     Cure that and run this again, or use --skip-stream-check"
@@ -174,18 +182,22 @@ check_streams_in_cluster() {
 make_secrets() {
   step "secrets"
   if [[ -z $ROLE_ARN && -z $OWN_AWS_SECRET ]]; then
-    jq -n '{credentials: ("[default]\naws_access_key_id = \(env.AWS_KEY_ID)\naws_secret_access_key = \(env.AWS_SEC_KEY)\n" | @base64)}' |
+    jq -n '{credentials:
+      ("[default]\naws_access_key_id = \(env.AWS_KEY_ID)\naws_secret_access_key = \(env.AWS_SEC_KEY)\n" | @base64)}' |
       ensure_secret "$NAMESPACE" "$AWS_SECRET"
   fi
   local current
   current=$(get secret "$AUTH_SECRET" "$NAMESPACE")
   if [[ -n ${SHARED_KEY:-} && $current != null ]]; then
     jq -e '.data.shared_key == null or .data.shared_key == (env.SHARED_KEY | @base64)' <<<"$current" >/dev/null ||
-      die "SHARED_KEY is not the one that is installed. Cure: change it with update_log_forwarding-secure_secret.sh, which keeps old and new valid until every collector has the new one"
+      die "SHARED_KEY is not the one that is installed. Cure: change it with" \
+          "update_log_forwarding-secure_secret.sh, which keeps old and new valid until every collector has" \
+          "the new one"
   fi
   FRESH_KEY=${SHARED_KEY:-$(random_key)} FRESH_TOKEN=$(random_key) CURRENT=$current jq -n '
     (env.CURRENT | fromjson | .data // {}) as $now
-    | ($now.shared_key // (env.FRESH_KEY | @base64)) as $key | ($now.http_token // (env.FRESH_TOKEN | @base64)) as $token
+    | ($now.shared_key // (env.FRESH_KEY | @base64)) as $key
+    | ($now.http_token // (env.FRESH_TOKEN | @base64)) as $token
     | {shared_key: $key, shared_key_previous: ($now.shared_key_previous // $key),
        http_token: $token, http_token_previous: ($now.http_token_previous // $token)}' |
     ensure_secret "$NAMESPACE" "$AUTH_SECRET"
@@ -193,9 +205,9 @@ make_secrets() {
 
 chart_values() {
   local version=${IMAGE##*/}
-  jq -n --arg name "$NAME" --arg region "$KINESIS_REGION" --arg role "$ROLE_ARN" --arg secret "${OWN_AWS_SECRET:-$AWS_SECRET}" \
-    --arg image "$IMAGE" --arg tagged "$version" --arg class "$STORAGE_CLASS" --arg volume "$VOLUME" --arg ns "$NAMESPACE" \
-    --arg auth "$AUTH_SECRET" --argjson wiring "$WIRING" \
+  jq -n --arg name "$NAME" --arg ns "$NAMESPACE" --arg region "$KINESIS_REGION" --arg role "$ROLE_ARN" \
+    --arg secret "${OWN_AWS_SECRET:-$AWS_SECRET}" --arg image "$IMAGE" --arg tagged "$version" \
+    --arg class "$STORAGE_CLASS" --arg volume "$VOLUME" --arg auth "$AUTH_SECRET" --argjson wiring "$WIRING" \
     --argjson names "$(jq -nc '$ARGS.positional' --args "${LOG_NAMES[@]}")" \
     --argjson streams "$(jq -nc '$ARGS.positional' --args "${STREAM_NAMES[@]}")" '
     def image: if $image == "" then {repository: "image-registry.openshift-image-registry.svc:5000/\($ns)/\($name)"}
@@ -209,14 +221,14 @@ chart_values() {
        then {streams: {all: {name: $streams[0]}}, routes: [{stream: "all"}]}
        else {streams: ([range($names | length) | {key: $names[.], value: {name: $streams[.]}}] | from_entries),
              routes: [$names[] | {log_type: ., stream: .}]} end)}
-    + if $wiring.way == "ownV1" or $wiring.way == "ownD" then {collector: {create: true, clusterRoles: [$wiring.types[] | "collect-\(.)-logs"]}} else {} end
+    + if $wiring.way == "ownV1" or $wiring.way == "ownD"
+      then {collector: {create: true, clusterRoles: [$wiring.types[] | "collect-\(.)-logs"]}} else {} end
     + if $wiring.way == "ownD" then {sources: {http: {serviceAccounts: ["\($ns)/\($name)-collector"]}}} else {} end'
 }
 
 install_chart() {
   step "the forwarder"
-  local folder status answer
-  folder=$(mktemp -d); trap 'rm -rf "$folder"' RETURN
+  local folder=$WORK status answer
   chart_values >"$folder/values.json"
   local release=("$NAME" "$CHART" -n "$NAMESPACE" --values "$folder/values.json" "${VALUE_FILES[@]}")
   status=$(release_status)
@@ -252,11 +264,14 @@ wait_for_forwarder() {
   [[ -z $DRY_RUN ]] || return 0
   step "waiting until it is ready"
   wait_for "$TIMEOUT" service_certificate ||
-    die "no certificate was issued for service $NAME (secret $NAME-tls). Cure: check 'oc get clusteroperator service-ca', then run this again"
+    die "no certificate was issued for service $NAME (secret $NAME-tls). Cure: check 'oc get clusteroperator" \
+        "service-ca', then run this again"
   wait_for "$TIMEOUT" service_ca ||
-    die "ConfigMap $NAME-ca was not filled with the service CA. Cure: check 'oc get clusteroperator service-ca', then run this again"
+    die "ConfigMap $NAME-ca was not filled with the service CA. Cure: check 'oc get clusteroperator" \
+        "service-ca', then run this again"
   kube rollout status "statefulset/$NAME" -n "$NAMESPACE" --timeout="${TIMEOUT}s" >&2 ||
-    die "the forwarder is not ready after ${TIMEOUT}s; the collector was not touched. Cure: see 'oc -n $NAMESPACE get pods' and 'oc -n $NAMESPACE logs statefulset/$NAME', then run this again"
+    die "the forwarder is not ready after ${TIMEOUT}s; the collector was not touched. Cure: see 'oc -n" \
+        "$NAMESPACE get pods' and 'oc -n $NAMESPACE logs statefulset/$NAME', then run this again"
 }
 
 wire_collector() {
@@ -288,6 +303,8 @@ logs_arrive() {
 main() {
   parse_arguments "$@"
   check_environment
+  WORK=$(mktemp -d)
+  trap 'rm -rf "$WORK"' EXIT
   need_tools
   check_cluster
   check_streams

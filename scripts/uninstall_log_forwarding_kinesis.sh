@@ -31,7 +31,7 @@ Examples:
 TEXT
 }
 
-TIMEOUT=600 DISCARD="" LEFT=()   # LEFT: pods, or volumes without one, that still hold something
+DISCARD="" LEFT=()   # LEFT: pods, or volumes without one, that still hold something
 
 parse_arguments() {
   while (($#)); do
@@ -46,11 +46,13 @@ parse_arguments() {
   done
 }
 
+SELECTOR=app.kubernetes.io/name=penstock,app.kubernetes.io/instance=$NAME
+
 claims() {
-  kube get pvc -n "$NAMESPACE" -l "app.kubernetes.io/name=penstock,app.kubernetes.io/instance=$NAME" -o json |
+  kube get pvc -n "$NAMESPACE" -l "$SELECTOR" -o json |
     jq -r '.items[] | select(.status.phase == "Bound") | .metadata.name'
 }
-all_claims() { kube get pvc -n "$NAMESPACE" -l "app.kubernetes.io/name=penstock,app.kubernetes.io/instance=$NAME" -o name; }
+all_claims() { kube get pvc -n "$NAMESPACE" -l "$SELECTOR" -o name; }
 
 # Volumes that a scale-down left behind get their pods back: that is how what they hold is delivered.
 scale_to_all_volumes() {
@@ -111,7 +113,8 @@ remove_release() {
   object=$(get statefulset "$NAME" "$NAMESPACE")
   if ((${#LEFT[@]})) && [[ -z $DISCARD ]] &&
     jq -e 'any(.spec.template.spec.volumes[]?; .name == "spool" and .emptyDir != null)' <<<"$object" >/dev/null; then
-    die "pods hold undelivered events in an emptyDir: ${LEFT[*]}. They are kept running; the collector is unwired. Run this again when they have delivered, or use --discard-pending"
+    die "pods hold undelivered events in an emptyDir: ${LEFT[*]}. They are kept running; the collector is" \
+        "unwired. Run this again when they have delivered, or use --discard-pending"
   fi
   step "the forwarder"
   if [[ -n $DRY_RUN ]]; then say "would uninstall the Helm release $NAME"; return; fi
@@ -166,7 +169,8 @@ main() {
   remove configmap "$STATE_NAME" "$NAMESPACE"
   [[ -z $DRY_RUN ]] || { say "nothing was changed"; exit 0; }
   ((${#KEPT[@]} == 0)) ||
-    die "these volumes in $NAMESPACE are kept, because they hold undelivered events or dead letters: ${KEPT[*]}. Install again to deliver them, or delete them with --discard-pending"
+    die "these volumes in $NAMESPACE are kept, because they hold undelivered events or dead letters:" \
+        "${KEPT[*]}. Install again to deliver them, or delete them with --discard-pending"
   say "done: nothing of it is left"
 }
 

@@ -34,7 +34,7 @@ Examples:
 TEXT
 }
 
-TIMEOUT=600 SETTLE=150 CA_ONLY=""
+SETTLE=150 CA_ONLY=""
 
 parse_arguments() {
   while (($#)); do
@@ -53,13 +53,16 @@ parse_arguments() {
   [[ ${SHARED_KEY:-x} =~ ^[A-Za-z0-9_-]+$ ]] || usage_error "SHARED_KEY may contain letters, digits, '-' and '_' only"
 }
 
-rotation_pending() { jq -e '.data | .shared_key != .shared_key_previous or .http_token != .http_token_previous' <<<"$1" >/dev/null; }
+rotation_pending() {
+  jq -e '.data | .shared_key != .shared_key_previous or .http_token != .http_token_previous' <<<"$1" >/dev/null
+}
 
 # From here on the forwarder takes both.
 add_new_key() {
   local current
   current=$(get secret "$AUTH_SECRET" "$NAMESPACE")
-  [[ $current != null ]] || die "secret $AUTH_SECRET does not exist in $NAMESPACE: run install_log_forwarding_kinesis.sh first"
+  [[ $current != null ]] || die "secret $AUTH_SECRET does not exist in $NAMESPACE: run" \
+      "install_log_forwarding_kinesis.sh first"
   if rotation_pending "$current"; then
     step "finishing a rotation that was cut short"
     [[ -z ${SHARED_KEY:-} ]] || jq -e '.data.shared_key == (env.SHARED_KEY | @base64)' <<<"$current" >/dev/null ||
@@ -73,7 +76,8 @@ add_new_key() {
   step "the forwarder takes the new key beside the old one"
   FRESH_KEY=${SHARED_KEY:-$(random_key)} FRESH_TOKEN=$(random_key) jq '
     .data.shared_key_previous = .data.shared_key | .data.shared_key = (env.FRESH_KEY | @base64)
-    | .data.http_token_previous = .data.http_token | .data.http_token = (env.FRESH_TOKEN | @base64)' <<<"$current" | write replace
+    | .data.http_token_previous = .data.http_token | .data.http_token = (env.FRESH_TOKEN | @base64)' <<<"$current" |
+    write replace
 }
 
 forwarder_pods() { kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name; }
@@ -83,7 +87,8 @@ pods_have_key() {
   local wanted pod seen
   wanted=$(get secret "$AUTH_SECRET" "$NAMESPACE" | jq -r '.data.shared_key | @base64d')
   for pod in $(forwarder_pods); do
-    seen=$(kube exec -n "$NAMESPACE" "${pod#pod/}" -c penstock -- cat /var/run/secrets/penstock/auth/shared_key 2>/dev/null) || return 1
+    seen=$(kube exec -n "$NAMESPACE" "${pod#pod/}" -c penstock -- \
+      cat /var/run/secrets/penstock/auth/shared_key 2>/dev/null) || return 1
     [[ $seen == "$wanted" ]] || return 1
   done
 }
@@ -128,7 +133,8 @@ main() {
   parse_arguments "$@"
   need_tools
   state_load
-  [[ -n $(state .wiring.way) ]] || die "nothing is installed in $NAMESPACE (no ConfigMap $STATE_NAME with a wiring): run install_log_forwarding_kinesis.sh first, or set NAMESPACE"
+  [[ -n $(state .wiring.way) ]] || die "nothing is installed in $NAMESPACE (no ConfigMap $STATE_NAME with a" \
+      "wiring): run install_log_forwarding_kinesis.sh first, or set NAMESPACE"
   WIRING=$(jq -c .wiring <<<"$STATE")
   if [[ -z $CA_ONLY ]]; then
     add_new_key

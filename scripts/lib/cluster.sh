@@ -11,9 +11,9 @@ readonly LOGGING_NAMESPACE=openshift-logging   # where the collector's shared re
 STATE_NAME=$NAME-install                       # the ConfigMap that remembers what was there before
 AUTH_SECRET=$NAME-auth
 AWS_SECRET=$NAME-aws
-OURS="app.kubernetes.io/managed-by=$NAME-install"
 POLL_SECONDS=${POLL_SECONDS:-2}
 DRY_RUN=${DRY_RUN:-}
+TIMEOUT=600                                    # seconds, for each wait
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say()  { printf '%s\n' "$*" >&2; }
@@ -39,7 +39,8 @@ need_tools() {
   else die "neither oc nor kubectl is on the PATH; install one and log in to the cluster"
   fi
   command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 (https://helm.sh/docs/intro/install)"
-  command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq, brew install jq)"
+  command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq," \
+      "brew install jq)"
   local answer
   answer=$("$KUBE" get --raw /version 2>&1) ||
     die "the cluster does not answer $KUBE: $(tail -n 1 <<<"$answer"); log in first ('oc login …') or set KUBECONFIG"
@@ -71,7 +72,8 @@ served() {
 
 # What one may do in a namespace, as the API server lists it: one request instead of one per verb and resource.
 rules_in() {
-  jq -nc --arg ns "$1" '{apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: {namespace: $ns}}' |
+  jq -nc --arg ns "$1" \
+    '{apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: {namespace: $ns}}' |
     kube create -f - -o json 2>/dev/null | jq -c '.status.resourceRules // []' || echo '[]'
 }
 
@@ -116,8 +118,11 @@ write() {
 
 remove() {  # remove KIND NAME NAMESPACE
   if [[ -n $DRY_RUN ]]; then say "would delete $1/$2 in $3"; return; fi
-  kube delete "$1" "$2" -n "$3" --ignore-not-found >/dev/null
+  kube delete "$1" "$2" -n "$3" --ignore-not-found --timeout="${TIMEOUT}s" >/dev/null
 }
+
+# Was this object made by the install script?
+ours() { jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$1" >/dev/null; }
 
 # ensure_secret NAMESPACE NAME < {"key": "base64", …}
 # Makes the Secret, or brings ours up to date. In a Secret of someone else's, missing keys are added (and
@@ -132,15 +137,16 @@ ensure_secret() {
        metadata: {name: $name, namespace: $ns, labels: {"app.kubernetes.io/managed-by": $by}}}' | write create
     return
   fi
-  if DATA=$data jq -e '.data as $d | env.DATA | fromjson | to_entries | all($d[.key] == .value)' <<<"$current" >/dev/null; then
-    return 0
-  fi
-  if ! jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$current" >/dev/null; then
+  DATA=$data jq -e '.data as $d | env.DATA | fromjson | to_entries | all($d[.key] == .value) | not' \
+    <<<"$current" >/dev/null || return 0
+  if ! ours "$current"; then
     DATA=$data jq -e '(.data // {}) as $d | env.DATA | fromjson | to_entries
-      | all(($d | has(.key) | not) or $d[.key] == .value)' <<<"$current" >/dev/null ||
-      die "secret $name in $namespace exists, was not made by this script and holds other values; rename or delete it, then run this again"
+      | all(. as {$key, $value} | ($d | has($key) | not) or $d[$key] == $value)' <<<"$current" >/dev/null ||
+      die "secret $name in $namespace exists, was not made by this script and holds other values; rename or" \
+          "delete it, then run this again"
     added=$(DATA=$data jq -c '(.data // {}) as $d | env.DATA | fromjson | keys - ($d | keys)' <<<"$current")
-    state_update --arg name "$name" --argjson added "$added" '.merged[$name] = ((.merged[$name] // []) + $added | unique)'
+    state_update --arg name "$name" --argjson added "$added" '
+      .merged[$name] = ((.merged[$name] // []) + $added | unique)'
   fi
   DATA=$data jq '.data = ((.data // {}) + (env.DATA | fromjson))' <<<"$current" | write replace
 }
@@ -150,7 +156,7 @@ remove_secret() {  # remove_secret NAMESPACE NAME
   local current keys
   current=$(get secret "$2" "$1")
   [[ $current != null ]] || return 0
-  if jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$current" >/dev/null; then
+  if ours "$current"; then
     remove secret "$2" "$1"
     return
   fi
@@ -165,7 +171,8 @@ remove_secret() {  # remove_secret NAMESPACE NAME
 STATE='{}'
 
 state_load() {
-  STATE=$(get configmap "$STATE_NAME" "$NAMESPACE" | jq -c 'if . == null then {} else .data["state.json"] | fromjson end')
+  STATE=$(get configmap "$STATE_NAME" "$NAMESPACE" |
+    jq -c 'if . == null then {} else .data["state.json"] | fromjson end')
 }
 
 state_update() {  # jq arguments that change the state

@@ -19,17 +19,24 @@ find_generation() {
     if [[ $collector == fluentd ]]; then way=fluentdForward
     elif jq -e '.own' <<<"$schema" >/dev/null; then way=ownV1
     elif jq -e '.http' <<<"$schema" >/dev/null; then way=http
-    else die "the collector is $collector, and in this release of OpenShift Logging (5.4 to 5.6) it has no output that fits. Cure: upgrade OpenShift Logging to 5.7 or later, or set spec.collection.type of ClusterLogging/instance to fluentd; then run this again"
+    else die "the collector is $collector, and in this release of OpenShift Logging (5.4 to 5.6) it has no" \
+        "output that fits. Cure: upgrade OpenShift Logging to 5.7 or later, or set spec.collection.type of" \
+        "ClusterLogging/instance to fluentd; then run this again"
     fi
   elif crd_served logging.openshift.io v1alpha1 logforwardings; then
     way=logforwarding
   else
-    die "this cluster serves no ClusterLogForwarder and no LogForwarding: the OpenShift Logging operator is not installed. Cure: install it from OperatorHub (Red Hat OpenShift Logging), then run this again"
+    die "this cluster serves no ClusterLogForwarder and no LogForwarding: the OpenShift Logging operator is" \
+        "not installed. Cure: install it from OperatorHub (Red Hat OpenShift Logging), then run this again"
   fi
-  operator_runs || die "no OpenShift Logging operator runs in $LOGGING_NAMESPACE (deployment cluster-logging-operator has no available pod): what would be wired now would have no effect. Cure: install or repair the operator, then run this again"
-  [[ $output != otlp || $way == ownD ]] || usage_error "--output otlp needs OpenShift Logging 6; here it is $(way_in_words "$way")"
+  operator_runs || die "no OpenShift Logging operator runs in $LOGGING_NAMESPACE (deployment" \
+      "cluster-logging-operator has no available pod): what would be wired now would have no effect. Cure:" \
+      "install or repair the operator, then run this again"
+  [[ $output != otlp || $way == ownD ]] || usage_error "--output otlp needs OpenShift Logging 6; here it is" \
+      "$(way_in_words "$way")"
   [[ $way == ownD ]] || cluster_logging >/dev/null
-  WIRING=$(jq -nc --arg way "$way" --arg name "$NAME" --arg ns "$NAMESPACE" --arg output "$output" --argjson schema "$schema" '
+  WIRING=$(jq -nc --arg way "$way" --arg name "$NAME" --arg ns "$NAMESPACE" --arg output "$output" \
+    --argjson schema "$schema" '
     {$way, $name, namespace: $ns, host: "\($name).\($ns).svc", secret: ($name + "-collector"), $output, $schema}')
 }
 
@@ -61,7 +68,8 @@ cluster_logging() {
   local object
   object=$(get clusterloggings.logging.openshift.io instance "$LOGGING_NAMESPACE")
   [[ $object != null ]] ||
-    die "ClusterLogging/instance does not exist in $LOGGING_NAMESPACE, so no collector runs. Cure: create it (doc/openshift.md, 'Before you start'), then run this again"
+    die "ClusterLogging/instance does not exist in $LOGGING_NAMESPACE, so no collector runs. Cure: create it" \
+        "(doc/openshift.md, 'Before you start'), then run this again"
   echo "$object"
 }
 
@@ -89,7 +97,8 @@ remember_before() {
   local resource annotation=null object logging keep=false
   read -ra resource < <(wired_resource)
   if [[ $(state '.wiring.way') == "$(wiring .way)" ]]; then
-    WIRING=$(jq -c --argjson state "$STATE" '.keepDefault = $state.wiring.keepDefault | .secret = $state.wiring.secret' <<<"$WIRING")
+    WIRING=$(jq -c --argjson was "$(jq -c .wiring <<<"$STATE")" \
+      '.keepDefault = $was.keepDefault | .secret = $was.secret' <<<"$WIRING")
     state_update --argjson w "$WIRING" '.wiring = $w'
     return
   fi
@@ -105,12 +114,14 @@ remember_before() {
       keep=$(jq -n --argjson cr "$object" --argjson logging "$(cluster_logging)" '
         (($cr.spec.pipelines // []) == []) and ($logging.spec.logStore.type // "") != ""') ;;
     own*)
-      [[ $object == null ]] || jq -e --arg by "$NAME-install" '.metadata.labels["app.kubernetes.io/managed-by"] == $by' <<<"$object" >/dev/null ||
-        die "${resource[0]%%.*}/$NAME exists in $NAMESPACE and was not made by this script; rename or delete it, then run this again" ;;
+      [[ $object == null ]] || ours "$object" ||
+        die "${resource[0]%%.*}/$NAME exists in $NAMESPACE and was not made by this script;" \
+          "rename or delete it, then run this again" ;;
   esac
   WIRING=$(jq -c --argjson keep "$keep" '.keepDefault = $keep' <<<"$WIRING")
   state_update --argjson w "$WIRING" --argjson cr "$object" --argjson a "$annotation" '
-    .wiring = $w | .before = {resource: ($cr | if . then del(.metadata.managedFields, .status) else . end), annotation: $a}'
+    .wiring = $w | .before =
+      {resource: ($cr | if . then del(.metadata.managedFields, .status) else . end), annotation: $a}'
 }
 
 # Writes the collector's own Secret: never the server's private key.
@@ -118,12 +129,15 @@ ensure_collector_secret() {
   local way bundle
   way=$(wiring .way)
   [[ $way != ownD ]] || return 0
-  if [[ -n $DRY_RUN ]]; then say "would make secret $(wiring .secret) in $(collector_secret_namespace) for the collector (shared key or token, CA bundle)"; return; fi
+  if [[ -n $DRY_RUN ]]; then say "would make secret $(wiring .secret) in $(collector_secret_namespace) for" \
+      "the collector (shared key or token, CA bundle)"; return; fi
   bundle=$(get configmap "$NAME-ca" "$NAMESPACE" | jq -r '.data["service-ca.crt"] // empty')
-  [[ -n $bundle ]] || die "ConfigMap $NAME-ca in $NAMESPACE has no service-ca.crt: the service CA operator has not filled it in. Cure: check 'oc get clusteroperator service-ca', then run this again"
+  [[ -n $bundle ]] || die "ConfigMap $NAME-ca in $NAMESPACE has no service-ca.crt: the service CA operator" \
+      "has not filled it in. Cure: check 'oc get clusteroperator service-ca', then run this again"
   get secret "$AUTH_SECRET" "$NAMESPACE" | BUNDLE=$bundle jq -c --arg way "$way" '
     {"ca-bundle.crt": (env.BUNDLE | @base64)}
-    + if $way == "logforwarding" or $way == "fluentdForward" then {shared_key: .data.shared_key} else {token: .data.http_token} end
+    + if $way == "logforwarding" or $way == "fluentdForward"
+      then {shared_key: .data.shared_key} else {token: .data.http_token} end
     # 4.3 to 4.5 name tls.crt in the configuration whether they use it or not, so it must be there and parse.
     + if $way == "logforwarding" then {"tls.crt": (env.BUNDLE | @base64)} else {} end' |
     ensure_secret "$(collector_secret_namespace)" "$(wiring .secret)"
@@ -144,7 +158,8 @@ apply_wiring() {
       show_change "$current" "$wanted"
       write replace <<<"$wanted" && break
     fi
-    ((try < 3)) || die "could not write ${resource[0]%%.*}/${resource[1]}: the message above says why. Nothing else of it was changed; cure that and run this again"
+    ((try < 3)) || die "could not write ${resource[0]%%.*}/${resource[1]}: the message above says why." \
+        "Nothing else of it was changed; cure that and run this again"
     sleep "$POLL_SECONDS"
   done
   [[ $(wiring .way) != logforwarding ]] || annotate_techpreview '"enabled"'
@@ -184,7 +199,9 @@ wiring_accepted() {
 wiring_complaint() {
   local resource
   read -ra resource < <(wired_resource)
-  get "${resource[@]}" | jq -r '[.status | .. | objects | select(.status? == "False" or .state? == "Dropped" or .state? == "Degraded") | .message // .reasons? // .reason | tostring] | unique | join("; ")'
+  get "${resource[@]}" | jq -r '
+    [.status | .. | objects | select(.status? == "False" or .state? == "Dropped" or .state? == "Degraded")
+     | .message // .reasons? // .reason | tostring] | unique | join("; ")'
 }
 
 # The DaemonSet of the collector that the wiring concerns, as "NAME NAMESPACE"; empty when there is none
@@ -203,7 +220,8 @@ collector_mounts() {  # collector_mounts SECRET
   local daemonset
   read -ra daemonset < <(collector_daemonset) || true
   ((${#daemonset[@]})) || return 1
-  get daemonset "${daemonset[@]}" | jq -e --arg s "$1" 'any(.spec.template.spec.volumes[]?; .secret.secretName? == $s)' >/dev/null
+  get daemonset "${daemonset[@]}" |
+    jq -e --arg s "$1" 'any(.spec.template.spec.volumes[]?; .secret.secretName? == $s)' >/dev/null
 }
 
 collector_released() { ! collector_mounts "$1"; }
@@ -222,15 +240,20 @@ wait_for_collector() {
   local seconds=$1 start=$SECONDS
   [[ -z $DRY_RUN ]] || return 0
   wait_for "$seconds" wiring_accepted ||
-    die "the operator has not accepted the wiring within ${seconds}s: $(wiring_complaint | head -c 400). The forwarder itself runs; cure that and run this again"
+    die "the operator has not accepted the wiring within ${seconds}s: $(wiring_complaint | head -c 400). The" \
+        "forwarder itself runs; cure that and run this again"
   wait_for $((seconds - SECONDS + start)) collector_exists ||
-    die "the operator has made no collector DaemonSet within ${seconds}s. Cure: see its log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
+    die "the operator has made no collector DaemonSet within ${seconds}s. Cure: see its log (oc -n" \
+        "$LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
   if [[ $(wiring .way) != ownD ]]; then
     wait_for $((seconds - SECONDS + start)) collector_mounts "$(wiring .secret)" ||
-      die "the collector has not taken up secret $(wiring .secret) within ${seconds}s. Cure: see the operator's log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
+      die "the collector has not taken up secret $(wiring .secret) within ${seconds}s. Cure: see the" \
+          "operator's log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this" \
+          "again"
   fi
   collector_rolled_out $((seconds - SECONDS + start > 1 ? seconds - SECONDS + start : 1)) ||
-    die "the collector's rollout is not finished after ${seconds}s. Cure: see 'oc -n $LOGGING_NAMESPACE get pods', then run this again"
+    die "the collector's rollout is not finished after ${seconds}s. Cure: see 'oc -n $LOGGING_NAMESPACE get" \
+        "pods', then run this again"
 }
 
 # Takes our part out of the collector and waits until no collector uses it. The wiring is the recorded one.
@@ -259,13 +282,16 @@ unwire() {
       show_change "$current" "$wanted"
       write replace <<<"$wanted"
       [[ $(jq .wiring.keepDefault <<<"$STATE") != true || $before != null ]] ||
-        warn "others have added to ${resource[0]%%.*}/instance since it was made; it stays, and what of it goes to the operator's own store is now theirs to say"
+        warn "others have added to ${resource[0]%%.*}/instance since it was made; it stays, and what of it" \
+            "goes to the operator's own store is now theirs to say"
     fi
   fi
   [[ $(wiring .way) != logforwarding ]] || restore_annotation "${wanted:-null}"
   [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_released "$(wiring .secret)" ||
-    die "the collector still uses secret $(wiring .secret) after ${seconds}s; run this again when the operator has rolled it out"
-  [[ -n $DRY_RUN ]] || collector_gone || collector_rolled_out "$seconds" || die "the collector's rollout is not finished after ${seconds}s; run this again"
+    die "the collector still uses secret $(wiring .secret) after ${seconds}s; run this again when the" \
+        "operator has rolled it out"
+  [[ -n $DRY_RUN ]] || collector_gone || collector_rolled_out "$seconds" ||
+    die "the collector's rollout is not finished after ${seconds}s; run this again"
 }
 
 # The annotation goes last, and not while a resource with pipelines of others' depends on it.
@@ -274,7 +300,8 @@ restore_annotation() {
   was=$(jq '.before.annotation' <<<"$STATE")
   now=$(cluster_logging | jq '.metadata.annotations["clusterlogging.openshift.io/logforwardingtechpreview"]')
   [[ $now == '"enabled"' && $now != "$was" ]] || return 0
-  if jq -e --argjson state "$STATE" '. != null and ((.spec.pipelines // []) - ($state.before.resource.spec.pipelines // [])) != []' <<<"$left" >/dev/null; then
+  if jq -e --argjson before "$(jq -c .before.resource <<<"$STATE")" '
+    . != null and ((.spec.pipelines // []) - ($before.spec.pipelines // [])) != []' <<<"$left" >/dev/null; then
     warn "ClusterLogging/instance keeps the annotation for log forwarding: pipelines that others added need it"
     return
   fi

@@ -26,7 +26,11 @@ class Api:
 
     def call(self, method, path, body=None, content_type="application/json"):
         data = None if body is None else json.dumps(body)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type, "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": content_type,
+            "Accept": "application/json",
+        }
         for attempt in (1, 2):
             connection = getattr(self.local, "connection", None)
             if connection is None:
@@ -70,7 +74,9 @@ class Api:
 
     def delete(self, path):
         try:
-            return self.call("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
+            return self.call(
+                "DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+            )
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -87,7 +93,11 @@ class Api:
             groups.append((f"/apis/{version}", self.call("GET", f"/apis/{version}")))
         for path, resources in groups:
             for resource in resources["resources"]:
-                if "list" in resource["verbs"] and "/" not in resource["name"] and resource["name"] not in self.IGNORED:
+                if (
+                    "list" in resource["verbs"]
+                    and "/" not in resource["name"]
+                    and resource["name"] not in self.IGNORED
+                ):
                     yield path, resource["name"]
 
     def snapshot(self, versions=False):
@@ -99,7 +109,8 @@ class Api:
                 key = f"{path}/{resource} {meta.get('namespace', '')}/{meta['name']}"
                 content = {k: v for k, v in item.items() if k not in ("status", "apiVersion", "kind", "metadata")}
                 content["labels"] = meta.get("labels") or {}
-                content["annotations"] = meta.get("annotations") or {}
+                content["annotations"] = dict(meta.get("annotations") or {})
+                content["annotations"].pop("deprecated.daemonset.template.generation", None)  # the server's own counter
                 if versions:
                     content["uid"], content["generation"] = meta["uid"], meta.get("generation")
                 found[key] = content

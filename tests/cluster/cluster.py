@@ -35,18 +35,58 @@ class Cluster:
     def start(self):
         etcd, peer, port = free_port(), free_port(), free_port()
         self.certificates()
-        self.spawn("etcd", "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync" if self.etcd_knows("unsafe-no-fsync") else "--force-new-cluster=false",
-                   "--listen-client-urls", f"http://127.0.0.1:{etcd}", "--advertise-client-urls", f"http://127.0.0.1:{etcd}",
-                   "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-                   "--initial-cluster", f"default=http://127.0.0.1:{peer}")
-        (self.folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,1,"system:masters"\n{LIMITED_TOKEN},limited,2\n')
-        self.spawn("kube-apiserver", self.tools / "kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{etcd}",
-                   "--secure-port", port, "--bind-address", "127.0.0.1", "--advertise-address", "192.0.2.1",
-                   "--tls-cert-file", self.folder / "server.crt", "--tls-private-key-file", self.folder / "server.key",
-                   "--token-auth-file", self.folder / "tokens.csv", "--authorization-mode", "RBAC",
-                   "--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", self.folder / "sa.key",
-                   "--service-account-signing-key-file", self.folder / "sa.key", "--service-cluster-ip-range", "10.96.0.0/16",
-                   "--disable-admission-plugins", "ServiceAccount", "--v", "0")
+        self.spawn(
+            "etcd",
+            "etcd",
+            "--data-dir",
+            self.folder / "etcd",
+            "--unsafe-no-fsync" if self.etcd_knows("unsafe-no-fsync") else "--force-new-cluster=false",
+            "--listen-client-urls",
+            f"http://127.0.0.1:{etcd}",
+            "--advertise-client-urls",
+            f"http://127.0.0.1:{etcd}",
+            "--listen-peer-urls",
+            f"http://127.0.0.1:{peer}",
+            "--initial-advertise-peer-urls",
+            f"http://127.0.0.1:{peer}",
+            "--initial-cluster",
+            f"default=http://127.0.0.1:{peer}",
+        )
+        (self.folder / "tokens.csv").write_text(
+            f'{ADMIN_TOKEN},admin,1,"system:masters"\n{LIMITED_TOKEN},limited,2\n'
+        )
+        self.spawn(
+            "kube-apiserver",
+            self.tools / "kube-apiserver",
+            "--etcd-servers",
+            f"http://127.0.0.1:{etcd}",
+            "--secure-port",
+            port,
+            "--bind-address",
+            "127.0.0.1",
+            "--advertise-address",
+            "192.0.2.1",
+            "--tls-cert-file",
+            self.folder / "server.crt",
+            "--tls-private-key-file",
+            self.folder / "server.key",
+            "--token-auth-file",
+            self.folder / "tokens.csv",
+            "--authorization-mode",
+            "RBAC",
+            "--service-account-issuer",
+            "https://kubernetes.default.svc",
+            "--service-account-key-file",
+            self.folder / "sa.key",
+            "--service-account-signing-key-file",
+            self.folder / "sa.key",
+            "--service-cluster-ip-range",
+            "10.96.0.0/16",
+            "--disable-admission-plugins",
+            "ServiceAccount,StorageObjectInUseProtection",
+            "--v",
+            "0",
+        )
         self.api = Api(port, ADMIN_TOKEN, str(self.folder / "server.crt"))
         for path, token in ((self.kubeconfig, ADMIN_TOKEN), (self.limited_kubeconfig, LIMITED_TOKEN)):
             self.write_kubeconfig(path, port, token)
@@ -56,22 +96,58 @@ class Cluster:
 
     @staticmethod
     def etcd_knows(flag):
-        return flag in subprocess.run(["etcd", "--help"], capture_output=True, text=True).stderr + subprocess.run(["etcd", "--help"], capture_output=True, text=True).stdout
+        return (
+            flag
+            in subprocess.run(["etcd", "--help"], capture_output=True, text=True).stderr
+            + subprocess.run(["etcd", "--help"], capture_output=True, text=True).stdout
+        )
 
     def certificates(self):
         def openssl(*arguments):
             subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", 2, "-subj", "/CN=127.0.0.1",
-                "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "server.key", "-out", self.folder / "server.crt")
+        openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            2,
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            self.folder / "server.key",
+            "-out",
+            self.folder / "server.crt",
+        )
         openssl("genrsa", "-out", self.folder / "sa.key", 2048)
 
     def write_kubeconfig(self, path, port, token):
-        path.write_text(json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(self.folder / "server.crt")}}],
-            "users": [{"name": "test", "user": {"token": token}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}]}))
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "test",
+                    "clusters": [
+                        {
+                            "name": "test",
+                            "cluster": {
+                                "server": f"https://127.0.0.1:{port}",
+                                "certificate-authority": str(self.folder / "server.crt"),
+                            },
+                        }
+                    ],
+                    "users": [{"name": "test", "user": {"token": token}}],
+                    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+                }
+            )
+        )
         path.chmod(0o600)
 
     def ready(self):
@@ -100,9 +176,19 @@ class Cluster:
         for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
             api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}")
         workloads = ["/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets"]
-        rest = ["/apis/autoscaling/v2/horizontalpodautoscalers", "/apis/policy/v1/poddisruptionbudgets", "/apis/networking.k8s.io/v1/networkpolicies",
-                "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings",
-                "/api/v1/pods", "/api/v1/persistentvolumeclaims", "/api/v1/secrets", "/api/v1/services", "/api/v1/serviceaccounts", "/api/v1/configmaps"]
+        rest = [
+            "/apis/autoscaling/v2/horizontalpodautoscalers",
+            "/apis/policy/v1/poddisruptionbudgets",
+            "/apis/networking.k8s.io/v1/networkpolicies",
+            "/apis/rbac.authorization.k8s.io/v1/roles",
+            "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+            "/api/v1/pods",
+            "/api/v1/persistentvolumeclaims",
+            "/api/v1/secrets",
+            "/api/v1/services",
+            "/api/v1/serviceaccounts",
+            "/api/v1/configmaps",
+        ]
         for path in workloads + rest:
             prefix, resource = path.rsplit("/", 1)
             for item in api.items(path):
@@ -112,22 +198,53 @@ class Cluster:
                 api.delete(f"{prefix}/namespaces/{namespace}/{resource}/{name}")
         for kind in ("clusterrolebindings", "clusterroles"):
             for item in api.items(f"/apis/rbac.authorization.k8s.io/v1/{kind}"):
-                if "bootstrapping" not in json.dumps(item["metadata"].get("labels", {})) and not item["metadata"]["name"].startswith("system:"):
+                if "bootstrapping" not in json.dumps(item["metadata"].get("labels", {})) and not item["metadata"][
+                    "name"
+                ].startswith("system:"):
                     api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{item['metadata']['name']}")
-        wait_until(lambda: not api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"), 30, "the CRDs to go")
+        wait_until(
+            lambda: not api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"), 30, "the CRDs to go"
+        )
         self.stand_in.reset()
 
     def namespace(self, name):
         if self.api.get(f"/api/v1/namespaces/{name}") is None:
-            self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {
-                "name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted", "openshift.io/cluster-monitoring": "true"}}})
+            self.api.create(
+                "/api/v1/namespaces",
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": {
+                        "name": name,
+                        "labels": {
+                            "pod-security.kubernetes.io/enforce": "restricted",
+                            "openshift.io/cluster-monitoring": "true",
+                        },
+                    },
+                },
+            )
 
     def install_crd(self, crd):
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         self.api.create(path, crd)
-        group, version, plural = crd["spec"]["group"], crd["spec"]["versions"][0]["name"], crd["spec"]["names"]["plural"]
-        wait_until(lambda: (self.api.get(f"/apis/{group}/{version}/{plural}") or {}).get("items") is not None, 30, f"{plural} to be served")
-        wait_until(lambda: any(r["name"] == plural for r in (self.api.get(f"/apis/{group}/{version}") or {"resources": []})["resources"]), 30, f"{plural} in discovery")
+        group, version, plural = (
+            crd["spec"]["group"],
+            crd["spec"]["versions"][0]["name"],
+            crd["spec"]["names"]["plural"],
+        )
+        wait_until(
+            lambda: (self.api.get(f"/apis/{group}/{version}/{plural}") or {}).get("items") is not None,
+            30,
+            f"{plural} to be served",
+        )
+        wait_until(
+            lambda: any(
+                r["name"] == plural
+                for r in (self.api.get(f"/apis/{group}/{version}") or {"resources": []})["resources"]
+            ),
+            30,
+            f"{plural} in discovery",
+        )
 
     def openshift(self, release, *, collector=None, log_store=True, operator=True):
         """The cluster as `release` of OpenShift Logging leaves it, with its operator running."""
@@ -136,19 +253,58 @@ class Cluster:
             self.install_crd(crd)
         if operator:
             labels = {"name": "cluster-logging-operator"}
-            self.api.create(f"/apis/apps/v1/namespaces/{LOGGING}/deployments", {
-                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cluster-logging-operator"},
-                "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "operator", "image": "operator"}]}}}})
+            self.api.create(
+                f"/apis/apps/v1/namespaces/{LOGGING}/deployments",
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "metadata": {"name": "cluster-logging-operator"},
+                    "spec": {
+                        "selector": {"matchLabels": labels},
+                        "template": {
+                            "metadata": {"labels": labels},
+                            "spec": {"containers": [{"name": "operator", "image": "operator"}]},
+                        },
+                    },
+                },
+            )
         if not release.startswith("6"):
-            spec = {"managementState": "Managed", "collection": {"type": collector} if collector else {"logs": {"type": "fluentd", "fluentd": {}}}}
+            spec = {
+                "managementState": "Managed",
+                "collection": {"type": collector} if collector else {"logs": {"type": "fluentd", "fluentd": {}}},
+            }
             if log_store:
+                self.api.create(
+                    f"/api/v1/namespaces/{LOGGING}/secrets",
+                    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "fluentd"}, "data": {}},
+                )
                 spec["logStore"] = {"type": "elasticsearch"}
-            self.api.create(f"/apis/logging.openshift.io/v1/namespaces/{LOGGING}/clusterloggings", {
-                "apiVersion": "logging.openshift.io/v1", "kind": "ClusterLogging", "metadata": {"name": "instance"}, "spec": spec})
+            self.api.create(
+                f"/apis/logging.openshift.io/v1/namespaces/{LOGGING}/clusterloggings",
+                {
+                    "apiVersion": "logging.openshift.io/v1",
+                    "kind": "ClusterLogging",
+                    "metadata": {"name": "instance"},
+                    "spec": spec,
+                },
+            )
         for log_type in LOG_TYPES:
-            self.api.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", {
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": f"collect-{log_type}-logs"},
-                "rules": [{"apiGroups": ["logging.openshift.io", "observability.openshift.io"], "resources": ["logs"], "resourceNames": [log_type], "verbs": ["collect"]}]})
+            self.api.create(
+                "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                {
+                    "apiVersion": "rbac.authorization.k8s.io/v1",
+                    "kind": "ClusterRole",
+                    "metadata": {"name": f"collect-{log_type}-logs"},
+                    "rules": [
+                        {
+                            "apiGroups": ["logging.openshift.io", "observability.openshift.io"],
+                            "resources": ["logs"],
+                            "resourceNames": [log_type],
+                            "verbs": ["collect"],
+                        }
+                    ],
+                },
+            )
         if operator:
             self.settle()
 
@@ -164,8 +320,12 @@ class Cluster:
         raise AssertionError("the cluster does not come to rest")
 
     def resource(self, kind, name="instance", namespace=LOGGING):
-        paths = {"LogForwarding": "logging.openshift.io/v1alpha1/{}/logforwardings", "ClusterLogForwarder": "logging.openshift.io/v1/{}/clusterlogforwarders",
-                 "Observability": "observability.openshift.io/v1/{}/clusterlogforwarders", "ClusterLogging": "logging.openshift.io/v1/{}/clusterloggings"}
+        paths = {
+            "LogForwarding": "logging.openshift.io/v1alpha1/{}/logforwardings",
+            "ClusterLogForwarder": "logging.openshift.io/v1/{}/clusterlogforwarders",
+            "Observability": "observability.openshift.io/v1/{}/clusterlogforwarders",
+            "ClusterLogging": "logging.openshift.io/v1/{}/clusterloggings",
+        }
         return "/apis/" + paths[kind].format(f"namespaces/{namespace}") + f"/{name}"
 
     def core(self, kind, name, namespace=LOGGING):

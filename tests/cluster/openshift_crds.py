@@ -19,14 +19,27 @@ def crd(group, version, plural, kind, spec):
             "scope": "Namespaced",
             "names": {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": kind + "List"},
             "versions": [
-                {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}}}
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
+                }
             ],
         },
     }
 
 
 def named(properties, required):
-    return {"type": "array", "items": {"type": "object", "required": ["name", *required], "properties": {"name": {"type": "string", "pattern": "^[a-z][a-z0-9-]*[a-z0-9]$"}, **properties}}}
+    return {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name", *required],
+            "properties": {"name": {"type": "string", "pattern": "^[a-z][a-z0-9-]*[a-z0-9]$"}, **properties},
+        },
+    }
 
 
 SECRET = {"type": "object", "properties": {"name": {"type": "string"}}}
@@ -34,13 +47,29 @@ SECRET = {"type": "object", "properties": {"name": {"type": "string"}}}
 CLUSTER_LOGGING = crd("logging.openshift.io", "v1", "clusterloggings", "ClusterLogging", FREE)
 
 LOG_FORWARDING = crd(
-    "logging.openshift.io", "v1alpha1", "logforwardings", "LogForwarding",
+    "logging.openshift.io",
+    "v1alpha1",
+    "logforwardings",
+    "LogForwarding",
     {
         "type": "object",
         "properties": {
             "disableDefaultForwarding": {"type": "boolean"},
-            "outputs": named({"type": {"type": "string", "enum": ["elasticsearch", "forward", "syslog"]}, "endpoint": {"type": "string"}, "secret": SECRET}, ["type", "endpoint"]),
-            "pipelines": named({"inputSource": {"type": "string", "enum": ["logs.app", "logs.infra", "logs.audit"]}, "outputRefs": STRINGS}, ["inputSource", "outputRefs"]),
+            "outputs": named(
+                {
+                    "type": {"type": "string", "enum": ["elasticsearch", "forward", "syslog"]},
+                    "endpoint": {"type": "string"},
+                    "secret": SECRET,
+                },
+                ["type", "endpoint"],
+            ),
+            "pipelines": named(
+                {
+                    "inputSource": {"type": "string", "enum": ["logs.app", "logs.infra", "logs.audit"]},
+                    "outputRefs": STRINGS,
+                },
+                ["inputSource", "outputRefs"],
+            ),
         },
     },
 )
@@ -49,55 +78,199 @@ LOG_FORWARDING = crd(
 def forwarder_v1(release):
     """ClusterLogForwarder logging.openshift.io/v1 as of OpenShift Logging `release`, e.g. (5, 7)."""
     types = ["syslog", "fluentdForward", "elasticsearch", "kafka"]
-    output = {"url": {"type": "string", "pattern": "^$|[a-zA-z]+:\\/\\/.*"}, "secret": SECRET, "syslog": FREE, "kafka": FREE}
+    output = {
+        "url": {"type": "string", "pattern": "^$|[a-zA-z]+:\\/\\/.*"},
+        "secret": SECRET,
+        "syslog": FREE,
+        "kafka": FREE,
+    }
     spec = {"inputs": {"type": "array", "items": FREE}}
     if release >= (5, 5):
         output["tls"] = FREE
     if release >= (5, 7):
         types.append("http")
-        output["http"] = {"type": "object", "properties": {"method": {"type": "string", "enum": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]}, "headers": FREE, "timeout": {"type": "integer"}}}
+        output["http"] = {
+            "type": "object",
+            "properties": {
+                "method": {
+                    "type": "string",
+                    "enum": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"],
+                },
+                "headers": FREE,
+                "timeout": {"type": "integer"},
+            },
+        }
     if release >= (5, 8):
         spec["serviceAccountName"] = {"type": "string"}
     if release >= (5, 9):
-        output["tuning"] = {"type": "object", "properties": {"delivery": {"type": "string", "enum": ["AtLeastOnce", "AtMostOnce"]}, "compression": {"type": "string", "enum": ["none", "gzip", "snappy", "zlib", "zstd"]}, "maxWrite": {"x-kubernetes-int-or-string": True}}}
+        output["tuning"] = {
+            "type": "object",
+            "properties": {
+                "delivery": {"type": "string", "enum": ["AtLeastOnce", "AtMostOnce"]},
+                "compression": {"type": "string", "enum": ["none", "gzip", "snappy", "zlib", "zstd"]},
+                "maxWrite": {"x-kubernetes-int-or-string": True},
+            },
+        }
     spec["outputs"] = named({"type": {"type": "string", "enum": types}, **output}, ["type"])
-    spec["pipelines"] = {"type": "array", "items": {"type": "object", "required": ["inputRefs", "outputRefs"], "properties": {"name": {"type": "string"}, "inputRefs": STRINGS, "outputRefs": STRINGS, "labels": FREE, "parse": {"type": "string"}}}}
-    return crd("logging.openshift.io", "v1", "clusterlogforwarders", "ClusterLogForwarder", {"type": "object", "properties": spec})
+    spec["pipelines"] = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["inputRefs", "outputRefs"],
+            "properties": {
+                "name": {"type": "string"},
+                "inputRefs": STRINGS,
+                "outputRefs": STRINGS,
+                "labels": FREE,
+                "parse": {"type": "string"},
+            },
+        },
+    }
+    return crd(
+        "logging.openshift.io",
+        "v1",
+        "clusterlogforwarders",
+        "ClusterLogForwarder",
+        {"type": "object", "properties": spec},
+    )
 
 
 def forwarder_observability(release):
-    http = {"url": {"type": "string", "pattern": "^https?://"}, "method": {"type": "string", "enum": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]}, "headers": FREE, "timeout": {"type": "integer"}, "authentication": FREE,
-            "tuning": {"type": "object", "properties": {"deliveryMode": {"type": "string", "enum": ["AtLeastOnce", "AtMostOnce"]}, "compression": {"type": "string", "enum": ["none", "gzip", "snappy", "zlib"]}, "maxWrite": {"x-kubernetes-int-or-string": True}, "minRetryDuration": {"type": "integer"}, "maxRetryDuration": {"type": "integer"}}}}
+    http = {
+        "url": {"type": "string", "pattern": "^https?://"},
+        "method": {"type": "string", "enum": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"]},
+        "headers": FREE,
+        "timeout": {"type": "integer"},
+        "authentication": FREE,
+        "tuning": {
+            "type": "object",
+            "properties": {
+                "deliveryMode": {"type": "string", "enum": ["AtLeastOnce", "AtMostOnce"]},
+                "compression": {"type": "string", "enum": ["none", "gzip", "snappy", "zlib"]},
+                "maxWrite": {"x-kubernetes-int-or-string": True},
+                "minRetryDuration": {"type": "integer"},
+                "maxRetryDuration": {"type": "integer"},
+            },
+        },
+    }
     if release >= (6, 5):
         http["format"] = {"type": "string", "enum": ["json", "ndjson"]}
-    otlp = {"url": {"type": "string"}, "authentication": FREE, "tuning": {"type": "object", "properties": {"compression": {"type": "string", "enum": ["gzip", "none"]}}}}
+    otlp = {
+        "url": {"type": "string"},
+        "authentication": FREE,
+        "tuning": {"type": "object", "properties": {"compression": {"type": "string", "enum": ["gzip", "none"]}}},
+    }
     return crd(
-        "observability.openshift.io", "v1", "clusterlogforwarders", "ClusterLogForwarder",
+        "observability.openshift.io",
+        "v1",
+        "clusterlogforwarders",
+        "ClusterLogForwarder",
         {
             "type": "object",
             "required": ["serviceAccount", "outputs", "pipelines"],
             "properties": {
                 "managementState": {"type": "string", "enum": ["Managed", "Unmanaged"], "default": "Managed"},
-                "serviceAccount": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+                "serviceAccount": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"type": "string"}},
+                },
                 "collector": FREE,
                 "filters": {"type": "array", "items": FREE},
-                "outputs": named({"type": {"type": "string", "enum": ["http", "otlp", "lokiStack", "syslog", "cloudwatch"]}, "http": {"type": "object", "required": ["url"], "properties": http}, "otlp": {"type": "object", "required": ["url"], "properties": otlp}, "tls": {"type": "object", "properties": {"ca": {"type": "object", "properties": {"key": {"type": "string"}, "configMapName": {"type": "string"}, "secretName": {"type": "string"}}}, "insecureSkipVerify": {"type": "boolean"}}}}, ["type"]),
-                "pipelines": named({"inputRefs": STRINGS, "outputRefs": STRINGS, "filterRefs": STRINGS}, ["inputRefs", "outputRefs"]),
+                "outputs": named(
+                    {
+                        "type": {"type": "string", "enum": ["http", "otlp", "lokiStack", "syslog", "cloudwatch"]},
+                        "http": {"type": "object", "required": ["url"], "properties": http},
+                        "otlp": {"type": "object", "required": ["url"], "properties": otlp},
+                        "tls": {
+                            "type": "object",
+                            "properties": {
+                                "ca": {
+                                    "type": "object",
+                                    "properties": {
+                                        "key": {"type": "string"},
+                                        "configMapName": {"type": "string"},
+                                        "secretName": {"type": "string"},
+                                    },
+                                },
+                                "insecureSkipVerify": {"type": "boolean"},
+                            },
+                        },
+                    },
+                    ["type"],
+                ),
+                "pipelines": named(
+                    {"inputRefs": STRINGS, "outputRefs": STRINGS, "filterRefs": STRINGS}, ["inputRefs", "outputRefs"]
+                ),
             },
         },
     )
 
 
 MONITORING = [
-    crd("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor", {
-        "type": "object", "required": ["selector", "endpoints"],
-        "properties": {"selector": {"type": "object", "properties": {"matchLabels": {"type": "object", "additionalProperties": {"type": "string"}}}},
-                       "endpoints": {"type": "array", "items": {"type": "object", "properties": {"port": {"type": "string"}, "path": {"type": "string"}, "interval": {"type": "string"}, "scheme": {"type": "string", "enum": ["http", "https"]}}}}}}),
-    crd("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule", {
-        "type": "object",
-        "properties": {"groups": {"type": "array", "items": {"type": "object", "required": ["name", "rules"], "properties": {"name": {"type": "string"}, "rules": {"type": "array", "items": {
-            "type": "object", "required": ["expr"], "properties": {"alert": {"type": "string"}, "expr": {"x-kubernetes-int-or-string": True}, "for": {"type": "string"},
-                "labels": {"type": "object", "additionalProperties": {"type": "string"}}, "annotations": {"type": "object", "additionalProperties": {"type": "string"}}}}}}}}}}),
+    crd(
+        "monitoring.coreos.com",
+        "v1",
+        "servicemonitors",
+        "ServiceMonitor",
+        {
+            "type": "object",
+            "required": ["selector", "endpoints"],
+            "properties": {
+                "selector": {
+                    "type": "object",
+                    "properties": {"matchLabels": {"type": "object", "additionalProperties": {"type": "string"}}},
+                },
+                "endpoints": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "port": {"type": "string"},
+                            "path": {"type": "string"},
+                            "interval": {"type": "string"},
+                            "scheme": {"type": "string", "enum": ["http", "https"]},
+                        },
+                    },
+                },
+            },
+        },
+    ),
+    crd(
+        "monitoring.coreos.com",
+        "v1",
+        "prometheusrules",
+        "PrometheusRule",
+        {
+            "type": "object",
+            "properties": {
+                "groups": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name", "rules"],
+                        "properties": {
+                            "name": {"type": "string"},
+                            "rules": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "required": ["expr"],
+                                    "properties": {
+                                        "alert": {"type": "string"},
+                                        "expr": {"x-kubernetes-int-or-string": True},
+                                        "for": {"type": "string"},
+                                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                                        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+                                    },
+                                },
+                            },
+                        },
+                    },
+                }
+            },
+        },
+    ),
 ]
 
 # name of a release -> its CRDs

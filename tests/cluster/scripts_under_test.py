@@ -3,7 +3,11 @@
 import pathlib
 import subprocess
 
-SECRETS = {"AWS_KEY_ID": "AKIAEXAMPLEEXAMPLE", "AWS_SEC_KEY": "secretSecretSecretSecretSecretSecretSecre", "SHARED_KEY": "sharedKeyOfTheTest-1"}
+SECRETS = {
+    "AWS_KEY_ID": "AKIAEXAMPLEEXAMPLE",
+    "AWS_SEC_KEY": "secretSecretSecretSecretSecretSecretSecre",
+    "SHARED_KEY": "sharedKeyOfTheTest-1",
+}
 
 # Stands before the real kubectl and helm: notes the arguments, and ends the script before its n-th call.
 WRAPPER = """#!/bin/bash
@@ -26,9 +30,16 @@ class Scripts:
         self.output = ""
 
     def environment(self, **changes):
-        env = {"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder), "KUBECONFIG": str(self.cluster.kubeconfig), "POLL_SECONDS": "0.2",
-               "LOGGINGNAMES": "projects operations audit", "KINESIS_STREAM_NAME": "my-stream-projects my-stream-operations my-stream-audit",
-               "KINESIS_REGION": "us-east-1", **SECRETS}
+        env = {
+            "PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.folder),
+            "KUBECONFIG": str(self.cluster.kubeconfig),
+            "POLL_SECONDS": "0.4",
+            "LOGGINGNAMES": "projects operations audit",
+            "KINESIS_STREAM_NAME": "my-stream-projects my-stream-operations my-stream-audit",
+            "KINESIS_REGION": "us-east-1",
+            **SECRETS,
+        }
         env.update(changes)
         return {k: v for k, v in env.items() if v is not None}
 
@@ -38,8 +49,15 @@ class Scripts:
         if cut_after is not None:
             environment["CUT_AFTER"] = str(cut_after)
         command = 'export SCRIPT_PID=$$; exec "$@"'
-        done = subprocess.run(["bash", "-c", command, "run", str(self.root / "scripts" / script), *arguments], env=environment, cwd="/",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+        done = subprocess.run(
+            ["bash", "-c", command, "run", str(self.root / "scripts" / script), *arguments],
+            env=environment,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=200,
+        )
         self.output = done.stdout
         print(f"$ {script} {' '.join(arguments)}\n{done.stdout}-> {done.returncode}")
         for secret in SECRETS.values():
@@ -48,12 +66,14 @@ class Scripts:
         return done.returncode
 
     def install(self, *arguments, **env):
-        return self.run("install_log_forwarding_kinesis.sh", "--skip-stream-check", "--timeout", "40s", *arguments, **env)
+        return self.run(
+            "install_log_forwarding_kinesis.sh", "--skip-stream-check", "--timeout", "40s", *arguments, **env
+        )
 
     def update(self, *arguments, **env):
-        return self.run("update_log_forwarding-secure_secret.sh", "--settle", "1s", "--timeout", "40s", *arguments, **env)
+        return self.run(
+            "update_log_forwarding-secure_secret.sh", "--settle", "1s", "--timeout", "40s", *arguments, **env
+        )
 
     def uninstall(self, *arguments, **env):
         return self.run("uninstall_log_forwarding_kinesis.sh", "--timeout", "15s", *arguments, **env)
-
-

@@ -1,5 +1,5 @@
 """Stands in for what a bare API server lacks: workload controllers and kubelets, OpenShift's service CA, the
-logging operator, and the pods' admin ports. Looks at the state every 0.1 s and moves it on, in one thread.
+logging operator, and the pods' admin ports. Looks at the state four times a second and moves it on, in one thread.
 
 What it checks, the real ones check too: Secrets' keys, ServiceAccounts, role bindings. What it does not do is
 run containers; pods are objects with an address, and their figures are what a test says.
@@ -33,12 +33,12 @@ def owner(item, kind, api_version):
 class StandIn:
     def __init__(self, api):
         self.api = api
-        self.figures = {}         # pod name -> {"pending": 0, "dead_lettered": 0, "received": 1}
+        self.figures = {}  # pod name -> {"pending": 0, "dead_lettered": 0, "received": 1}
         self.operator_on = True
         self.service_ca_on = True
         self.pods_become_ready = True
-        self.problems = []        # what the loop itself ran into; tests assert that it is empty
-        self.addresses = {}       # pod address -> pod name
+        self.problems = []  # what the loop itself ran into; tests assert that it is empty
+        self.addresses = {}  # pod address -> pod name
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.server = http.server.ThreadingHTTPServer(("0.0.0.0", 9880), self.handler())
@@ -58,7 +58,7 @@ class StandIn:
         self.operator_on = self.service_ca_on = self.pods_become_ready = True
 
     def run(self):
-        while not self.stopping.wait(0.1):
+        while not self.stopping.wait(0.25):
             for act in (self.statefulsets, self.orphans, self.service_ca, self.operator):
                 try:
                     act()
@@ -82,8 +82,10 @@ class StandIn:
                     return
                 text = (
                     "# TYPE penstock_events_pending gauge\n"
-                    f'penstock_events_pending{{stream="audit"}} {figures["pending"]}\npenstock_events_pending{{stream="projects"}} 0\n'
-                    f'penstock_events_dead_lettered_total{{stream="audit",reason="too_large"}} {figures["dead_lettered"]}\n'
+                    f'penstock_events_pending{{stream="audit"}} {figures["pending"]}\n'
+                    'penstock_events_pending{stream="projects"} 0\n'
+                    'penstock_events_dead_lettered_total{stream="audit",reason="too_large"}'
+                    f' {figures["dead_lettered"]}\n'
                     f'penstock_events_received_total{{source="forward"}} {figures["received"]}\n'
                 ).encode()
                 self.send_response(200)
@@ -106,7 +108,10 @@ class StandIn:
         namespace, name, wanted = meta["namespace"], meta["name"], spec.get("replicas", 1)
         scaler = self.api.get(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers/{name}")
         if scaler and wanted < scaler["spec"]["minReplicas"]:
-            self.api.merge(f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}", {"spec": {"replicas": scaler["spec"]["minReplicas"]}})
+            self.api.merge(
+                f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}",
+                {"spec": {"replicas": scaler["spec"]["minReplicas"]}},
+            )
             return
         revision = f"{name}-{digest(spec['template'])}"
         pods = f"/api/v1/namespaces/{namespace}/pods"
@@ -122,8 +127,16 @@ class StandIn:
             ready += self.move_pod_on(namespace, f"{name}-{ordinal}", ordinal)
         for extra in existing:
             self.api.delete(f"{pods}/{extra}")
-        status = {"observedGeneration": meta["generation"], "replicas": wanted, "readyReplicas": ready, "availableReplicas": ready,
-                  "currentReplicas": wanted, "updatedReplicas": ready, "currentRevision": revision, "updateRevision": revision}
+        status = {
+            "observedGeneration": meta["generation"],
+            "replicas": wanted,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "currentReplicas": wanted,
+            "updatedReplicas": ready,
+            "currentRevision": revision,
+            "updateRevision": revision,
+        }
         if any(item.get("status", {}).get(k) != v for k, v in status.items() if v):
             self.api.merge(f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}/status", {"status": status})
 
@@ -135,16 +148,28 @@ class StandIn:
         namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
         template = copy.deepcopy(item["spec"]["template"])
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]}
-        pod["metadata"].update(name=f"{name}-{ordinal}", namespace=namespace, ownerReferences=owner(item, "StatefulSet", "apps/v1"))
+        pod["metadata"].update(
+            name=f"{name}-{ordinal}", namespace=namespace, ownerReferences=owner(item, "StatefulSet", "apps/v1")
+        )
         pod["metadata"].setdefault("labels", {})["controller-revision-hash"] = revision
         for claim in item["spec"].get("volumeClaimTemplates", []):
             claim_name = f"{claim['metadata']['name']}-{name}-{ordinal}"
             claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
             if self.api.get(f"{claims}/{claim_name}") is None:
                 labels = {**claim["metadata"].get("labels", {}), **item["spec"]["selector"]["matchLabels"]}
-                self.api.create(claims, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim_name, "labels": labels}, "spec": claim["spec"]})
+                self.api.create(
+                    claims,
+                    {
+                        "apiVersion": "v1",
+                        "kind": "PersistentVolumeClaim",
+                        "metadata": {"name": claim_name, "labels": labels},
+                        "spec": claim["spec"],
+                    },
+                )
             self.api.merge(f"{claims}/{claim_name}/status", {"status": {"phase": "Bound"}})
-            pod["spec"].setdefault("volumes", []).append({"name": claim["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim_name}})
+            pod["spec"].setdefault("volumes", []).append(
+                {"name": claim["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim_name}}
+            )
         self.api.create(f"/api/v1/namespaces/{namespace}/pods", pod)
 
     def move_pod_on(self, namespace, name, ordinal):
@@ -157,24 +182,42 @@ class StandIn:
             return 1
         for volume in pod["spec"]["volumes"]:
             for kind, key in (("secret", "secretName"), ("configMap", "name")):
-                if kind in volume and self.api.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{volume[kind][key]}") is None:
+                if (
+                    kind in volume
+                    and self.api.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{volume[kind][key]}") is None
+                ):
                     return 0
         if not self.pods_become_ready:
             return 0
         address = f"192.0.2.{10 + ordinal}"
         self.addresses[address] = name
-        self.api.merge(f"{path}/status", {"status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
-                                                     "conditions": [{"type": "Ready", "status": "True"}]}})
+        self.api.merge(
+            f"{path}/status",
+            {
+                "status": {
+                    "phase": "Running",
+                    "podIP": address,
+                    "podIPs": [{"ip": address}],
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                }
+            },
+        )
         return 1
 
     def orphans(self):
         """The garbage collector, for the kinds that occur here."""
-        alive = {i["metadata"]["uid"] for kind in ("/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets", "/api/v1/services") for i in self.api.items(kind)}
+        alive = {
+            i["metadata"]["uid"]
+            for kind in ("/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets", "/api/v1/services")
+            for i in self.api.items(kind)
+        }
         for kind in ("pods", "secrets"):
             for item in self.api.items(f"/api/v1/{kind}"):
                 owners = item["metadata"].get("ownerReferences", [])
                 if owners and not any(o["uid"] in alive for o in owners):
-                    self.api.delete(f"/api/v1/namespaces/{item['metadata']['namespace']}/{kind}/{item['metadata']['name']}")
+                    self.api.delete(
+                        f"/api/v1/namespaces/{item['metadata']['namespace']}/{kind}/{item['metadata']['name']}"
+                    )
 
     # ---- OpenShift's service CA ----------------------------------------------------------------------------
 
@@ -186,15 +229,32 @@ class StandIn:
             meta = service["metadata"]
             name = (meta.get("annotations") or {}).get(key)
             if name and self.api.get(f"/api/v1/namespaces/{meta['namespace']}/secrets/{name}") is None:
-                data = {k: base64.b64encode(v.encode()).decode() for k, v in (("tls.crt", CA), ("tls.key", "key of the service CA's certificate"))}
-                self.api.create(f"/api/v1/namespaces/{meta['namespace']}/secrets", {
-                    "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "data": data,
-                    "metadata": {"name": name, "ownerReferences": owner(service, "Service", "v1"),
-                                 "annotations": {"service.beta.openshift.io/originating-service-name": meta["name"]}}})
+                data = {
+                    k: base64.b64encode(v.encode()).decode()
+                    for k, v in (("tls.crt", CA), ("tls.key", "key of the service CA's certificate"))
+                }
+                self.api.create(
+                    f"/api/v1/namespaces/{meta['namespace']}/secrets",
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Secret",
+                        "type": "kubernetes.io/tls",
+                        "data": data,
+                        "metadata": {
+                            "name": name,
+                            "ownerReferences": owner(service, "Service", "v1"),
+                            "annotations": {"service.beta.openshift.io/originating-service-name": meta["name"]},
+                        },
+                    },
+                )
         for item in self.api.items("/api/v1/configmaps"):
-            if (item["metadata"].get("annotations") or {}).get("service.beta.openshift.io/inject-cabundle") == "true" and item.get("data") != {"service-ca.crt": CA}:
+            if (item["metadata"].get("annotations") or {}).get(
+                "service.beta.openshift.io/inject-cabundle"
+            ) == "true" and item.get("data") != {"service-ca.crt": CA}:
                 item["data"] = {"service-ca.crt": CA}
-                self.api.replace(f"/api/v1/namespaces/{item['metadata']['namespace']}/configmaps/{item['metadata']['name']}", item)
+                self.api.replace(
+                    f"/api/v1/namespaces/{item['metadata']['namespace']}/configmaps/{item['metadata']['name']}", item
+                )
 
     # ---- the logging operator ------------------------------------------------------------------------------
 
@@ -204,7 +264,10 @@ class StandIn:
         if deployment:
             available = 1 if self.operator_on else 0
             if deployment.get("status", {}).get("availableReplicas", 0) != available:
-                self.api.merge(f"{path}/status", {"status": {"replicas": 1, "readyReplicas": available, "availableReplicas": available}})
+                self.api.merge(
+                    f"{path}/status",
+                    {"status": {"replicas": 1, "readyReplicas": available, "availableReplicas": available}},
+                )
         if not deployment or not self.operator_on:
             return
         wanted = {}
@@ -233,7 +296,9 @@ class StandIn:
         if logging is None or self.api.get(base) is None:
             return
         mounted = wanted.setdefault((LOGGING, "fluentd"), set())
-        on = (logging["metadata"].get("annotations") or {}).get("clusterlogging.openshift.io/logforwardingtechpreview") == "enabled"
+        on = (logging["metadata"].get("annotations") or {}).get(
+            "clusterlogging.openshift.io/logforwardingtechpreview"
+        ) == "enabled"
         path = f"{base}/namespaces/{LOGGING}/logforwardings/instance"
         item = self.api.get(path)
         if item is None or not on:
@@ -243,11 +308,20 @@ class StandIn:
             need = {"shared_key", "tls.crt", "ca-bundle.crt"} if output["type"] == "forward" else set()
             keys = self.secret_keys(LOGGING, output["secret"]["name"]) if "secret" in output else set()
             good = output["type"] == "elasticsearch" or (keys is not None and need <= keys)
-            outputs.append({"name": output["name"], "state": "Accepted" if good else "Dropped", "message": "" if good else "SecretMissingSharedKey"})
+            outputs.append(
+                {
+                    "name": output["name"],
+                    "state": "Accepted" if good else "Dropped",
+                    "message": "" if good else "SecretMissingSharedKey",
+                }
+            )
             if good and "secret" in output:
                 mounted.add(output["secret"]["name"])
         names = {o["name"] for o in outputs if o["state"] == "Accepted"}
-        pipelines = [{"name": p["name"], "state": "Accepted" if set(p["outputRefs"]) <= names else "Degraded"} for p in item["spec"].get("pipelines", [])]
+        pipelines = [
+            {"name": p["name"], "state": "Accepted" if set(p["outputRefs"]) <= names else "Degraded"}
+            for p in item["spec"].get("pipelines", [])
+        ]
         self.set_status(path, item, {"outputs": outputs, "pipelines": pipelines})
 
     def reconcile_v1(self, wanted):
@@ -272,9 +346,17 @@ class StandIn:
                 problem = "a pipeline refers to an unknown output"
             if not shared:
                 problem = problem or self.missing_roles(meta["namespace"], spec.get("serviceAccountName"), spec)
-            ready = {"type": "Ready", "status": "False" if problem else "True", "reason": "Invalid" if problem else "Ready", "message": problem or ""}
-            self.set_status(f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}", item,
-                            {"conditions": [ready], "outputs": {o["name"]: [ready] for o in spec.get("outputs", [])}})
+            ready = {
+                "type": "Ready",
+                "status": "False" if problem else "True",
+                "reason": "Invalid" if problem else "Ready",
+                "message": problem or "",
+            }
+            self.set_status(
+                f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}",
+                item,
+                {"conditions": [ready], "outputs": {o["name"]: [ready] for o in spec.get("outputs", [])}},
+            )
             if problem is None:
                 wanted.setdefault((meta["namespace"], "collector" if shared else meta["name"]), set()).update(mounted)
 
@@ -283,7 +365,9 @@ class StandIn:
             return f"service account {account} not found"
         needed = {f"collect-{ref}-logs" for p in spec.get("pipelines", []) for ref in p["inputRefs"]}
         for binding in self.api.items("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"):
-            if any(s.get("name") == account and s.get("namespace") == namespace for s in binding.get("subjects") or []):
+            if any(
+                s.get("name") == account and s.get("namespace") == namespace for s in binding.get("subjects") or []
+            ):
                 needed.discard(binding["roleRef"]["name"])
         return f"insufficient permissions on service account: {sorted(needed)}" if needed else None
 
@@ -292,35 +376,79 @@ class StandIn:
         for item in self.api.items(f"{base}/clusterlogforwarders"):
             meta, spec = item["metadata"], item["spec"]
             problem = self.missing_roles(meta["namespace"], spec["serviceAccount"]["name"], spec)
-            authorized = {"type": "observability.openshift.io/Authorized", "status": "False" if problem else "True", "reason": "Checked", "message": problem or ""}
+            authorized = {
+                "type": "observability.openshift.io/Authorized",
+                "status": "False" if problem else "True",
+                "reason": "Checked",
+                "message": problem or "",
+            }
             for output in spec["outputs"]:
                 ca = output.get("tls", {}).get("ca", {})
                 if "configMapName" in ca:
-                    config = self.api.get(f"/api/v1/namespaces/{meta['namespace']}/configmaps/{ca['configMapName']}") or {}
+                    config = (
+                        self.api.get(f"/api/v1/namespaces/{meta['namespace']}/configmaps/{ca['configMapName']}") or {}
+                    )
                     if ca["key"] not in config.get("data", {}):
                         problem = f"ConfigMap {ca['configMapName']} has no {ca['key']}"
-            ready = {"type": "Ready", "status": "False" if problem else "True", "reason": "Checked", "message": problem or ""}
-            self.set_status(f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}", item, {"conditions": [authorized, ready]})
+            ready = {
+                "type": "Ready",
+                "status": "False" if problem else "True",
+                "reason": "Checked",
+                "message": problem or "",
+            }
+            self.set_status(
+                f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}",
+                item,
+                {"conditions": [authorized, ready]},
+            )
             if problem is None:
                 wanted.setdefault((meta["namespace"], meta["name"]), set())
 
     def daemonset(self, namespace, name, secrets):
         base = f"/apis/apps/v1/namespaces/{namespace}/daemonsets"
         labels = {"component": "collector", "collector": name}
-        template = {"metadata": {"labels": labels}, "spec": {
-            "containers": [{"name": "collector", "image": "collector", "volumeMounts": [{"name": s, "mountPath": f"/var/run/ocp-collector/secrets/{s}"} for s in secrets]}],
-            "volumes": [{"name": s, "secret": {"secretName": s}} for s in secrets]}}
+        template = {
+            "metadata": {"labels": labels},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "collector",
+                        "image": "collector",
+                        "volumeMounts": [
+                            {"name": s, "mountPath": f"/var/run/ocp-collector/secrets/{s}"} for s in secrets
+                        ],
+                    }
+                ],
+                "volumes": [{"name": s, "secret": {"secretName": s}} for s in secrets],
+            },
+        }
         item = self.api.get(f"{base}/{name}")
         if item is None:
-            item = self.api.create(base, {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name},
-                                          "spec": {"selector": {"matchLabels": labels}, "template": template}})
-        elif sorted(v["secret"]["secretName"] for v in item["spec"]["template"]["spec"].get("volumes", [])) != secrets:
+            item = self.api.create(
+                base,
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "DaemonSet",
+                    "metadata": {"name": name},
+                    "spec": {"selector": {"matchLabels": labels}, "template": template},
+                },
+            )
+        elif (
+            sorted(v["secret"]["secretName"] for v in item["spec"]["template"]["spec"].get("volumes", [])) != secrets
+        ):
             item["spec"]["template"] = template
             item = self.api.replace(f"{base}/{name}", item)
         for secret in secrets:  # a collector whose Secret is gone hangs in ContainerCreating
             if self.secret_keys(namespace, secret) is None:
                 self.problems.append(f"collector {name} runs with secret {secret}, which does not exist")
-        status = {"observedGeneration": item["metadata"]["generation"], "desiredNumberScheduled": COLLECTORS, "currentNumberScheduled": COLLECTORS,
-                  "updatedNumberScheduled": COLLECTORS, "numberReady": COLLECTORS, "numberAvailable": COLLECTORS, "numberMisscheduled": 0}
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "desiredNumberScheduled": COLLECTORS,
+            "currentNumberScheduled": COLLECTORS,
+            "updatedNumberScheduled": COLLECTORS,
+            "numberReady": COLLECTORS,
+            "numberAvailable": COLLECTORS,
+            "numberMisscheduled": 0,
+        }
         if any(item.get("status", {}).get(k) != v for k, v in status.items()):
             self.api.merge(f"{base}/{name}/status", {"status": status})

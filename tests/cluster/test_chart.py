@@ -46,13 +46,17 @@ def test_lint_is_clean(values):
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda p: p.stem)
 def test_manifests_fit_the_release(release, values):
     manifests = rendered(values=values, release=release)
-    done = subprocess.run([TOOLS / f"manifest-check-{release}", release], input=manifests, capture_output=True, text=True)
+    done = subprocess.run(
+        [TOOLS / f"manifest-check-{release}", release], input=manifests, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("old, new", [("1.19", "1.33"), ("1.33", "1.19")])
 def test_the_check_itself_finds_manifests_of_another_release(old, new):
-    done = subprocess.run([TOOLS / f"manifest-check-{new}", new], input=rendered(release=old), capture_output=True, text=True)
+    done = subprocess.run(
+        [TOOLS / f"manifest-check-{new}", new], input=rendered(release=old), capture_output=True, text=True
+    )
     assert done.returncode == 1 and "HorizontalPodAutoscaler" in done.stderr
 
 
@@ -70,17 +74,26 @@ def test_monitoring_only_where_it_is_served():
     assert "kind: PrometheusRule" in rendered() and "kind: ServiceMonitor" in rendered()
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--set", "spool.sise=1Gi"], "additional properties 'sise' not allowed"),
-    (["--set", "config.streams.audit.agregation=kpl"], "additional properties 'agregation' not allowed"),
-    (["--set", "config.streams.audit.aggregation=kpi"], "value must be one of"),
-    (["--set", "config.routes[0].stream=adit"], 'config.routes[0].stream is "adit", which is not in config.streams (audit, operations, projects)'),
-    (["--set", "spool.maxSize=9GiB"], "together exceed 85 % of spool.size"),
-    (["--set", "spool.size=1Gi"], "enlarge spool.size"),
-    (["--set", "resources.limits.memory=256Mi"], "must be above config.memory_limit"),
-    (["--set", "aws.region="], "aws.region is required"),
-    (["--set", "aws.role.arn=arn:aws:iam::123456789012:role/x"], "give only one of aws.existingSecret, aws.role.arn"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--set", "spool.sise=1Gi"], "additional properties 'sise' not allowed"),
+        (["--set", "config.streams.audit.agregation=kpl"], "additional properties 'agregation' not allowed"),
+        (["--set", "config.streams.audit.aggregation=kpi"], "value must be one of"),
+        (
+            ["--set", "config.routes[0].stream=adit"],
+            'config.routes[0].stream is "adit", which is not in config.streams (audit, operations, projects)',
+        ),
+        (["--set", "spool.maxSize=9GiB"], "together exceed 85 % of spool.size"),
+        (["--set", "spool.size=1Gi"], "enlarge spool.size"),
+        (["--set", "resources.limits.memory=256Mi"], "must be above config.memory_limit"),
+        (["--set", "aws.region="], "aws.region is required"),
+        (
+            ["--set", "aws.role.arn=arn:aws:iam::123456789012:role/x"],
+            "give only one of aws.existingSecret, aws.role.arn",
+        ),
+    ],
+)
 def test_wrong_values_are_refused_readably(arguments, words):
     assert words in refusal(*arguments)
 
@@ -90,7 +103,10 @@ def test_the_grace_period_is_the_drain_timeout_and_15_seconds():
     assert configured("terminationGracePeriodSeconds", "--set", "config.drain_timeout=2m") == "135"
 
 
-@pytest.mark.parametrize("volume, dead_letters, spool", [("10Gi", "1GiB", 7680), ("100Gi", "1GiB", 86016), ("1Ti", "10GiB", 881049), ("2Gi", "512m", 1228)])
+@pytest.mark.parametrize(
+    "volume, dead_letters, spool",
+    [("10Gi", "1GiB", 7680), ("100Gi", "1GiB", 86016), ("1Ti", "10GiB", 881049), ("2Gi", "512m", 1228)],
+)
 def test_spool_and_dead_letters_take_at_most_85_percent_of_the_volume(volume, dead_letters, spool):
     out = rendered("--set", f"spool.size={volume}", "--set", f"config.dead_letters.max_size={dead_letters}")
     assert f"max_size: {spool}MiB" in out
@@ -99,12 +115,19 @@ def test_spool_and_dead_letters_take_at_most_85_percent_of_the_volume(volume, de
 def test_a_secret_made_by_the_chart_is_two_equal_keys():
     out = rendered(values=EXAMPLES[1])
     keys = dict(re.findall(r"^  (shared_key|shared_key_previous|http_token|http_token_previous): (\S+)$", out, re.M))
-    assert len(keys) == 4 and keys["shared_key"] == keys["shared_key_previous"] != keys["http_token"] == keys["http_token_previous"]
+    assert (
+        len(keys) == 4
+        and keys["shared_key"] == keys["shared_key_previous"] != keys["http_token"] == keys["http_token_previous"]
+    )
 
 
 def test_a_role_brings_its_own_token_and_no_keys():
     out = rendered(values=EXAMPLES[1])
-    assert "audience: sts.amazonaws.com" in out and "eks.amazonaws.com/role-arn" in out and "AWS_SHARED_CREDENTIALS_FILE" not in out
+    assert (
+        "audience: sts.amazonaws.com" in out
+        and "eks.amazonaws.com/role-arn" in out
+        and "AWS_SHARED_CREDENTIALS_FILE" not in out
+    )
 
 
 def test_every_alert_has_a_section_in_the_runbook():
@@ -118,10 +141,24 @@ def test_every_alert_has_a_section_in_the_runbook():
 def test_dashboard_and_schema_are_json_and_the_dashboard_asks_for_known_metrics():
     json.loads((CHART / "values.schema.json").read_text())
     dashboard = json.loads((CHART / "dashboards" / "penstock.json").read_text())
-    known = {"penstock_events_received_total", "penstock_events_delivered_total", "penstock_events_dead_lettered_total", "penstock_events_dropped_total",
-             "penstock_events_pending", "penstock_spool_bytes", "penstock_oldest_pending_seconds", "penstock_put_requests_total", "penstock_put_records_total",
-             "penstock_put_latency_seconds_bucket", "penstock_shard_throttled_total", "penstock_connections", "penstock_messages_refused_total",
-             "penstock_auth_failures_total", "penstock_memory_bytes", "penstock_build_info"}
+    known = {
+        "penstock_events_received_total",
+        "penstock_events_delivered_total",
+        "penstock_events_dead_lettered_total",
+        "penstock_events_dropped_total",
+        "penstock_events_pending",
+        "penstock_spool_bytes",
+        "penstock_oldest_pending_seconds",
+        "penstock_put_requests_total",
+        "penstock_put_records_total",
+        "penstock_put_latency_seconds_bucket",
+        "penstock_shard_throttled_total",
+        "penstock_connections",
+        "penstock_messages_refused_total",
+        "penstock_auth_failures_total",
+        "penstock_memory_bytes",
+        "penstock_build_info",
+    }
     asked = {m for p in dashboard["panels"] for t in p["targets"] for m in re.findall(r"penstock_\w+", t["expr"])}
     assert asked <= known and len(asked) >= 14
 
@@ -131,8 +168,14 @@ def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate
     binary = pathlib.Path(os.environ.get("PENSTOCK_BINARY", ROOT / "build" / "release" / "penstock"))
     if not binary.exists():
         pytest.skip(f"{binary} has not been built")
-    config = re.search(r"  penstock.yaml: \|\n((?:    .*\n|\n)+)", rendered("-s", "templates/configmap.yaml", values=values)).group(1)
-    config = re.sub(r"^    ", "", config, flags=re.M).replace("/var/run/secrets/penstock", str(tmp_path)).replace("/var/lib/penstock", str(tmp_path))
+    config = re.search(
+        r"  penstock.yaml: \|\n((?:    .*\n|\n)+)", rendered("-s", "templates/configmap.yaml", values=values)
+    ).group(1)
+    config = (
+        re.sub(r"^    ", "", config, flags=re.M)
+        .replace("/var/run/secrets/penstock", str(tmp_path))
+        .replace("/var/lib/penstock", str(tmp_path))
+    )
     (tmp_path / "tls").mkdir()
     (tmp_path / "auth").mkdir()
     for name, file in zip(("tls.crt", "tls.key"), certificate):
@@ -141,8 +184,12 @@ def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate
         (tmp_path / "auth" / name).write_text("theSameInBoth")
     (tmp_path / "penstock.yaml").write_text(config)
 
-    done = subprocess.run([binary, "check", "--config", tmp_path / "penstock.yaml"], capture_output=True, text=True,
-                          env={"AWS_REGION": "us-east-1", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"})
+    done = subprocess.run(
+        [binary, "check", "--config", tmp_path / "penstock.yaml"],
+        capture_output=True,
+        text=True,
+        env={"AWS_REGION": "us-east-1", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"},
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -150,12 +197,36 @@ def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
-                    "-keyout", folder / "key", "-out", folder / "crt"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+            "-keyout",
+            folder / "key",
+            "-out",
+            folder / "crt",
+        ],
+        check=True,
+        capture_output=True,
+    )
     return folder / "crt", folder / "key"
 
 
 def test_the_scripts_are_clean():
-    scripts = [*(ROOT / "scripts").glob("*.sh"), *(ROOT / "scripts" / "lib").glob("*.sh"), ROOT / "tests" / "cluster" / "run"]
+    scripts = [
+        *(ROOT / "scripts").glob("*.sh"),
+        *(ROOT / "scripts" / "lib").glob("*.sh"),
+        ROOT / "tests" / "cluster" / "run",
+    ]
     done = subprocess.run(["shellcheck", "-x", *map(str, scripts)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -23,8 +23,19 @@ SHARED = [pytest.param("4.3", "LogForwarding", id="4.3"), pytest.param("5.9", "C
 
 def make_theirs(cluster, kind):
     path = cluster.resource(kind)
-    cluster.api.create(path.rsplit("/", 1)[0], {"apiVersion": API[kind], "kind": kind, "metadata": {
-        "name": "instance", "labels": {"team": "siem"}, "annotations": {"note": "ask the SIEM team"}}, "spec": THEIRS[kind]})
+    cluster.api.create(
+        path.rsplit("/", 1)[0],
+        {
+            "apiVersion": API[kind],
+            "kind": kind,
+            "metadata": {
+                "name": "instance",
+                "labels": {"team": "siem"},
+                "annotations": {"note": "ask the SIEM team"},
+            },
+            "spec": THEIRS[kind],
+        },
+    )
     cluster.settle()
 
 
@@ -37,7 +48,10 @@ def test_a_resource_that_was_there_is_merged_and_given_back(cluster, scripts, re
     assert scripts.install() == 0
     spec = cluster.api.get(cluster.resource(kind))["spec"]
     assert spec["outputs"][0] == THEIRS[kind]["outputs"][0] and spec["pipelines"][0] == THEIRS[kind]["pipelines"][0]
-    assert [o["name"] for o in spec["outputs"]] == ["siem", NAME], "the default store is not re-declared where it was not used"
+    assert [o["name"] for o in spec["outputs"]] == [
+        "siem",
+        NAME,
+    ], "the default store is not re-declared where it was not used"
 
     assert scripts.uninstall() == 0
     cluster.settle()
@@ -51,7 +65,9 @@ def test_a_change_by_someone_else_in_between_survives(cluster, scripts, release,
     assert scripts.install() == 0
 
     item = cluster.api.get(cluster.resource(kind))
-    item["spec"]["pipelines"].append({**THEIRS[kind]["pipelines"][0], "name": "added-later", "outputRefs": ["siem", NAME]})
+    item["spec"]["pipelines"].append(
+        {**THEIRS[kind]["pipelines"][0], "name": "added-later", "outputRefs": ["siem", NAME]}
+    )
     item["metadata"]["annotations"]["note"] = "changed later"
     cluster.api.replace(cluster.resource(kind), item)
     cluster.settle()
@@ -64,7 +80,9 @@ def test_a_change_by_someone_else_in_between_survives(cluster, scripts, release,
     assert item["spec"]["pipelines"][1]["outputRefs"] == ["siem"], "without the reference to what is gone"
     if kind == "LogForwarding":
         annotations = cluster.api.get(cluster.resource("ClusterLogging"))["metadata"]["annotations"]
-        assert annotations["clusterlogging.openshift.io/logforwardingtechpreview"] == "enabled", "their new pipeline needs it"
+        assert (
+            annotations["clusterlogging.openshift.io/logforwardingtechpreview"] == "enabled"
+        ), "their new pipeline needs it"
 
 
 def test_a_resource_that_install_made_stays_when_others_have_built_on_it(cluster, scripts):
@@ -98,12 +116,17 @@ def test_without_a_log_store_nothing_is_sent_to_one(cluster, scripts):
 
     assert scripts.install() == 0
 
-    assert [p["outputRefs"] for p in cluster.api.get(cluster.resource("ClusterLogForwarder"))["spec"]["pipelines"]] == [[NAME]]
+    assert [
+        p["outputRefs"] for p in cluster.api.get(cluster.resource("ClusterLogForwarder"))["spec"]["pipelines"]
+    ] == [[NAME]]
 
 
 def test_an_annotation_that_was_there_stays(cluster, scripts):
     cluster.openshift("4.3")
-    cluster.api.merge(cluster.resource("ClusterLogging"), {"metadata": {"annotations": {"clusterlogging.openshift.io/logforwardingtechpreview": "enabled", "x": "y"}}})
+    cluster.api.merge(
+        cluster.resource("ClusterLogging"),
+        {"metadata": {"annotations": {"clusterlogging.openshift.io/logforwardingtechpreview": "enabled", "x": "y"}}},
+    )
     cluster.settle()
     before = cluster.api.snapshot()
 

@@ -33,20 +33,40 @@ def test_missing_permissions_are_listed_before_anything_is_done(cluster, scripts
     cluster.openshift("6.6")
     role = {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]}
     base = "/apis/rbac.authorization.k8s.io/v1"
-    cluster.api.create(f"{base}/clusterroles", {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "looker"}, **role})
-    cluster.api.create(f"{base}/clusterrolebindings", {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "looker"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "looker"}, "subjects": [{"kind": "User", "name": "limited", "apiGroup": "rbac.authorization.k8s.io"}]})
-    refused(cluster, scripts, 1, "create secrets in openshift-logging", "create clusterrolebindings", "update clusterlogforwarders.observability.openshift.io",
-            KUBECONFIG=str(cluster.limited_kubeconfig))
+    cluster.api.create(
+        f"{base}/clusterroles",
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "looker"}, **role},
+    )
+    cluster.api.create(
+        f"{base}/clusterrolebindings",
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "looker"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "looker"},
+            "subjects": [{"kind": "User", "name": "limited", "apiGroup": "rbac.authorization.k8s.io"}],
+        },
+    )
+    refused(
+        cluster,
+        scripts,
+        1,
+        "create secrets in openshift-logging",
+        "create clusterrolebindings",
+        "update clusterlogforwarders.observability.openshift.io",
+        KUBECONFIG=str(cluster.limited_kubeconfig),
+    )
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"LOGGINGNAMES": "projects audit"}, "name one stream for each"),
-    ({"LOGGINGNAMES": "projects operations audits"}, "'audits' is not one of"),
-    ({"AWS_SEC_KEY": None}, "AWS_KEY_ID and AWS_SEC_KEY are not both set"),
-    ({"KINESIS_REGION": None}, "KINESIS_REGION is not set"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"LOGGINGNAMES": "projects audit"}, "name one stream for each"),
+        ({"LOGGINGNAMES": "projects operations audits"}, "'audits' is not one of"),
+        ({"AWS_SEC_KEY": None}, "AWS_KEY_ID and AWS_SEC_KEY are not both set"),
+        ({"KINESIS_REGION": None}, "KINESIS_REGION is not set"),
+    ],
+)
 def test_wrong_usage(cluster, scripts, changes, words):
     cluster.openshift("6.6")
     refused(cluster, scripts, 2, words, **changes)
@@ -59,7 +79,10 @@ def test_a_key_that_fluentd_would_evaluate(cluster, scripts):
 
 def test_a_service_that_belongs_to_something_else(cluster, scripts):
     cluster.openshift("6.6")
-    cluster.api.create(f"/api/v1/namespaces/{LOGGING}/services", {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": {"ports": [{"port": 24224}]}})
+    cluster.api.create(
+        f"/api/v1/namespaces/{LOGGING}/services",
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME}, "spec": {"ports": [{"port": 24224}]}},
+    )
     refused(cluster, scripts, 1, f"service/{NAME} exists in {LOGGING} and belongs to something else")
 
 
