@@ -175,13 +175,16 @@ state_load() {
     jq -c 'if . == null then {} else .data["state.json"] | fromjson end')
 }
 
-state_update() {  # jq arguments that change the state
-  local changed object
+# state_update JQ-ARGUMENTS…: changes what the cluster has, which may be newer than STATE here: parts of a pipeline
+# are processes of their own.
+state_update() {
+  local object changed
+  if [[ -n $DRY_RUN ]]; then STATE=$(jq -c "$@" <<<"$STATE"); return; fi
+  object=$(get configmap "$STATE_NAME" "$NAMESPACE")
+  STATE=$(jq -c 'if . == null then {} else .data["state.json"] | fromjson end' <<<"$object")
   changed=$(jq -c "$@" <<<"$STATE")
   [[ $changed != "$STATE" ]] || return 0
   STATE=$changed
-  [[ -z $DRY_RUN ]] || return 0
-  object=$(get configmap "$STATE_NAME" "$NAMESPACE")
   if [[ $object == null ]]; then
     jq -n --arg name "$STATE_NAME" --arg ns "$NAMESPACE" --arg by "$NAME-install" --arg state "$STATE" '
       {apiVersion: "v1", kind: "ConfigMap", data: {"state.json": $state},
