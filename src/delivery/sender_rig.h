@@ -75,6 +75,7 @@ class LetterSpool final : public spool::Spool {
   [[nodiscard]] std::vector<spool::StreamLog*> logs() override { return {}; }
   spool::AppendHandle append(spool::Append) override { return {}; }
   void dead_letter(std::vector<spool::DeadLetter> letters, std::function<void(bool)> done) override;
+  void on_replay(std::function<spool::Append(record::Batch)>) override {}
   void reconfigure(const spool::SpoolOptions&) override {}
   [[nodiscard]] spool::StreamFigures figures(std::string_view) const override { return {}; }
   [[nodiscard]] uint64_t bytes() const override { return 0; }
