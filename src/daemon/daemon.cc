@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "config/diff.h"
 #include "config/loader.h"
+#include "daemon/sources.h"
 #include "daemon/translate.h"
 
 namespace penstock::daemon {
@@ -120,12 +121,10 @@ Result<void, Error> Daemon::open_sources() {
   if (!router) return failure(router.error());
   router_ = std::make_unique<ingest::RouterSlot>(std::move(*router));
   const ingest::Stages stages{*intake_memory_, *spool_, metrics_};
-  for (const config::ForwardOptions& options : config_.forward) {
-    auto settings = make_forward_settings(options);
-    if (!settings) return failure(settings.error());
-    auto source = ingest::ForwardSource::open(
-        *io_threads_, {options.name, config::to_string(options.listen), options.max_connections},
-        stages, *router_, std::move(*settings));
+  auto configured = configured_sources(config_, token_review_);
+  if (!configured) return failure(configured.error());
+  for (const ConfiguredSource& each : *configured) {
+    auto source = each.open(*io_threads_, stages, *router_);
     if (!source) return failure(source.error());
     sources_.push_back(std::move(*source));
   }

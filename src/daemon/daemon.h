@@ -25,9 +25,9 @@
 #include "daemon/memory_plan.h"
 #include "daemon/status.h"
 #include "daemon/stream_delivery.h"
-#include "ingest/forward_source.h"
 #include "ingest/intake.h"
 #include "ingest/source.h"
+#include "ingest/token_review.h"
 #include "net/io_thread.h"
 
 namespace penstock::daemon {
@@ -83,6 +83,7 @@ class Daemon {
   admin::Health health_;
   std::unique_ptr<record::MemoryBudget> intake_memory_;
   std::unique_ptr<record::MemoryBudget> delivery_memory_;
+  std::shared_ptr<ingest::TokenReview> token_review_;     // null until a source needs it
   std::vector<std::unique_ptr<ingest::Source>> sources_;  // outlive the sessions suspended below
   std::unique_ptr<net::IoThreads> io_threads_;
   std::unique_ptr<spool::Spool> spool_;

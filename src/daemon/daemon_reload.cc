@@ -1,8 +1,11 @@
 // Taking up a changed configuration while running. See daemon.h.
+#include <algorithm>
+
 #include "base/log.h"
 #include "config/diff.h"
 #include "config/loader.h"
 #include "daemon/daemon.h"
+#include "daemon/sources.h"
 #include "daemon/translate.h"
 
 namespace penstock::daemon {
@@ -34,12 +37,8 @@ void Daemon::reload() {
 Result<void, Error> Daemon::apply(config::Config config) {
   auto router = make_router(config);
   if (!router) return failure(router.error());
-  std::vector<ingest::ForwardSettings> forward;
-  for (const config::ForwardOptions& options : config.forward) {
-    auto settings = make_forward_settings(options);
-    if (!settings) return failure(settings.error());
-    forward.push_back(std::move(*settings));
-  }
+  auto configured = configured_sources(config, token_review_);
+  if (!configured) return failure(configured.error());
   for (const config::StreamOptions& stream : config.streams) {
     auto log = spool_->open_stream(make_log_options(stream));
     if (!log) return failure(log.error());
@@ -49,13 +48,12 @@ Result<void, Error> Daemon::apply(config::Config config) {
   config_ = std::move(config);
   spool_->reconfigure(make_spool_options(config_, memory_plan_.ordinary, memory_plan_.spool_cache));
   router_->set(std::move(*router));
-  for (size_t i = 0; i < config_.forward.size(); ++i) {
-    for (auto& source : sources_) {
-      auto* const target = dynamic_cast<ingest::ForwardSource*>(source.get());
-      if (target != nullptr && target->name() == config_.forward[i].name) {
-        target->reconfigure(std::move(forward[i]), config_.forward[i].max_connections);
-      }
-    }
+  for (ConfiguredSource& wanted : *configured) {
+    const auto running = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) {
+      return source->name() == wanted.name;
+    });
+    if (running == sources_.end()) continue;  // a new one waits for a restart
+    (*running)->reconfigure(std::move(wanted.settings), wanted.connections_max);
   }
   credentials_->reconfigure(config_);
   update_deliveries();

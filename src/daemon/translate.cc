@@ -1,21 +1,9 @@
 #include "daemon/translate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-
-#include "config/secret_ref.h"
 
 namespace penstock::daemon {
 namespace {
-
-// What our PONG says we are called; must differ from every client's name, so not the bare host name
-// (a collector on the same node would be called the same).
-std::string server_hostname() {
-  char name[256] = "localhost";
-  ::gethostname(name, sizeof name - 1);
-  return std::string("penstock.") + name;
-}
 
 route::LogType log_type_of(config::LogType type) {
   switch (type) {
@@ -109,30 +97,6 @@ Result<std::shared_ptr<const net::TlsContext>, Error> make_tls(
   if (!options) return std::shared_ptr<const net::TlsContext>();
   return net::TlsContext::load({options->cert, options->key, options->client_ca,
                                 options->min_version == config::TlsVersion::tls_1_3});
-}
-
-Result<ingest::ForwardSettings, Error> make_forward_settings(
-    const config::ForwardOptions& options) {
-  ingest::ForwardSettings settings;
-  auto tls = make_tls(options.tls);
-  if (!tls) return failure(tls.error());
-  settings.tls = std::move(*tls);
-  settings.message_bytes_max = options.max_message;
-  if (options.shared_key_files.empty() && options.users.empty()) return settings;
-
-  protocol::forward::HandshakeSettings security;
-  security.server_hostname = server_hostname();
-  auto keys = config::read_secrets(options.shared_key_files);
-  if (!keys) return failure(keys.error());
-  security.shared_keys = std::move(*keys);
-  for (const config::UserOptions& user : options.users) {
-    auto password = config::read_secret(user.password_file);
-    if (!password) return failure(password.error());
-    security.users.push_back({user.name, std::move(*password)});
-  }
-  settings.security =
-      std::make_shared<const protocol::forward::HandshakeSettings>(std::move(security));
-  return settings;
 }
 
 delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,

@@ -8,8 +8,8 @@
 #include "base/result.h"
 #include "config/options.h"
 #include "delivery/sender.h"
-#include "ingest/forward_source.h"
 #include "kinesis/endpoint.h"
+#include "net/tls_context.h"
 #include "route/router.h"
 #include "spool/spool.h"
 
@@ -18,10 +18,7 @@ namespace penstock::daemon {
 [[nodiscard]] Result<std::shared_ptr<const route::Router>, Error> make_router(
     const config::Config& config);
 
-// Reads certificates, keys and passwords: errors name the file.
-[[nodiscard]] Result<ingest::ForwardSettings, Error> make_forward_settings(
-    const config::ForwardOptions& options);
-// Null without tls.
+// Null without tls. Errors name the file.
 [[nodiscard]] Result<std::shared_ptr<const net::TlsContext>, Error> make_tls(
     const std::optional<config::TlsServerOptions>& options);
 

@@ -36,14 +36,13 @@ void ForwardSession::Deadline::expire() {
   owner.close();
 }
 
-ForwardSession::ForwardSession(Intake& intake, SessionSet& sessions, net::IoThread& thread,
-                               net::ConnectionLease connection, std::unique_ptr<net::Stream> stream,
+ForwardSession::ForwardSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                                std::shared_ptr<const ForwardSettings> settings)
     : intake_(intake),
       sessions_(sessions),
-      thread_(thread),
-      connection_(std::move(connection)),
-      stream_(std::move(stream)),
+      thread_(accepted.thread),
+      connection_(std::move(accepted.connection)),
+      stream_(std::move(accepted.stream)),
       settings_(std::move(settings)),
       bytes_received_(intake.metrics().bytes_received.with(intake.source())),
       decoder_({.message_bytes_max = settings_->message_bytes_max}) {

@@ -11,25 +11,21 @@
 
 #include "base/log.h"
 #include "ingest/intake.h"
+#include "ingest/listener_source.h"
 #include "ingest/session_set.h"
-#include "net/listener.h"
-#include "net/stream.h"
 #include "protocol/forward/decoder.h"
 #include "protocol/forward/handshake.h"
 
 namespace penstock::ingest {
 
-// What a connection goes by from its accept to its end; a reload makes new ones.
-struct ForwardSettings {
-  std::shared_ptr<const net::TlsContext> tls;                            // null: plain TCP
+struct ForwardSettings final : SourceSettings {
   std::shared_ptr<const protocol::forward::HandshakeSettings> security;  // null: no handshake
   size_t message_bytes_max = 64_MiB;
 };
 
 class ForwardSession final : public Session, public std::enable_shared_from_this<ForwardSession> {
  public:
-  ForwardSession(Intake& intake, SessionSet& sessions, net::IoThread& thread,
-                 net::ConnectionLease connection, std::unique_ptr<net::Stream> stream,
+  ForwardSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                  std::shared_ptr<const ForwardSettings> settings);
   ~ForwardSession() override;
 

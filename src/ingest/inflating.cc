@@ -12,27 +12,33 @@ namespace {
 
 constexpr size_t kFirst = 64_KiB;
 
-// Makes room for capacity bytes in all, paid for.
-asio::awaitable<void> grow(record::MemoryBudget& memory, Inflated& out, size_t capacity,
-                           size_t working_bytes) {
+// Makes room for capacity bytes in all, paid for. False: the limit has passed.
+asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, size_t capacity,
+                           size_t working_bytes, WaitLimit* limit) {
   const size_t cost = capacity + working_bytes;
   if (!out.lease || !memory.try_resize(out.lease, cost)) {
-    record::MemoryLease larger = co_await lend(memory, cost);
+    record::MemoryLease larger = co_await lend(memory, cost, limit);
+    if (!larger) co_return false;
     out.lease = std::move(larger);
   }
   out.bytes.reserve(capacity);
+  co_return true;
 }
 
 }  // namespace
 
 asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBudget& memory,
                                                                 record::Compression compression,
-                                                                ByteView input, size_t bytes_max) {
+                                                                ByteView input, size_t bytes_max,
+                                                                WaitLimit* limit) {
   record::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
   const size_t working_bytes = record::Inflater::working_bytes(compression, input);
   Inflated out;
   const size_t guess = record::output_guess(compression, input, bytes_max);
-  co_await grow(memory, out, std::min(std::max(guess, kFirst), bytes_max), working_bytes);
+  const size_t first = std::min(std::max(guess, kFirst), bytes_max);
+  if (!co_await grow(memory, out, first, working_bytes, limit)) {
+    co_return failure(record::InflateError::truncated);
+  }
   for (;;) {
     const auto step = inflater.step(input, out.bytes.free_space(), true);
     if (!step) co_return failure(step.error());
@@ -43,8 +49,10 @@ asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBu
       co_return failure(record::InflateError::truncated);
     }
     const size_t least = out.bytes.size() + step->output_wanted;
-    co_await grow(memory, out, std::max(least, std::min(out.bytes.capacity() * 2, bytes_max)),
-                  working_bytes);
+    const size_t larger = std::max(least, std::min(out.bytes.capacity() * 2, bytes_max));
+    if (!co_await grow(memory, out, larger, working_bytes, limit)) {
+      co_return failure(record::InflateError::truncated);
+    }
   }
   out.lease.shrink(out.bytes.capacity());
   co_return std::move(out);

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "ingest/wait_limit.h"
 #include "record/inflate.h"
 #include "record/memory_budget.h"
 
@@ -16,9 +17,10 @@ struct Inflated {
   record::MemoryLease lease;
 };
 
-// At most bytes_max come out. input must stay where it is until this comes back.
+// At most bytes_max come out. input must stay where it is until this comes back. When limit has
+// passed the error means nothing.
 boost::asio::awaitable<Result<Inflated, record::InflateError>> inflate(
-    record::MemoryBudget& memory, record::Compression compression, ByteView input,
-    size_t bytes_max);
+    record::MemoryBudget& memory, record::Compression compression, ByteView input, size_t bytes_max,
+    WaitLimit* limit = nullptr);
 
 }  // namespace penstock::ingest

@@ -19,19 +19,21 @@ Hash128 random_id() {
 
 // Splitting copies entries: for a moment the batch is there twice. Its loan grows in place where it
 // can, else it is exchanged for a larger one (whoever stands first in the queue gets the large
-// loan, so the wait ends).
-asio::awaitable<void> pay_for_split(record::MemoryBudget& memory, record::Batch& batch,
-                                    size_t bytes) {
+// loan, so the wait ends). False: the limit has passed.
+asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch& batch,
+                                    size_t bytes, WaitLimit* limit) {
   const size_t all = batch.lease.bytes() + bytes;
-  if (batch.lease && memory.try_resize(batch.lease, all)) co_return;
-  record::MemoryLease larger = co_await lend(memory, all);
+  if (batch.lease && memory.try_resize(batch.lease, all)) co_return true;
+  record::MemoryLease larger = co_await lend(memory, all, limit);
+  if (!larger) co_return false;
   batch.lease = std::move(larger);
+  co_return true;
 }
 
 }  // namespace
 
 asio::awaitable<std::shared_ptr<Admission>> Intake::append(
-    Received received, std::function<void(spool::AppendOutcome)> finished) {
+    Received received, std::function<void(spool::AppendOutcome)> finished, WaitLimit* limit) {
   const auto executor = co_await asio::this_coro::executor;
   auto admission = std::make_shared<Admission>(executor);
   const auto router = router_.get();
@@ -42,7 +44,14 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
   if (received.batch.event_count > 0) {
     received.batch.id = received.fingerprint ? *received.fingerprint : random_id();
     if (const size_t bytes = router->bytes_to_split(received.batch); bytes > 0) {
-      co_await pay_for_split(stages_.memory, received.batch, bytes);
+      const bool paid = co_await pay_for_split(stages_.memory, received.batch, bytes, limit);
+      if (!paid) {
+        admission->outcome = spool::AppendOutcome::cancelled;
+        admission->admitted->set();
+        admission->finished->set();
+        if (finished) finished(admission->outcome);
+        co_return admission;
+      }
     }
     route::Routed routed = router->route(std::move(received.batch));
     for (auto& part : routed.parts) {
@@ -56,6 +65,7 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
     }
   }
   if (received.malformed) {
+    received.malformed->id = random_id();
     append.refused.push_back({"malformed", std::move(*received.malformed)});
   }
   append.admitted = [admission] { admission->admitted->set(); };

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "ingest/wait_limit.h"
 #include "metrics/counter.h"
 #include "net/event.h"
 #include "record/batch.h"
@@ -72,9 +73,11 @@ class Intake {
       : source_(std::move(source)), stages_(stages), router_(router) {}
 
   // Routes and appends; comes back when the append is queued (perhaps waiting for room), with its
-  // Admission. finished, where given, is called once on any thread with the outcome.
+  // Admission. finished, where given, is called once on any thread with the outcome. With a limit
+  // that passes while memory is waited for the outcome is cancelled.
   boost::asio::awaitable<std::shared_ptr<Admission>> append(
-      Received received, std::function<void(spool::AppendOutcome)> finished = nullptr);
+      Received received, std::function<void(spool::AppendOutcome)> finished = nullptr,
+      WaitLimit* limit = nullptr);
 
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] record::MemoryBudget& memory() const { return stages_.memory; }

@@ -33,7 +33,8 @@ class Queued {
 
 }  // namespace
 
-asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes) {
+asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes,
+                                          WaitLimit* limit) {
   record::MemoryLease lease = budget.try_acquire(bytes);
   if (lease) co_return lease;
   const auto executor = co_await asio::this_coro::executor;
@@ -43,7 +44,10 @@ asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t b
     loan->granted->set();
   });
   const Queued queued(budget, ticket);
+  if (limit != nullptr) limit->watch(loan->granted);
   co_await loan->granted->wait();
+  // What is granted at this very moment, on another thread, goes back with the loan.
+  if (limit != nullptr && limit->passed()) co_return record::MemoryLease();
   co_return std::move(loan->lease);
 }
 

@@ -3,12 +3,14 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "ingest/wait_limit.h"
 #include "record/memory_budget.h"
 
 namespace penstock::ingest {
 
-// bytes from the budget, however long it takes. A coroutine destroyed while it waits leaves the
-// queue.
-boost::asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes);
+// bytes from the budget, however long it takes; with a limit: an empty lease once that has passed.
+// A coroutine destroyed while it waits leaves the queue.
+boost::asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes,
+                                                 WaitLimit* limit = nullptr);
 
 }  // namespace penstock::ingest

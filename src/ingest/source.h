@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "metrics/status.h"
 
 namespace penstock::ingest {
+
+struct SourceSettings;
 
 // Thread: the daemon's, all of it.
 class Source {
@@ -27,6 +30,11 @@ class Source {
   // Once the IoThreads have stopped: gives up the sockets it listens on, which must go before the
   // io_contexts do, while the source itself outlives them (suspended sessions refer to it).
   virtual void release_listeners() = 0;
+
+  // For connections from now on: renewed certificates and secrets, limits. settings are of the kind
+  // that the source was opened with.
+  virtual void reconfigure(std::shared_ptr<const SourceSettings> settings,
+                           size_t connections_max) = 0;
 
   [[nodiscard]] virtual size_t connections() const = 0;
   [[nodiscard]] virtual metrics::SourceStatus status() const = 0;

@@ -1,0 +1,118 @@
+#include "daemon/sources.h"
+
+#include <unistd.h>
+
+#include "config/secret_ref.h"
+#include "daemon/translate.h"
+#include "ingest/forward_source.h"
+#include "ingest/http_source.h"
+#include "ingest/syslog_source.h"
+
+namespace penstock::daemon {
+namespace {
+
+using Review = std::shared_ptr<ingest::TokenReview>;
+template <class Settings>
+using MadeSettings = Result<std::shared_ptr<Settings>, Error>;
+
+// What our PONG says we are called; must differ from every client's name, so not the bare host name
+// (a collector on the same node would be called the same).
+std::string server_hostname() {
+  char name[256] = "localhost";
+  ::gethostname(name, sizeof name - 1);
+  return std::string("penstock.") + name;
+}
+
+MadeSettings<ingest::ForwardSettings> make_settings(const config::ForwardOptions& options,
+                                                    Review&) {
+  auto settings = std::make_shared<ingest::ForwardSettings>();
+  settings->message_bytes_max = options.max_message;
+  if (options.shared_key_files.empty() && options.users.empty()) return settings;
+
+  protocol::forward::HandshakeSettings security;
+  security.server_hostname = server_hostname();
+  auto keys = config::read_secrets(options.shared_key_files);
+  if (!keys) return failure(keys.error());
+  security.shared_keys = std::move(*keys);
+  for (const config::UserOptions& user : options.users) {
+    auto password = config::read_secret(user.password_file);
+    if (!password) return failure(password.error());
+    security.users.push_back({user.name, std::move(*password)});
+  }
+  settings->security =
+      std::make_shared<const protocol::forward::HandshakeSettings>(std::move(security));
+  return settings;
+}
+
+MadeSettings<ingest::HttpSettings> make_settings(const config::HttpOptions& options,
+                                                 Review& review) {
+  auto settings = std::make_shared<ingest::HttpSettings>();
+  settings->body_bytes_max = options.max_body;
+  settings->ack_timeout = options.ack_timeout;
+  if (!options.auth) return settings;
+
+  auto auth = std::make_shared<ingest::HttpAuth>();
+  auto tokens = config::read_secrets(options.auth->bearer_token_files);
+  if (!tokens) return failure(tokens.error());
+  for (const std::string& token : *tokens) auth->add_bearer_token(token);
+  for (const config::UserOptions& user : options.auth->basic) {
+    auto password = config::read_secret(user.password_file);
+    if (!password) return failure(password.error());
+    auth->add_basic(user.name, *password);
+  }
+  for (const std::string& account : options.auth->service_accounts) {
+    auth->add_service_account(account);
+  }
+  if (!options.auth->service_accounts.empty()) {
+    if (!review) {
+      auto made = ingest::TokenReview::of_cluster();
+      if (!made) return failure(made.error());
+      review = std::move(*made);
+    }
+    settings->token_review = review;
+  }
+  settings->auth = std::move(auth);
+  return settings;
+}
+
+MadeSettings<ingest::SyslogSettings> make_settings(const config::SyslogOptions& options, Review&) {
+  auto settings = std::make_shared<ingest::SyslogSettings>();
+  settings->message_bytes_max = options.max_message;
+  settings->unwrap_json = options.unwrap_json;
+  settings->udp = options.udp;
+  return settings;
+}
+
+template <class Source, class Options>
+Result<void, Error> add_all(const std::vector<Options>& all, Review& review,
+                            std::vector<ConfiguredSource>& sources) {
+  for (const Options& options : all) {
+    auto settings = make_settings(options, review);
+    if (!settings) return failure(settings.error());
+    auto tls = make_tls(options.tls);
+    if (!tls) return failure(tls.error());
+    (*settings)->tls = std::move(*tls);
+    const ingest::ListenerSource::Options listen{options.name, config::to_string(options.listen),
+                                                 options.max_connections};
+    sources.push_back({options.name, options.max_connections, *settings,
+                       [listen, its = *settings](net::IoThreads& threads, ingest::Stages stages,
+                                                 const ingest::RouterSlot& router) {
+                         return Source::open(threads, listen, stages, router, its);
+                       }});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<ConfiguredSource>, Error> configured_sources(
+    const config::Config& config, std::shared_ptr<ingest::TokenReview>& token_review) {
+  std::vector<ConfiguredSource> sources;
+  auto added = add_all<ingest::ForwardSource>(config.forward, token_review, sources);
+  if (added) added = add_all<ingest::HttpSource>(config.http, token_review, sources);
+  if (added) added = add_all<ingest::SyslogSource>(config.syslog, token_review, sources);
+  if (!added) return failure(added.error());
+  return sources;
+}
+
+}  // namespace penstock::daemon

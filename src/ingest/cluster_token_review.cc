@@ -1,0 +1,112 @@
+// The call to the cluster's API server. See token_review.h.
+#include <simdjson.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "base/log.h"
+#include "ingest/token_review.h"
+#include "net/https_client.h"
+
+namespace penstock::ingest {
+namespace {
+
+constexpr const char* kAccountDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr const char* kPath = "/apis/authentication.k8s.io/v1/tokenreviews";
+
+std::string from_environment(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+void complain(const std::string& why) {
+  log_limited(LogLevel::warn, "token_review", "TokenReview cannot be had", {{"error", why}});
+}
+
+// nullopt: not what a TokenReview looks like.
+std::optional<std::string> read_answer(ByteView body) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element review;
+  const simdjson::padded_string text(as_text(body));
+  if (parser.parse(text).get(review) != simdjson::SUCCESS) return std::nullopt;
+  simdjson::dom::object status;
+  if (review["status"].get(status) != simdjson::SUCCESS) return std::nullopt;
+  bool authenticated = false;
+  if (status["authenticated"].get(authenticated) != simdjson::SUCCESS || !authenticated) return "";
+  std::string_view user;
+  if (status["user"]["username"].get(user) != simdjson::SUCCESS) return std::nullopt;
+  return std::string(user);
+}
+
+class ClusterReview {
+ public:
+  ClusterReview(std::string url, std::string directory)
+      : url_(std::move(url)),
+        directory_(std::move(directory)),
+        client_(std::make_shared<net::HttpsClient>(
+            net::HttpOptions{.connections_max = 1, .ca_bundle = directory_ + "/ca.crt"})) {}
+
+  std::optional<std::string> operator()(const std::string& token) {
+    net::HttpRequest request;
+    request.url = url_;
+    request.headers = {"Content-Type: application/json", "Accept: application/json",
+                       // Renewed by the kubelet: read anew for each call.
+                       "Authorization: Bearer " + first_line(directory_ + "/token")};
+    request.body = ByteBuffer::copy_of(as_bytes(
+        R"({"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":")" +
+        token + R"("}})"));
+    request.timeouts = {milliseconds(3'000), milliseconds(5'000), milliseconds(8'000)};
+    request.response_bytes_max = 1_MiB;
+    request.use_proxy = false;
+    const net::HttpResponse response = client_->fetch(std::move(request));
+    if (!response.answered()) {
+      complain(response.failure_text);
+      return std::nullopt;
+    }
+    if (response.status != 200 && response.status != 201) {
+      complain("the API server answers " + std::to_string(response.status) +
+               (response.status == 403 || response.status == 401
+                    ? ": this pod's service account needs the ClusterRole system:auth-delegator"
+                    : ""));
+      return std::nullopt;
+    }
+    auto user = read_answer(response.body.view());
+    if (!user) complain("the API server's answer is no TokenReview");
+    return user;
+  }
+
+ private:
+  std::string url_;
+  std::string directory_;
+  std::shared_ptr<net::HttpsClient> client_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<TokenReview>, Error> TokenReview::of_cluster() {
+  const std::string host = from_environment("KUBERNETES_SERVICE_HOST", "");
+  const std::string port = from_environment("KUBERNETES_SERVICE_PORT", "443");
+  if (host.empty()) {
+    return usage_error(
+        "auth.service_accounts: KUBERNETES_SERVICE_HOST is not set, so there is no cluster to ask; "
+        "run in a pod, or use bearer_token_files");
+  }
+  const std::string directory =
+      from_environment("PENSTOCK_SERVICE_ACCOUNT_DIRECTORY", kAccountDirectory);
+  if (first_line(directory + "/token").empty()) {
+    return usage_error("auth.service_accounts: " + directory +
+                       "/token cannot be read; let the pod mount its service account's token");
+  }
+  const bool is_v6 = host.find(':') != std::string::npos;
+  const std::string url = "https://" + (is_v6 ? "[" + host + "]" : host) + ":" + port + kPath;
+  return std::make_shared<TokenReview>(ClusterReview(url, directory));
+}
+
+}  // namespace penstock::ingest

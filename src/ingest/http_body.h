@@ -1,0 +1,44 @@
+// From the body of a request, inflated, to events: which decoder it is for, and how much memory
+// that may take. Pure; thread: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "ingest/http_request_reader.h"
+#include "protocol/otlp/logs_response.h"
+#include "record/batch.h"
+
+namespace penstock::ingest {
+
+enum class HttpBodyKind : uint8_t { json, otlp_json, otlp_protobuf };
+
+// By its path and type: /v1/logs at its end is OTLP, any other path JSON. nullopt: a signal of OTLP
+// that is not logs (404).
+[[nodiscard]] std::optional<HttpBodyKind> body_kind(const HttpHead& head);
+// The type may be missing or wrong; the first byte tells.
+[[nodiscard]] HttpBodyKind body_kind(HttpBodyKind by_head, std::string_view content_type,
+                                     ByteView body);
+
+// What the entries of such a body usually come to.
+[[nodiscard]] size_t usual_entries_size(HttpBodyKind kind, size_t body_size);
+
+enum class HttpBodyError : uint8_t {
+  not_json,
+  not_otlp,
+  too_large,  // its entries would pass size_max
+};
+[[nodiscard]] std::string_view to_string(HttpBodyError error);
+
+struct HttpBody {
+  record::Batch events;
+  record::Batch malformed;
+};
+
+// body: a zero is put behind its bytes, nothing else is changed.
+[[nodiscard]] Result<HttpBody, HttpBodyError> decode_http_body(HttpBodyKind kind, ByteBuffer& body,
+                                                               int64_t received_ns,
+                                                               size_t size_max);
+
+}  // namespace penstock::ingest

@@ -1,0 +1,188 @@
+#include "ingest/http_request_reader.h"
+
+#include <algorithm>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+
+namespace penstock::ingest {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+namespace {
+
+constexpr size_t kFirstBody = 64_KiB;  // of a chunked body, whose length is not declared
+
+HttpRequestError error_of(const error_code& error) {
+  if (error == http::error::header_limit) return HttpRequestError::head_too_large;
+  if (error == http::error::body_limit) return HttpRequestError::body_too_large;
+  return HttpRequestError::bad_request;
+}
+
+HttpHead::Method method_of(http::verb verb) {
+  if (verb == http::verb::post || verb == http::verb::put) return HttpHead::Method::post_or_put;
+  return verb == http::verb::head ? HttpHead::Method::head : HttpHead::Method::other;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+bool is_newline(uint8_t byte) { return byte == '\r' || byte == '\n'; }
+
+}  // namespace
+
+std::string_view to_string(HttpRequestError error) {
+  switch (error) {
+    case HttpRequestError::bad_request:
+      return "bad_request";
+    case HttpRequestError::head_too_large:
+      return "head_too_large";
+    case HttpRequestError::body_too_large:
+      return "too_large";
+  }
+  return "bad_request";
+}
+
+struct HttpRequestReader::Parser {
+  Parser() {
+    beast.header_limit(kHeadBytesMax);
+    beast.body_limit(boost::none);  // the reader counts itself
+  }
+  http::request_parser<http::buffer_body> beast;
+};
+
+HttpRequestReader::HttpRequestReader(size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
+HttpRequestReader::~HttpRequestReader() = default;
+
+Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::next() {
+  switch (state_) {
+    case State::head:
+      return read_head();
+    case State::body:
+      return head_.content_length ? read_fixed() : read_chunked();
+    case State::message:
+      break;
+  }
+  return Progress::message;
+}
+
+Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_head() {
+  if (!parser_) {
+    // Some senders end a body with a newline that is not part of it (RFC 9112, 2.2).
+    size_t newlines = 0;
+    while (newlines < buffer_.size() && is_newline(buffer_.data()[newlines])) ++newlines;
+    if (newlines > 0) buffer_.consume(newlines);
+    if (buffer_.empty()) return Progress::need_bytes;
+    parser_ = std::make_unique<Parser>();
+  }
+  error_code error;
+  const size_t used =
+      parser_->beast.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
+  if (used > 0) buffer_.consume(used);
+  if (error && error != http::error::need_more) return failure(error_of(error));
+  if (!parser_->beast.is_header_done()) {
+    if (buffer_.size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
+    return Progress::need_bytes;
+  }
+  describe_head();
+  state_ = State::body;
+  return Progress::head;
+}
+
+void HttpRequestReader::describe_head() {
+  const auto& parser = parser_->beast;
+  const auto& message = parser.get();
+  const std::string_view target(message.target().data(), message.target().size());
+  head_.method = method_of(message.method());
+  head_.path = target.substr(0, target.find('?'));
+  head_.content_type = message[http::field::content_type];
+  head_.content_encoding = message[http::field::content_encoding];
+  std::transform(head_.content_encoding.begin(), head_.content_encoding.end(),
+                 head_.content_encoding.begin(), lower);
+  if (head_.content_encoding.empty()) head_.content_encoding = "identity";
+  head_.authorization = message[http::field::authorization];
+  head_.keep_alive = message.keep_alive();
+  head_.expects_continue = message.version() >= 11 &&
+                           http::token_list(message[http::field::expect]).exists("100-continue");
+  head_.content_length.reset();
+  if (!parser.chunked()) {
+    const auto declared = parser.content_length();
+    head_.content_length = declared ? *declared : 0;  // a request without either has no body
+  }
+}
+
+size_t HttpRequestReader::wanted_body_capacity() const {
+  if (head_.content_length) return static_cast<size_t>(*head_.content_length);
+  return std::min(std::max(kFirstBody, 2 * body_.capacity()), body_bytes_max_);
+}
+
+Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_fixed() {
+  if (*head_.content_length > body_bytes_max_) return failure(HttpRequestError::body_too_large);
+  const auto size = static_cast<size_t>(*head_.content_length);
+  if (body_.capacity() < size) return Progress::need_room;
+  const size_t early = std::min(buffer_.size(), size - body_.size());
+  if (early > 0) {
+    body_.append(buffer_.view().first(early));
+    buffer_.consume(early);
+  }
+  if (body_.size() < size) return Progress::need_bytes;
+  state_ = State::message;
+  return Progress::message;
+}
+
+Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_chunked() {
+  auto& parser = parser_->beast;
+  while (!parser.is_done()) {
+    if (buffer_.empty()) return Progress::need_bytes;
+    const auto room = body_.free_space();
+    auto& to = parser.get().body();
+    to.data = room.data();
+    to.size = room.size();
+    error_code error;
+    const size_t used =
+        parser.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
+    if (to.data != nullptr) body_.commit(room.size() - to.size);
+    if (used > 0) buffer_.consume(used);
+    if (error == http::error::need_buffer) {
+      if (body_.capacity() >= body_bytes_max_) return failure(HttpRequestError::body_too_large);
+      return Progress::need_room;
+    }
+    if (error == http::error::need_more) {
+      if (used > 0) continue;
+      // A chunk's head or the trailer, which must fit into the buffer whole.
+      if (buffer_.size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
+      return Progress::need_bytes;
+    }
+    if (error) return failure(error_of(error));
+  }
+  state_ = State::message;
+  return Progress::message;
+}
+
+std::span<uint8_t> HttpRequestReader::free_space() {
+  if (state_ == State::body && head_.content_length) {
+    return body_.free_space().first(static_cast<size_t>(*head_.content_length) - body_.size());
+  }
+  return buffer_.free_space();
+}
+
+void HttpRequestReader::commit(size_t n) {
+  if (state_ == State::body && head_.content_length) {
+    body_.commit(n);
+  } else {
+    buffer_.commit(n);
+  }
+}
+
+void HttpRequestReader::start_next() {
+  state_ = State::head;
+  parser_.reset();
+  body_.release();
+}
+
+bool HttpRequestReader::is_idle() const {
+  return state_ == State::head && !parser_ && buffer_.empty();
+}
+
+}  // namespace penstock::ingest

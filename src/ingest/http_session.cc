@@ -1,0 +1,432 @@
+#include "ingest/http_session.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+
+#include "ingest/inflating.h"
+#include "ingest/lend.h"
+#include "protocol/otlp/logs_response.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+namespace otlp = protocol::otlp;
+
+namespace {
+
+constexpr seconds kHandshakeTime{10};
+constexpr seconds kMessageByteTime{60};  // between two reads inside a request
+constexpr seconds kAnswerTime{60};       // for the peer to take an answer
+constexpr seconds kLingerTime{10};       // for the peer to hang up behind a last answer
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
+
+HttpSession::HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
+                         std::shared_ptr<const HttpSettings> settings,
+                         const std::atomic<bool>& leaving)
+    : intake_(intake),
+      sessions_(sessions),
+      thread_(accepted.thread),
+      connection_(std::move(accepted.connection)),
+      stream_(std::move(accepted.stream)),
+      settings_(std::move(settings)),
+      leaving_(leaving),
+      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
+      reader_(settings_->body_bytes_max),
+      limit_(std::make_shared<WaitLimit>(thread_.context().get_executor())) {
+  intake_.metrics().connections.with(intake_.source()).add();
+}
+
+HttpSession::~HttpSession() { intake_.metrics().connections.with(intake_.source()).sub(); }
+
+void HttpSession::start() {
+  auto self = shared_from_this();
+  asio::co_spawn(thread_.context(), run(), [self](const std::exception_ptr& error) {
+    if (error) self->note(0, "internal");  // out of memory: this connection ends, others go on
+    self->close();
+  });
+}
+
+void HttpSession::note(int status, std::string_view reason) {
+  if (closed_) return;
+  const bool is_auth = status == 401 || status == 403;
+  auto& family = is_auth ? intake_.metrics().auth_failures : intake_.metrics().messages_refused;
+  family.with(intake_.source(), reason).add();
+  log_limited(LogLevel::warn, intake_.source() + "/" + std::string(reason), "http request refused",
+              {{"source", intake_.source()},
+               {"reason", reason},
+               {"status", status},
+               {"peer", stream_->peer()}});
+}
+
+void HttpSession::end_late(std::string_view reason) {
+  if (!reason.empty()) note(0, reason);
+  close();
+}
+
+void HttpSession::close() {
+  if (closed_) return;
+  closed_ = true;
+  stream_->close();
+}
+
+// A client that is between two requests learns of it by our FIN; one that is in the middle of a
+// request gets its answer first.
+void HttpSession::half_close() {
+  half_closing_ = true;
+  if (!idle_ || closed_) return;
+  asio::co_spawn(thread_.context(), stream_->end_writing(),
+                 [self = shared_from_this()](const std::exception_ptr&) {});
+}
+
+asio::awaitable<void> HttpSession::run() {
+  const SessionSet::Place place(sessions_, thread_, *this);
+  const net::IoThread::Watch handshake(thread_, handshake_deadline_);
+  const net::IoThread::Watch message(thread_, message_deadline_);
+  const net::IoThread::Watch answer(thread_, answer_deadline_);
+  const net::IoThread::Watch lingering(thread_, linger_deadline_);
+  if (co_await shake_hands()) {
+    while (co_await serve_next()) continue;
+  }
+  close();
+}
+
+asio::awaitable<bool> HttpSession::shake_hands() {
+  handshake_deadline_.in(kHandshakeTime);
+  const auto shaken = co_await stream_->handshake();
+  handshake_deadline_.off();
+  if (shaken) co_return !closed_;
+  log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
+  // Probes of load balancers connect and close: nothing to report.
+  if (shaken.error().find("closed") == std::string::npos &&
+      shaken.error().find("reset") == std::string::npos) {
+    note(0, "tls_handshake");
+  }
+  co_return false;
+}
+
+// False: the connection has ended.
+asio::awaitable<bool> HttpSession::serve_next() {
+  if (!co_await await_request()) co_return false;
+  if (!co_await read_head()) co_return false;
+  const bool fresh = !half_closing_;
+  events_ = malformed_ = 0;
+  limit_->start(settings_->ack_timeout);
+  auto refusal = co_await check_head();
+  if (!refusal && !fresh) refusal = Refusal{503, "draining", "draining: connect anew"};
+  if (!refusal) refusal = co_await read_body();
+  if (refusal) {
+    limit_->stop();
+    // What is left of the body is not worth reading: the connection ends.
+    co_return co_await refuse_request(std::move(*refusal), true);
+  }
+  if (closed_) co_return false;
+  limit_->start(settings_->ack_timeout);
+  ByteBuffer body = reader_.take_body();
+  refusal = co_await take(std::move(body));
+  limit_->stop();
+  body_lease_.release();
+  if (closed_) co_return false;
+  if (refusal) co_return co_await refuse_request(std::move(*refusal), false);
+  HttpAnswer ok;
+  if (kind_ == HttpBodyKind::json) {
+    ok.body = "{\"events\":" + std::to_string(events_) +
+              ",\"malformed\":" + std::to_string(malformed_) + "}\n";
+  } else {
+    const auto encoding = kind_ == HttpBodyKind::otlp_protobuf ? otlp::LogsEncoding::protobuf
+                                                               : otlp::LogsEncoding::json;
+    ok.body = otlp::success_body(encoding, malformed_);
+    ok.content_type = otlp::content_type(encoding);
+  }
+  co_return co_await answer(std::move(ok));
+}
+
+// Between requests nothing is held and nothing has a deadline.
+asio::awaitable<bool> HttpSession::await_request() {
+  if (reader_.is_idle()) {
+    reader_.release();
+    head_lease_.release();
+    idle_ = true;
+    const auto error = co_await stream_->wait_readable();
+    idle_ = false;
+    if (error || closed_) co_return false;
+    head_lease_ = co_await lend(intake_.memory(), HttpRequestReader::kHeadBytesMax);
+    if (closed_) co_return false;
+    reader_.open();
+  }
+  co_return true;
+}
+
+asio::awaitable<Result<size_t, boost::system::error_code>> HttpSession::read_more() {
+  const auto got = co_await stream_->read_some(reader_.free_space());
+  if (got && *got > 0) {
+    bytes_received_.add(*got);
+    reader_.commit(*got);
+  }
+  co_return got;
+}
+
+// A head that takes longer than a minute in all is no sender's.
+asio::awaitable<bool> HttpSession::read_head() {
+  message_deadline_.in(kMessageByteTime);
+  for (;;) {
+    const auto progress = reader_.next();
+    if (!progress) {
+      message_deadline_.off();
+      kind_ = HttpBodyKind::json;
+      const bool is_large = progress.error() == HttpRequestError::head_too_large;
+      Refusal refusal{is_large ? 431 : 400, to_string(progress.error()),
+                      is_large ? "the head is larger than 16 KiB" : "this is not HTTP/1.1"};
+      co_return co_await refuse_request(std::move(refusal), true);
+    }
+    if (*progress == HttpRequestReader::Progress::head) break;
+    const auto got = co_await read_more();
+    if (!got || *got == 0) {
+      if (!reader_.is_idle()) note(0, "truncated");
+      co_return false;
+    }
+  }
+  message_deadline_.off();
+  co_return !closed_;
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
+  const HttpHead& head = reader_.head();
+  const auto kind = body_kind(head);
+  kind_ = kind.value_or(HttpBodyKind::json);
+  if (head.method != HttpHead::Method::post_or_put) {
+    co_return Refusal{405, "method", "send logs by POST or PUT"};
+  }
+  if (!kind) co_return Refusal{404, "path", "of OTLP only /v1/logs is taken"};
+  if (!record::compression_named(head.content_encoding)) {
+    co_return Refusal{415, "content_encoding",
+                      "Content-Encoding may be gzip, deflate, zstd, snappy"};
+  }
+  if (head.content_type.starts_with("application/grpc")) {
+    co_return Refusal{415, "content_type", "OTLP is taken over HTTP, not gRPC"};
+  }
+  auto refusal = co_await check_sender();
+  if (!refusal && head.content_length && *head.content_length > settings_->body_bytes_max) {
+    refusal = Refusal{413, "too_large", "the body is larger than max_body"};
+  }
+  co_return refusal;
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::check_sender() {
+  if (!settings_->auth) co_return std::nullopt;
+  const std::string& authorization = reader_.head().authorization;
+  switch (settings_->auth->check(authorization)) {
+    case HttpAuth::Verdict::welcome:
+      co_return std::nullopt;
+    case HttpAuth::Verdict::missing:
+      co_return Refusal{401, "missing_credentials", "Authorization is missing"};
+    case HttpAuth::Verdict::unknown:
+      co_return Refusal{401, "wrong_credentials", "Authorization does not fit"};
+    case HttpAuth::Verdict::needs_review:
+      break;
+  }
+  std::string token(*HttpAuth::bearer_token(authorization));
+  const auto user = co_await settings_->token_review->user_of(std::move(token), *limit_);
+  if (!user) co_return no_room("token_review");
+  if (user->empty()) co_return Refusal{401, "wrong_credentials", "the token is not valid"};
+  if (!settings_->auth->is_listed(*user)) {
+    co_return Refusal{403, "service_account", "this service account may not send logs"};
+  }
+  co_return std::nullopt;
+}
+
+HttpSession::Refusal HttpSession::no_room(std::string_view reason) const {
+  return {503, reason, "not now: send it again"};
+}
+
+asio::awaitable<bool> HttpSession::make_body_room() {
+  const size_t capacity = reader_.wanted_body_capacity();
+  const bool grown = body_lease_ && intake_.memory().try_resize(body_lease_, capacity);
+  if (!grown) {
+    record::MemoryLease larger = co_await lend(intake_.memory(), capacity, limit_.get());
+    if (!larger) co_return false;
+    body_lease_ = std::move(larger);
+  }
+  reader_.grow_body(capacity);
+  co_return true;
+}
+
+// The whole body, or why not. A peer that leaves closes the session.
+asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
+  bool expected = reader_.head().expects_continue;
+  for (;;) {
+    const auto progress = reader_.next();
+    if (!progress) {
+      const bool is_large = progress.error() == HttpRequestError::body_too_large;
+      co_return Refusal{is_large ? 413 : 400, to_string(progress.error()),
+                        is_large ? "the body is larger than max_body" : "the body is not HTTP"};
+    }
+    if (*progress == HttpRequestReader::Progress::message) co_return std::nullopt;
+    if (*progress == HttpRequestReader::Progress::need_room) {
+      if (!co_await make_body_room()) co_return no_room("memory");
+      continue;
+    }
+    if (expected) {
+      expected = false;
+      answer_deadline_.in(kAnswerTime);
+      (void)co_await stream_->write(as_bytes(kContinue));  // a dead peer shows in the next read
+      answer_deadline_.off();
+    }
+    // From here on the sender sets the pace: what it still has to say is waited for by the byte.
+    limit_->start(std::chrono::hours(24));
+    message_deadline_.in(kMessageByteTime);
+    const auto got = co_await read_more();
+    message_deadline_.off();
+    limit_->start(settings_->ack_timeout);
+    if (!got || *got == 0) {
+      note(0, "truncated");
+      close();
+      co_return std::nullopt;
+    }
+  }
+}
+
+// From the large loan where it is ours already, else from the budget.
+asio::awaitable<record::MemoryLease> HttpSession::lend_beside(record::MemoryLease& held,
+                                                              size_t bytes) {
+  if (held.large() && intake_.memory().try_resize(held, held.bytes() + bytes)) {
+    co_return held.split(bytes);
+  }
+  record::MemoryLease lease = co_await lend(intake_.memory(), bytes, limit_.get());
+  co_return lease;
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body) {
+  const auto compression = record::compression_named(reader_.head().content_encoding);
+  if (*compression != record::Compression::none) {
+    auto inflated = co_await inflate(intake_.memory(), *compression, body.view(),
+                                     settings_->body_bytes_max, limit_.get());
+    if (limit_->passed()) co_return no_room("memory");
+    if (!inflated) {
+      const bool is_large = inflated.error() == record::InflateError::too_large;
+      co_return Refusal{is_large ? 413 : 400, record::to_string(inflated.error()),
+                        is_large ? "the body is larger than max_body when inflated"
+                                 : "the body cannot be inflated"};
+    }
+    body = std::move(inflated->bytes);
+    body_lease_ = std::move(inflated->lease);
+  }
+  kind_ = body_kind(kind_, reader_.head().content_type, body.view());
+  HttpBody decoded;
+  record::MemoryLease lease;
+  auto refusal = co_await decode(std::move(body), decoded, lease);
+  body_lease_.release();
+  if (refusal) co_return refusal;
+  events_ = decoded.events.event_count;
+  malformed_ = decoded.malformed.event_count;
+  if (events_ + malformed_ == 0) co_return std::nullopt;
+  co_return co_await append(std::move(decoded), std::move(lease));
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::decode(ByteBuffer body, HttpBody& decoded,
+                                                          record::MemoryLease& lease) {
+  const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
+  // Body and entries together come to twice max_body at most, which memory_limit has room for.
+  const size_t most = 2 * std::max(settings_->body_bytes_max, body.size()) - body.size() + 64_KiB;
+  const size_t usual = std::min(usual_entries_size(kind_, body.size()), most);
+  const std::array<size_t, 2> attempts{usual, most};
+  for (const size_t size_max : attempts) {
+    lease.release();
+    lease = co_await lend_beside(body_lease_, size_max);
+    if (!lease) co_return no_room("memory");
+    auto entries = decode_http_body(kind_, body, now_ns, size_max);
+    if (entries) {
+      decoded = std::move(*entries);
+      for (record::Batch* batch : {&decoded.events, &decoded.malformed}) {
+        batch->source = intake_.source();
+        batch->tag = kind_ == HttpBodyKind::json ? "http" : "otlp";
+        batch->received_ns = now_ns;
+      }
+      co_return std::nullopt;
+    }
+    const HttpBodyError error = entries.error();
+    if (error != HttpBodyError::too_large) {
+      co_return Refusal{400, to_string(error), "the body does not parse"};
+    }
+  }
+  co_return Refusal{413, "too_large", "the body's records are larger than max_body"};
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,
+                                                          record::MemoryLease lease) {
+  const size_t malformed_cost = std::min(decoded.malformed.storage.capacity(), lease.bytes());
+  if (malformed_ > 0) decoded.malformed.lease = lease.split(malformed_cost);
+  lease.shrink(decoded.events.storage.capacity());
+  decoded.events.lease = std::move(lease);
+  Received received{std::move(decoded.events), std::nullopt, std::nullopt};
+  if (malformed_ > 0) received.malformed = std::move(decoded.malformed);
+  const auto admission = co_await intake_.append(std::move(received), nullptr, limit_.get());
+  limit_->watch(admission->finished);
+  co_await admission->finished->wait();
+  if (limit_->passed()) {
+    const bool taken_back = admission->handle.cancel();
+    co_return no_room(taken_back ? "no_room" : "ack_timeout");
+  }
+  switch (admission->outcome) {
+    case spool::AppendOutcome::done:
+      co_return std::nullopt;
+    case spool::AppendOutcome::cancelled:
+      co_return no_room("no_room");
+    case spool::AppendOutcome::closed:
+      break;
+  }
+  co_return no_room("spool_closed");
+}
+
+asio::awaitable<bool> HttpSession::refuse_request(Refusal refusal, bool close) {
+  if (closed_) co_return false;
+  note(refusal.status, refusal.reason);
+  HttpAnswer said;
+  said.status = refusal.status;
+  said.close = close;
+  if (kind_ == HttpBodyKind::json) {
+    said.content_type = "text/plain";
+    said.body = refusal.message + "\n";
+  } else {
+    const auto encoding = kind_ == HttpBodyKind::otlp_protobuf ? otlp::LogsEncoding::protobuf
+                                                               : otlp::LogsEncoding::json;
+    said.content_type = otlp::content_type(encoding);
+    said.body = otlp::error_body(encoding, refusal.message);
+  }
+  co_return co_await answer(std::move(said));
+}
+
+// True: the next request may come.
+asio::awaitable<bool> HttpSession::answer(HttpAnswer answer) {
+  answer.close = answer.close || half_closing_ || leaving_ || !reader_.head().keep_alive;
+  answer.no_content = reader_.head().method == HttpHead::Method::head;
+  const std::string bytes = encode(answer);
+  answer_deadline_.in(kAnswerTime);
+  const auto error = co_await stream_->write(as_bytes(bytes));
+  answer_deadline_.off();
+  if (error || closed_) co_return false;
+  if (answer.close) {
+    co_await linger();
+    co_return false;
+  }
+  reader_.start_next();
+  co_return true;
+}
+
+// Closing while the peer still sends would take our answer back from its receive buffer.
+asio::awaitable<void> HttpSession::linger() {
+  body_lease_.release();
+  linger_deadline_.in(kLingerTime);
+  co_await stream_->end_writing();
+  std::array<uint8_t, 4096> discarded;
+  for (;;) {
+    const auto got = co_await stream_->read_some(discarded);
+    if (!got || *got == 0) break;
+  }
+  linger_deadline_.off();
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,106 @@
+// HttpSession: one connection of an HTTP client. Reads a request, admits it, answers once it is as
+// safe as the configuration asks, and only then reads the next: pipelined requests are answered in
+// their order, and what is not admitted waits in the sender.
+//
+// Ownership: itself (a shared_ptr lives in its coroutine) until the connection ends.
+// Thread: one IoThread, all of it.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "ingest/http_answer.h"
+#include "ingest/http_auth.h"
+#include "ingest/http_body.h"
+#include "ingest/http_request_reader.h"
+#include "ingest/listener_source.h"
+#include "ingest/peer_deadline.h"
+#include "ingest/token_review.h"
+#include "ingest/wait_limit.h"
+
+namespace penstock::ingest {
+
+struct HttpSettings final : SourceSettings {
+  std::shared_ptr<const HttpAuth> auth;       // null: everybody is welcome
+  std::shared_ptr<TokenReview> token_review;  // null: no service accounts are listed
+  size_t body_bytes_max = 64_MiB;
+  nanoseconds ack_timeout = seconds(25);
+};
+
+class HttpSession final : public Session,
+                          public Expirable,
+                          public std::enable_shared_from_this<HttpSession> {
+ public:
+  // leaving: answers ask the client to connect anew, so that it finds another replica.
+  HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
+              std::shared_ptr<const HttpSettings> settings, const std::atomic<bool>& leaving);
+  ~HttpSession() override;
+
+  // Begins; returns at once.
+  void start();
+
+  void half_close() override;
+  void close() override;
+  void end_late(std::string_view reason) override;
+
+ private:
+  // Why a request is refused: the answer's code, and a label of messages_refused (of auth_failures
+  // for 401 and 403).
+  struct Refusal {
+    int status;
+    std::string_view reason;
+    std::string message;
+  };
+  using Checked = std::optional<Refusal>;
+
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<bool> shake_hands();
+  boost::asio::awaitable<bool> serve_next();
+  boost::asio::awaitable<bool> await_request();
+  boost::asio::awaitable<bool> read_head();
+  boost::asio::awaitable<Checked> read_body();
+  boost::asio::awaitable<bool> make_body_room();
+  boost::asio::awaitable<Result<size_t, boost::system::error_code>> read_more();
+  boost::asio::awaitable<Checked> check_head();
+  boost::asio::awaitable<Checked> check_sender();
+  boost::asio::awaitable<Checked> take(ByteBuffer body);
+  boost::asio::awaitable<Checked> decode(ByteBuffer body, HttpBody& decoded,
+                                         record::MemoryLease& lease);
+  boost::asio::awaitable<Checked> append(HttpBody decoded, record::MemoryLease lease);
+  boost::asio::awaitable<record::MemoryLease> lend_beside(record::MemoryLease& held, size_t bytes);
+  boost::asio::awaitable<bool> answer(HttpAnswer answer);
+  boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
+  boost::asio::awaitable<void> linger();
+  void note(int status, std::string_view reason);
+  Refusal no_room(std::string_view reason) const;
+
+  Intake& intake_;
+  SessionSet& sessions_;
+  net::IoThread& thread_;
+  net::ConnectionLease connection_;
+  std::unique_ptr<net::Stream> stream_;
+  const std::shared_ptr<const HttpSettings> settings_;
+  const std::atomic<bool>& leaving_;
+  metrics::Counter& bytes_received_;
+
+  HttpRequestReader reader_;
+  record::MemoryLease head_lease_;  // what the reader's small buffer costs
+  record::MemoryLease body_lease_;
+  std::shared_ptr<WaitLimit> limit_;
+  HttpBodyKind kind_ = HttpBodyKind::json;
+  uint32_t events_ = 0;     // of the request being answered
+  uint32_t malformed_ = 0;  // likewise
+  bool idle_ = false;       // between requests
+  bool half_closing_ = false;
+  bool closed_ = false;
+
+  PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
+  PeerDeadline message_deadline_{*this, "message_timeout"};
+  PeerDeadline answer_deadline_{*this, "answer_timeout"};
+  PeerDeadline linger_deadline_{*this, ""};
+};
+
+}  // namespace penstock::ingest

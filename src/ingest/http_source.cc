@@ -1,0 +1,32 @@
+#include "ingest/http_source.h"
+
+namespace penstock::ingest {
+
+Result<std::unique_ptr<Source>, Error> HttpSource::open(
+    net::IoThreads& threads, Options options, Stages stages, const RouterSlot& router,
+    std::shared_ptr<const HttpSettings> settings) {
+  std::unique_ptr<HttpSource> source(
+      new HttpSource(threads, std::move(options), "http", stages, router, std::move(settings)));
+  if (auto listening = source->listen(threads); !listening) return failure(listening.error());
+  return source;
+}
+
+void HttpSource::stop_accepting() {
+  leaving_ = true;
+  ListenerSource::stop_accepting();
+}
+
+void HttpSource::release_listeners() {
+  ListenerSource::release_listeners();
+  const auto now = std::static_pointer_cast<const HttpSettings>(settings());
+  if (now->token_review) now->token_review->stop();
+}
+
+void HttpSource::open_session(Accepted accepted, std::shared_ptr<const SourceSettings> settings) {
+  std::make_shared<HttpSession>(intake(), sessions(), std::move(accepted),
+                                std::static_pointer_cast<const HttpSettings>(std::move(settings)),
+                                leaving_)
+      ->start();
+}
+
+}  // namespace penstock::ingest

@@ -1,0 +1,116 @@
+#include "ingest/syslog_datagrams.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/log.h"
+#include "ingest/lend.h"
+#include "net/listener.h"
+
+namespace penstock::ingest {
+
+namespace asio = boost::asio;
+using asio::ip::udp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr size_t kDatagramMax = 64_KiB;  // more than UDP can carry
+constexpr size_t kBatch = 1_MiB;         // entries of one append
+constexpr int kSocketBuffer = 4 << 20;   // bursts wait here; the kernel may grant less
+
+}  // namespace
+
+SyslogDatagrams::SyslogDatagrams(net::IoThread& thread, Intake& intake, Settings settings)
+    : thread_(thread),
+      intake_(intake),
+      settings_(std::move(settings)),
+      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
+      socket_(std::in_place, thread.context()),
+      datagram_(kDatagramMax) {}
+
+Result<std::unique_ptr<SyslogDatagrams>, Error> SyslogDatagrams::open(net::IoThread& thread,
+                                                                      const std::string& address,
+                                                                      Intake& intake,
+                                                                      Settings settings) {
+  const auto endpoint = net::parse_listen_address(address);
+  if (!endpoint) return failure(endpoint.error());
+  std::unique_ptr<SyslogDatagrams> made(new SyslogDatagrams(thread, intake, std::move(settings)));
+  const udp::endpoint local(endpoint->address(), endpoint->port());
+  udp::socket& socket = *made->socket_;
+  error_code error;
+  socket.open(local.protocol(), error);
+  if (!error) socket.bind(local, error);
+  if (!error) socket.non_blocking(true, error);
+  if (error) {
+    return run_error("cannot listen on UDP " + address + ": " + error.message() +
+                     "; choose another `listen` or set `udp: false`");
+  }
+  error_code ignored;
+  socket.set_option(udp::socket::receive_buffer_size(kSocketBuffer), ignored);
+  return made;
+}
+
+void SyslogDatagrams::start() {
+  asio::co_spawn(thread_.context(), run(), [](const std::exception_ptr&) {});
+}
+
+void SyslogDatagrams::close() {
+  asio::post(thread_.context(), [this] {
+    error_code ignored;
+    if (socket_) socket_->close(ignored);
+  });
+}
+
+asio::awaitable<void> SyslogDatagrams::run() {
+  for (;;) {
+    auto [error] =
+        co_await socket_->async_wait(udp::socket::wait_read, asio::as_tuple(asio::use_awaitable));
+    if (error == asio::error::operation_aborted || !socket_ || !socket_->is_open()) co_return;
+    if (!co_await take_waiting()) co_return;
+  }
+}
+
+// All datagrams there are, up to one batch; they wait in the socket until there is memory.
+asio::awaitable<bool> SyslogDatagrams::take_waiting() {
+  record::MemoryLease lease = co_await lend(intake_.memory(), kBatch);
+  if (!socket_ || !socket_->is_open()) co_return false;
+  const auto settings = settings_();
+  SyslogBatch batch(unix_nanoseconds(Clock::system().wall()), kBatch, settings->unwrap_json);
+  receive_into(batch, *settings);
+  if (batch.empty()) co_return true;
+  Received received{batch.take(), std::nullopt, std::nullopt};
+  lease.shrink(received.batch.storage.capacity());
+  received.batch.source = intake_.source();
+  received.batch.lease = std::move(lease);
+  const auto admission = co_await intake_.append(std::move(received));
+  co_await admission->admitted->wait();
+  co_return true;
+}
+
+void SyslogDatagrams::receive_into(SyslogBatch& batch, const SyslogSettings& settings) {
+  while (batch.has_room(kDatagramMax)) {
+    const ssize_t got = ::recv(socket_->native_handle(), datagram_.data(), datagram_.capacity(), 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return;
+    }
+    bytes_received_.add(static_cast<uint64_t>(got));
+    ByteView message{datagram_.data(), static_cast<size_t>(got)};
+    while (!message.empty() &&
+           (message.back() == '\n' || message.back() == '\r' || message.back() == 0)) {
+      message = message.first(message.size() - 1);
+    }
+    if (message.size() > settings.message_bytes_max) {
+      intake_.metrics().messages_refused.with(intake_.source(), "too_large").add();
+    } else if (!message.empty()) {
+      batch.add(message);
+    }
+  }
+}
+
+}  // namespace penstock::ingest

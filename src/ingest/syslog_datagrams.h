@@ -1,0 +1,50 @@
+// SyslogDatagrams: syslog over UDP, one message a datagram. What comes while the spool pushes back
+// waits in the socket's buffer and is then lost: UDP has nothing else.
+//
+// Thread: made anywhere, runs on the IoThread given. Outlives that thread's loop; release() before
+// its io_context goes.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "ingest/intake.h"
+#include "ingest/syslog_session.h"
+#include "net/io_thread.h"
+
+namespace penstock::ingest {
+
+class SyslogDatagrams {
+ public:
+  using Settings = std::function<std::shared_ptr<const SyslogSettings>()>;
+
+  // Same host and port as the source's TCP listener. Errors name the address.
+  static Result<std::unique_ptr<SyslogDatagrams>, Error> open(net::IoThread& thread,
+                                                              const std::string& address,
+                                                              Intake& intake, Settings settings);
+  void start();
+  // No more is taken.
+  void close();
+  void release() { socket_.reset(); }
+
+ private:
+  SyslogDatagrams(net::IoThread& thread, Intake& intake, Settings settings);
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<bool> take_waiting();
+  void receive_into(SyslogBatch& batch, const SyslogSettings& settings);
+
+  net::IoThread& thread_;
+  Intake& intake_;
+  const Settings settings_;
+  metrics::Counter& bytes_received_;
+  std::optional<boost::asio::ip::udp::socket> socket_;
+  ByteBuffer datagram_;
+};
+
+}  // namespace penstock::ingest
