@@ -19,6 +19,8 @@ constexpr void (*kSubcommands[])(CLI::App&, int&) = {
     register_send,
     register_tail,
     register_verify,
+    register_spool,
+    register_dead_letter,
     register_version,
 };
 

@@ -31,6 +31,8 @@ void register_check(CLI::App& app, int& exit_code);
 void register_send(CLI::App& app, int& exit_code);
 void register_tail(CLI::App& app, int& exit_code);
 void register_verify(CLI::App& app, int& exit_code);
+void register_spool(CLI::App& app, int& exit_code);
+void register_dead_letter(CLI::App& app, int& exit_code);
 void register_version(CLI::App& app, int& exit_code);
 
 // "penstock: cannot listen on 0.0.0.0:24224: …" on stderr.

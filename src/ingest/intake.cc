@@ -32,6 +32,21 @@ asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch&
 
 }  // namespace
 
+spool::Append route_append(const route::Router& router, record::Batch batch) {
+  spool::Append append;
+  route::Routed routed = router.route(std::move(batch));
+  for (auto& part : routed.parts) {
+    append.parts.push_back({std::move(part.stream), std::move(part.batch)});
+  }
+  for (auto& refused : routed.refused) {
+    append.refused.push_back({std::move(refused.reason), std::move(refused.batch)});
+  }
+  for (auto& dropped : routed.dropped) {
+    append.dropped.push_back({std::move(dropped.reason), dropped.events});
+  }
+  return append;
+}
+
 asio::awaitable<std::shared_ptr<Admission>> Intake::append(
     Received received, std::function<void(spool::AppendOutcome)> finished, WaitLimit* limit) {
   const auto executor = co_await asio::this_coro::executor;
@@ -53,16 +68,10 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
         co_return admission;
       }
     }
-    route::Routed routed = router->route(std::move(received.batch));
-    for (auto& part : routed.parts) {
-      append.parts.push_back({std::move(part.stream), std::move(part.batch)});
-    }
-    for (auto& refused : routed.refused) {
-      append.refused.push_back({std::move(refused.reason), std::move(refused.batch)});
-    }
-    for (auto& dropped : routed.dropped) {
-      append.dropped.push_back({std::move(dropped.reason), dropped.events});
-    }
+    spool::Append routed = route_append(*router, std::move(received.batch));
+    append.parts = std::move(routed.parts);
+    append.refused = std::move(routed.refused);
+    append.dropped = std::move(routed.dropped);
   }
   if (received.malformed) {
     received.malformed->id = random_id();

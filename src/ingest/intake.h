@@ -48,6 +48,9 @@ class RouterSlot {
   std::shared_ptr<const route::Router> router_;
 };
 
+// Where a batch goes: parts, refused and dropped of an append; the rest of it is the caller's.
+[[nodiscard]] spool::Append route_append(const route::Router& router, record::Batch batch);
+
 // One decoded message on its way in. At least one of batch's events and malformed is there.
 struct Received {
   record::Batch batch;

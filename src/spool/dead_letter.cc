@@ -116,6 +116,11 @@ IoResult<void> GoneFile::append(const std::vector<Position>& positions) {
   return file_->sync();
 }
 
+std::string dead_letter_directory_in(FileSystem& file_system, const std::string& directory) {
+  const std::string below = directory + "/dead-letter";
+  return file_system.list(below) ? below : directory;
+}
+
 bool is_replay_request(std::string_view file_name) {
   return file_name.starts_with("replay-") && file_name.ends_with(".request");
 }

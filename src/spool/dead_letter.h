@@ -60,6 +60,9 @@ struct ReplayRequest {
   }
 };
 
+// Where the dead letters lie when somebody names the spool's directory, or theirs.
+[[nodiscard]] std::string dead_letter_directory_in(FileSystem& file_system,
+                                                   const std::string& directory);
 [[nodiscard]] bool is_replay_request(std::string_view file_name);
 // Leaves the request in the directory of the dead letters for the process that has it open, or for
 // the next one. Returns the path of the file; it is removed when everything was delivered.

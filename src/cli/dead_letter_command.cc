@@ -1,0 +1,158 @@
+// `penstock dead-letter ls|dump|replay DIR`: what could not be delivered, and why; and giving it
+// back. ls and dump only read; replay leaves a request for the process that has the spool.
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "cli/event_lines.h"
+#include "cli/subcommands.h"
+#include "spool/dead_letter.h"
+#include "spool/spool_inspection.h"
+
+namespace penstock::cli {
+namespace {
+
+struct DeadLetterOptions {
+  std::string directory;
+  spool::ReplayRequest which;
+  bool wait = false;
+  uint64_t max = std::numeric_limits<uint64_t>::max();
+};
+
+struct Pile {
+  uint64_t letters = 0;
+  uint64_t events = 0;
+  uint64_t bytes = 0;
+  int64_t oldest_ns = std::numeric_limits<int64_t>::max();
+};
+using Piles = std::map<std::pair<std::string, std::string>, Pile>;
+
+Result<void, Error> visit_letters(const DeadLetterOptions& options,
+                                  const std::function<bool(const spool::InspectedEntry&)>& visit) {
+  auto& files = spool::FileSystem::posix();
+  const auto log = spool::inspect_dead_letters(files, options.directory, {});
+  if (!log) return failure(log.error());
+  return spool::visit_entries(files, *log, [&](const spool::InspectedEntry& entry) {
+    if (entry.final || !options.which.matches(entry.stored->stream, entry.stored->reason)) {
+      return true;
+    }
+    return visit(entry);
+  });
+}
+
+Result<Piles, Error> count(const DeadLetterOptions& options) {
+  Piles piles;
+  const auto visited = visit_letters(options, [&](const spool::InspectedEntry& entry) {
+    Pile& pile = piles[{entry.stored->stream, entry.stored->reason}];
+    ++pile.letters;
+    pile.events += entry.batch.event_count;
+    pile.bytes += entry.batch.entries_size;
+    pile.oldest_ns = std::min(pile.oldest_ns, entry.batch.received_ns);
+    return true;
+  });
+  if (!visited) return failure(visited.error());
+  return piles;
+}
+
+int list(const DeadLetterOptions& options) {
+  const auto piles = count(options);
+  if (!piles) return report(piles.error());
+  std::printf("%-24s %-16s %10s %12s %14s  %s\n", "STREAM", "REASON", "LETTERS", "EVENTS", "BYTES",
+              "OLDEST");
+  for (const auto& [key, pile] : *piles) {
+    std::printf("%-24s %-16s %10llu %12llu %14llu  %s\n",
+                key.first.empty() ? "-" : key.first.c_str(), key.second.c_str(),
+                static_cast<unsigned long long>(pile.letters),
+                static_cast<unsigned long long>(pile.events),
+                static_cast<unsigned long long>(pile.bytes), rfc3339_of(pile.oldest_ns).c_str());
+  }
+  return kDone;
+}
+
+int dump(const DeadLetterOptions& options) {
+  EventLines lines(options.max);
+  const auto visited = visit_letters(options, [&](const spool::InspectedEntry& entry) {
+    const std::string before =
+        "{" + json_field("reason", entry.stored->reason) +
+        json_field("detail", entry.stored->detail) + json_field("stream", entry.stored->stream) +
+        json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
+        json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
+    lines.print(entry.batch, 0, before);
+    return lines.wants_more();
+  });
+  if (!visited) return report(visited.error());
+  return lines.finish();
+}
+
+int replay(const DeadLetterOptions& options) {
+  auto& files = spool::FileSystem::posix();
+  const auto piles = count(options);
+  if (!piles) return report(piles.error());
+  uint64_t letters = 0;
+  uint64_t events = 0;
+  for (const auto& [key, pile] : *piles) {
+    letters += pile.letters;
+    events += pile.events;
+  }
+  const std::string directory = spool::dead_letter_directory_in(files, options.directory);
+  const auto path = spool::write_replay_request(files, directory, options.which);
+  if (!path) {
+    report_error("cannot ask for a replay in " + directory + ": " + path.error().text() +
+                 "; run this as the user that penstock runs as");
+    return kFailed;
+  }
+  std::printf("%llu dead letters with %llu events are to be replayed\n",
+              static_cast<unsigned long long>(letters), static_cast<unsigned long long>(events));
+  std::fflush(stdout);
+  if (!options.wait) return kDone;
+  // The file goes when the last of them is delivered; that may be when penstock runs again.
+  for (;;) {
+    const auto file = files.open(*path, {});
+    if (!file && file.error().code == ENOENT) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  std::printf("replayed; what is still there has no route\n");
+  return kDone;
+}
+
+CLI::App* add(CLI::App& to, const char* name, const char* help,
+              const std::shared_ptr<DeadLetterOptions>& options, int& exit_code,
+              int (*act)(const DeadLetterOptions&)) {
+  CLI::App* const command = to.add_subcommand(name, help);
+  command
+      ->add_option("DIR", options->directory,
+                   "The spool's directory (spool.directory), or that of the dead letters")
+      ->required();
+  command->add_option("--reason", options->which.reason, "Only those with this reason")
+      ->type_name("R");
+  command->add_option("--stream", options->which.stream, "Only those of this stream")
+      ->type_name("NAME");
+  command->callback([options, act, &exit_code] { exit_code = act(*options); });
+  return command;
+}
+
+}  // namespace
+
+void register_dead_letter(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<DeadLetterOptions>();
+  CLI::App* const command =
+      app.add_subcommand("dead-letter", "What could not be delivered: ls, dump, replay");
+  command->require_subcommand(1);
+  add(*command, "ls", "How many there are, by stream and reason", options, exit_code, list);
+  CLI::App* const dumping =
+      add(*command, "dump", "Each event as JSON, with the reason and where it came from", options,
+          exit_code, dump);
+  dumping->add_option("--max", options->max, "End after so many events")->type_name("N");
+  CLI::App* const replaying =
+      add(*command, "replay", "Hand them back to the running penstock, or to the next one", options,
+          exit_code, replay);
+  replaying->add_flag("--wait", options->wait, "Return when all of them are delivered");
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,133 @@
+// `penstock spool ls|verify|dump DIR`: what lies in a spool. Reads only, needs no lock.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+#include "cli/event_lines.h"
+#include "cli/subcommands.h"
+#include "spool/spool_inspection.h"
+
+namespace penstock::cli {
+namespace {
+
+struct SpoolCommandOptions {
+  std::string directory;
+  std::string stream;
+  bool all = false;
+  bool meta = false;
+  uint64_t max = std::numeric_limits<uint64_t>::max();
+};
+
+unsigned long long number(uint64_t value) { return value; }
+
+int list(const SpoolCommandOptions& options) {
+  const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory, {});
+  if (!logs) return report(logs.error());
+  std::printf("%-24s %4s %9s %14s %12s %12s  %s\n", "STREAM", "GEN", "SEGMENTS", "BYTES", "ENTRIES",
+              "EVENTS", "TARGET");
+  for (const spool::InspectedLog& log : *logs) {
+    uint64_t entries = 0;
+    uint64_t events = 0;
+    for (const spool::InspectedSegment& segment : log.segments) {
+      entries += segment.entries_pending;
+      events += segment.events_pending;
+    }
+    std::printf("%-24s %4llu %9zu %14llu %12llu %12llu  %s\n", log.description.stream.c_str(),
+                number(log.generation), log.segments.size(), number(log.file_bytes),
+                number(entries), number(events), log.description.target.c_str());
+  }
+  return kDone;
+}
+
+int verify(const SpoolCommandOptions& options) {
+  auto& files = spool::FileSystem::posix();
+  auto logs = spool::inspect_spool(files, options.directory, {.every_payload = true});
+  if (!logs) return report(logs.error());
+  auto letters = spool::inspect_dead_letters(files, options.directory, {.every_payload = true});
+  if (letters) logs->push_back(std::move(*letters));
+  uint64_t segments = 0;
+  uint64_t entries = 0;
+  uint64_t events = 0;
+  uint64_t damaged = 0;
+  for (const spool::InspectedLog& log : *logs) {
+    damaged += log.set_aside;
+    if (log.set_aside > 0) {
+      std::printf("%s: %llu files set aside, damaged from their beginning\n", log.directory.c_str(),
+                  number(log.set_aside));
+    }
+    for (const spool::InspectedSegment& segment : log.segments) {
+      ++segments;
+      entries += segment.entries;
+      events += segment.events;
+      if (segment.torn_bytes > 0) {
+        std::printf("%s: %llu bytes of an unfinished entry (never acknowledged)\n",
+                    segment.path.c_str(), number(segment.torn_bytes));
+      }
+      if (segment.damaged_bytes == 0) continue;
+      ++damaged;
+      std::printf("%s: %llu bytes are damaged\n", segment.path.c_str(),
+                  number(segment.damaged_bytes));
+    }
+  }
+  std::printf("%llu segments, %llu entries, %llu events whole; %llu files damaged\n",
+              number(segments), number(entries), number(events), number(damaged));
+  if (damaged > 0) report_error("damage found in " + options.directory);
+  return damaged > 0 ? kFailed : kDone;
+}
+
+int dump(const SpoolCommandOptions& options) {
+  auto& files = spool::FileSystem::posix();
+  const auto logs = spool::inspect_spool(files, options.directory, {});
+  if (!logs) return report(logs.error());
+  EventLines lines(options.max);
+  for (const spool::InspectedLog& log : *logs) {
+    if (!options.stream.empty() && options.stream != log.description.stream) continue;
+    const auto visited = spool::visit_entries(files, log, [&](const spool::InspectedEntry& entry) {
+      if (entry.final && !options.all) return true;
+      std::string before;
+      if (options.meta) {
+        before = "{" + json_field("stream", log.description.stream) +
+                 json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
+                 json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
+      }
+      lines.print(entry.batch, options.all ? 0 : entry.events_final, before);
+      return lines.wants_more();
+    });
+    if (!visited) return report(visited.error());
+    if (!lines.wants_more()) break;
+  }
+  return lines.finish();
+}
+
+CLI::App* add(CLI::App& to, const char* name, const char* help,
+              const std::shared_ptr<SpoolCommandOptions>& options, int& exit_code,
+              int (*act)(const SpoolCommandOptions&)) {
+  CLI::App* const command = to.add_subcommand(name, help);
+  command->add_option("DIR", options->directory, "The spool's directory (spool.directory)")
+      ->required();
+  command->callback([options, act, &exit_code] { exit_code = act(*options); });
+  return command;
+}
+
+}  // namespace
+
+void register_spool(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<SpoolCommandOptions>();
+  CLI::App* const command = app.add_subcommand(
+      "spool", "Look into a spool: ls, verify, dump (also while penstock is running)");
+  command->require_subcommand(1);
+  add(*command, "ls", "What is stored for each stream and not delivered yet", options, exit_code,
+      list);
+  add(*command, "verify", "Read everything and check every checksum; exit 1 if damage is found",
+      options, exit_code, verify);
+  CLI::App* const dumping =
+      add(*command, "dump", "Stored events as JSON, one a line", options, exit_code, dump);
+  dumping->add_option("--stream", options->stream, "Only this stream")->type_name("NAME");
+  dumping->add_flag("--all", options->all, "Delivered ones too, as far as they are still there");
+  dumping->add_flag("--meta", options->meta,
+                    "Wrap each event with stream, tag, source and receive time");
+  dumping->add_option("--max", options->max, "End after so many events")->type_name("N");
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,185 @@
+#include "spool/spool_inspection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "spool/checkpoint.h"
+#include "spool/dead_letter.h"
+#include "spool/segment_recovery.h"
+
+namespace penstock::spool {
+namespace {
+
+auto cannot_read(const std::string& path, const IoError& error) {
+  return run_error("cannot read " + path + ": " + error.text() +
+                   "; give the spool's directory, as a user who may read it");
+}
+
+// What is final of a log, by its checkpoint or by the letters that are gone.
+class Finality {
+ public:
+  static IoResult<Finality> of(FileSystem& file_system, const std::string& directory) {
+    Finality finality;
+    auto gone = GoneFile::load(file_system, directory);
+    if (!gone) return failure(gone.error());
+    finality.gone_ = std::move(*gone);
+    auto file = file_system.open(directory + "/checkpoint", {});
+    if (!file) {
+      if (file.error().code == ENOENT) return finality;
+      return failure(file.error());
+    }
+    auto checkpoint = CheckpointFile::load(**file);
+    if (!checkpoint) return failure(checkpoint.error());
+    if (!checkpoint->has_value()) return finality;
+    finality.read_ = (*checkpoint)->read;
+    for (const PendingEntry& entry : (*checkpoint)->pending) {
+      finality.pending_[entry.position] = entry.events_final;
+    }
+    return finality;
+  }
+
+  // nullopt: all of it is.
+  [[nodiscard]] std::optional<uint32_t> events_final(Position position) const {
+    if (gone_.contains(position)) return std::nullopt;
+    if (position >= read_) return 0;
+    const auto pending = pending_.find(position);
+    if (pending == pending_.end()) return std::nullopt;
+    return pending->second;
+  }
+
+ private:
+  Position read_;
+  std::map<Position, uint32_t> pending_;
+  GoneLetters gone_;
+};
+
+IoResult<RecoveredSegment> look_at(FileSystem& file_system, const std::string& path,
+                                   uint64_t number, InspectOptions options) {
+  auto file = file_system.open(path, {});
+  if (!file) return failure(file.error());
+  return recover_segment(std::move(*file), number,
+                         options.every_payload ? Verify::every_payload : Verify::what_is_unsure);
+}
+
+// nullopt: it is no segment (any more).
+IoResult<std::optional<InspectedSegment>> inspect_segment(FileSystem& file_system,
+                                                          const std::string& directory,
+                                                          uint64_t number, InspectOptions options,
+                                                          const Finality& finality) {
+  const std::string path = segment_path(directory, number);
+  auto found = look_at(file_system, path, number, options);
+  // It may have been released and used again while it was being read: then a second look finds
+  // another file, or none.
+  if (found && found->damaged_bytes > 0) found = look_at(file_system, path, number, options);
+  if (!found) {
+    if (found.error().code == ENOENT) return std::nullopt;
+    return failure(found.error());
+  }
+  InspectedSegment segment;
+  segment.number = number;
+  segment.path = path;
+  segment.sealed = found->state == RecoveredSegment::State::sealed;
+  segment.file_bytes = found->file_bytes;
+  segment.torn_bytes = found->torn_bytes;
+  segment.damaged_bytes = found->damaged_bytes;
+  for (const IndexEntry& entry : found->entries) {
+    ++segment.entries;
+    segment.events += entry.event_count;
+    const auto events_final = finality.events_final({number, entry.offset});
+    if (!events_final) continue;
+    ++segment.entries_pending;
+    segment.events_pending += entry.event_count - std::min(*events_final, entry.event_count);
+  }
+  return segment;
+}
+
+Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::string& directory,
+                                        InspectOptions options) {
+  InspectedLog log;
+  log.directory = directory;
+  auto names = file_system.list(directory);
+  if (!names) return cannot_read(directory, names.error());
+  const auto finality = Finality::of(file_system, directory);
+  if (!finality) return cannot_read(directory, finality.error());
+  std::sort(names->begin(), names->end());
+  for (const std::string& name : *names) {
+    const std::string path = directory + "/" + name;
+    if (name.ends_with(".damaged")) ++log.set_aside;
+    if (const auto number = parse_segment_name(name)) {
+      auto segment = inspect_segment(file_system, directory, *number, options, *finality);
+      if (!segment) return cannot_read(path, segment.error());
+      if (segment->has_value()) log.segments.push_back(std::move(**segment));
+    }
+    const auto file = file_system.open(path, {});
+    const auto size = file ? (*file)->size() : IoResult<uint64_t>(0);
+    log.file_bytes += size.value_or(0);
+  }
+  return log;
+}
+
+}  // namespace
+
+Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,
+                                                       const std::string& directory,
+                                                       InspectOptions options) {
+  const std::string streams = directory + "/streams";
+  auto names = file_system.list(streams);
+  if (!names) return cannot_read(streams, names.error());
+  std::sort(names->begin(), names->end());
+  std::vector<InspectedLog> logs;
+  for (const std::string& name : *names) {
+    const auto parsed = parse_directory_name(name);
+    if (!parsed) continue;
+    auto log = inspect_log(file_system, streams + "/" + name, options);
+    if (!log) return failure(log.error());
+    auto description = read_description(file_system, log->directory);
+    log->description.stream = parsed->stream;
+    if (description && description->has_value()) log->description = std::move(**description);
+    log->generation = parsed->generation;
+    logs.push_back(std::move(*log));
+  }
+  return logs;
+}
+
+Result<InspectedLog, Error> inspect_dead_letters(FileSystem& file_system,
+                                                 const std::string& directory,
+                                                 InspectOptions options) {
+  return inspect_log(file_system, dead_letter_directory_in(file_system, directory), options);
+}
+
+Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& log,
+                                  const std::function<bool(const InspectedEntry&)>& visit) {
+  const auto finality = Finality::of(file_system, log.directory);
+  if (!finality) return cannot_read(log.directory, finality.error());
+  for (const InspectedSegment& segment : log.segments) {
+    auto file = file_system.open(segment.path, {});
+    if (!file && file.error().code == ENOENT) continue;  // released meanwhile
+    if (!file) return cannot_read(segment.path, file.error());
+    auto reader = SegmentReader::open(std::move(*file));
+    if (!reader) return cannot_read(segment.path, reader.error());
+    if (!reader->header() || reader->header()->number != segment.number) continue;
+    for (;;) {
+      auto stored = reader->next();
+      if (!stored) return cannot_read(segment.path, stored.error());
+      if (!stored->has_value()) break;
+      ByteBuffer payload((*stored)->header.payload_size);
+      payload.resize((*stored)->header.payload_size);
+      const auto whole = reader->read_payload({payload.data(), payload.size()});
+      if (!whole) return cannot_read(segment.path, whole.error());
+      if (!*whole) continue;
+      InspectedEntry entry;
+      entry.stored = &**stored;
+      const auto events_final = finality->events_final({segment.number, (*stored)->offset});
+      entry.final = !events_final;
+      entry.events_final = events_final.value_or((*stored)->header.event_count);
+      entry.batch = batch_of(**stored, std::move(payload));
+      if (!visit(entry)) return {};
+    }
+  }
+  return {};
+}
+
+}  // namespace penstock::spool

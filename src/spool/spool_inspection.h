@@ -1,0 +1,65 @@
+// Looking into a spool, or into dead letters, without touching anything and without the lock: the
+// process that has it open may be writing meanwhile.
+//
+// Thread: one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "spool/file_system.h"
+#include "spool/log_directory.h"
+#include "spool/segment_reader.h"
+
+namespace penstock::spool {
+
+struct InspectedSegment {
+  uint64_t number = 0;
+  std::string path;
+  bool sealed = false;
+  uint64_t file_bytes = 0;
+  uint64_t entries = 0;
+  uint64_t events = 0;
+  uint64_t entries_pending = 0;  // not final, says the checkpoint; letters: not gone
+  uint64_t events_pending = 0;
+  uint64_t torn_bytes = 0;     // of an entry that was not finished: no loss
+  uint64_t damaged_bytes = 0;  // something happened to the disk
+};
+
+struct InspectedLog {
+  std::string directory;
+  LogDescription description;
+  uint64_t generation = 0;
+  std::vector<InspectedSegment> segments;  // oldest first
+  uint64_t set_aside = 0;                  // files ending in .damaged
+  uint64_t file_bytes = 0;                 // all files of it
+};
+
+struct InspectOptions {
+  bool every_payload = false;  // read and check everything
+};
+
+// Every log under DIR/streams. Errors name the directory and the cure.
+[[nodiscard]] Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,
+                                                                     const std::string& directory,
+                                                                     InspectOptions options);
+// The log of dead letters. directory: the spool's (they lie in dead-letter below it) or their own.
+[[nodiscard]] Result<InspectedLog, Error> inspect_dead_letters(FileSystem& file_system,
+                                                               const std::string& directory,
+                                                               InspectOptions options);
+
+// A whole entry, with its events not final if `pending` is wanted only.
+struct InspectedEntry {
+  const StoredEntry* stored = nullptr;
+  record::Batch batch;
+  uint32_t events_final = 0;
+  bool final = false;
+};
+// In order; false from visit ends it. Damaged entries are stepped over.
+Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& log,
+                                  const std::function<bool(const InspectedEntry&)>& visit);
+
+}  // namespace penstock::spool
