@@ -113,8 +113,9 @@ class Trouble:
 
 
 class Proof:
-    def __init__(self, seed: int, cycles: int, directory: Path, report=print):
+    def __init__(self, seed: int, cycles: int, directory: Path, report=print, only: list[str] | None = None):
         self._seed, self._cycles, self._report = seed, cycles, report
+        self._kinds = [trouble for trouble in self.TROUBLES if not only or trouble[0] in only]
         self._random = random.Random(seed)
         self._directory = directory
         self._watched = WatchedDirectory(directory / "spool", directory / "layer")
@@ -166,7 +167,7 @@ class Proof:
         return not self._problems
 
     def _cycle(self, cycle: int) -> None:
-        names, weights, _ = zip(*self.TROUBLES)
+        names, weights, _ = zip(*self._kinds)
         name = self._random.choices(names, weights)[0]
         before = time.time()
         getattr(self, "_" + name.replace(" ", "_").replace("-", "_"))()
@@ -359,9 +360,9 @@ class Proof:
                    and last <= trouble.ended + TROUBLE_LASTS_S for trouble in self._troubles)
 
 
-def prove(seed: int, cycles: int, report=print) -> bool:
+def prove(seed: int, cycles: int, report=print, only: list[str] | None = None) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="penstock-prove-"))
-    proof = Proof(seed, cycles, directory, report)
+    proof = Proof(seed, cycles, directory, report, only)
     proven = proof.run()
     if proven:
         shutil.rmtree(directory)
@@ -375,9 +376,11 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=50, help="troubles in a row (default 50)")
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, named in the report")
+    parser.add_argument("--only", action="append", metavar="TROUBLE", choices=[name for name, _, _ in Proof.TROUBLES],
+                        help="only this kind of trouble (may be given several times)")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
-    return 0 if prove(seed, options.cycles, lambda text: print(text, flush=True)) else 1
+    return 0 if prove(seed, options.cycles, lambda text: print(text, flush=True), options.only) else 1
 
 
 if __name__ == "__main__":
