@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from harness.api_server import ApiServer
 from harness.daemon import is_sanitized, three_streams
 from harness.http_client import RawConnection, http_source, post, source_port
 from harness.samples import FOLDER, STREAM_OF_KIND, missing_and_unexpected
@@ -250,6 +251,36 @@ def test_tls_client_certificates_and_every_kind_of_authorization(kinesis, start_
     for secret in ("swordfish", "first-token", "second-token"):
         assert secret not in penstock.log()
     assert penstock.metrics().sum("penstock_certificate_expiry_seconds") > 0
+
+
+def test_service_accounts_are_the_clusters_to_judge(kinesis, start_penstock, certificates, tmp_path):
+    api = ApiServer(tmp_path, certificates, {"good": "system:serviceaccount:openshift-logging:kds-collector",
+                                             "later": "system:serviceaccount:openshift-logging:kds-collector",
+                                             "other": "system:serviceaccount:default:builder"})
+    try:
+        config = three_streams(kinesis.endpoint, sources=[
+            http_source(auth={"service_accounts": ["openshift-logging/kds-collector"]}, ack_timeout="20s")])
+        penstock = start_penstock(config, environment=api.environment)
+
+        def status(token: str) -> int:
+            return post(port_of(penstock), b'{"n":1}', Authorization=f"Bearer {token}").status
+
+        assert [status("good") for _ in range(20)] == [200] * 20
+        assert api.reviews == ["good"] and api.callers == {"Bearer penstock-own-token"}
+        assert status("other") == 403
+        assert status("stolen") == 401
+        assert post(port_of(penstock), b"{}").status == 401
+        api.is_broken = True
+        assert status("good") == 200, "remembered"
+        assert status("later") == 503, "nobody can say no, so nobody does"
+        api.is_broken = False
+        assert status("later") == 200
+        failures = penstock.metrics().by("penstock_auth_failures_total", "reason")
+        assert failures == {"missing_credentials": 1, "wrong_credentials": 1, "service_account": 1}
+        assert penstock.metrics().sum("penstock_messages_refused_total", reason="token_review") == 1
+        assert penstock.stop_quickly() == 0
+    finally:
+        api.stop()
 
 
 def test_503_when_kinesis_is_slower_than_the_ack_timeout_and_who_tries_again_loses_nothing(kinesis, start_penstock):
