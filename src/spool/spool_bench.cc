@@ -1,11 +1,12 @@
 // What the spool costs beside what the disk can do.
 //
-//   spool_bench [DIR] [MiB]      (default: the temporary directory, 1024)
+//   spool_bench [DIR] [MiB] [start]     (default: the temporary directory, 1024; all three)
 //
 // 1. The disk itself: writes of one size, each with a sync, buffered and with O_DIRECT, into files
 //    that are new and into files that are used again.
 // 2. The spool: the same bytes as appends from a few senders, each waiting for its ack, against the
 //    spool in memory.
+// 3. The time a start takes with that much backlog.
 // CPU is user and system time of the whole process per GB (10^9 bytes) of payload.
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -216,6 +217,31 @@ void bench_spool(const std::string& directory, size_t chunk_bytes, uint64_t tota
   if (!directory.empty()) std::filesystem::remove_all(directory + "/spool");
 }
 
+// How long a start takes with this much backlog.
+void bench_recovery(const std::string& directory, uint64_t total) {
+  constexpr size_t kChunk = 256 << 10;
+  SpoolOptions options;
+  options.directory = directory + "/spool";
+  options.bytes_max = 4 * total + (1ull << 30);
+  record::MemoryBudget budget{{}};
+  {
+    record::Ledger ledger;
+    auto spool = *Spool::open(options, ledger, budget);
+    (void)*spool->open_stream({"bench", "target", "", 0});
+    std::mutex mutex;
+    Measured measured;
+    send(*spool, kChunk, total, mutex, measured);
+  }
+  record::Ledger ledger;
+  const auto begin = std::chrono::steady_clock::now();
+  auto spool = Spool::open(options, ledger, budget);
+  std::printf("start with a backlog of %llu MiB in %d KiB chunks: %.0f ms\n",
+              static_cast<unsigned long long>(total >> 20), static_cast<int>(kChunk >> 10),
+              since_ms(begin));
+  spool->reset();
+  std::filesystem::remove_all(directory + "/spool");
+}
+
 }  // namespace
 }  // namespace penstock::spool
 
@@ -232,6 +258,11 @@ int main(int argc, char** argv) {
   }
   const std::string directory = made;
   const uint64_t total = (argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1024) << 20;
+  if (argc > 3) {  // only the start
+    bench_recovery(directory, total);
+    std::filesystem::remove_all(directory);
+    return 0;
+  }
   for (const size_t size : {size_t{4} << 10, size_t{256} << 10, size_t{1} << 20}) {
     const uint64_t bytes = size < (64 << 10) ? total / 64 : total;
     for (const bool direct : {false, true}) {
@@ -245,6 +276,7 @@ int main(int argc, char** argv) {
       bench_spool(directory, size, bytes, senders);
     }
   }
+  bench_recovery(directory, total);
   std::filesystem::remove_all(directory);
   return 0;
 }
