@@ -247,8 +247,15 @@ install_chart() {
   if [[ $status == deployed ]] && same_release "$answer"; then
     say "  unchanged"
   else
-    answer=$(helm upgrade --install "${release[@]}" --timeout "${TIMEOUT}s" 2>&1) || die "helm: $answer"
+    answer=$(helm upgrade --install "${release[@]}" --timeout "${TIMEOUT}s" 2>&1) || die_of_helm "$answer"
   fi
+}
+
+die_of_helm() {
+  [[ $1 != *"updates to statefulset spec"* ]] ||
+    die "size, class and kind of the spool volumes cannot be changed in place; nothing else was changed either." \
+        "Cure: leave them as they are, or see PenstockSpoolFillsUp in doc/operations.md"
+  die "helm: $1"
 }
 
 # Is what is installed what would be installed, and is all of it there?

@@ -96,6 +96,17 @@ def test_a_misspelt_value_is_named(cluster, scripts):
     assert scripts.install("--values", str(values)) == 0, "a second run mends it"
 
 
+def test_another_volume_size_is_refused_and_the_old_one_goes_on(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install() == 0
+    values = scripts.folder / "values.yaml"
+    values.write_text("spool: {size: 20Gi}\n")
+    assert scripts.install("--values", str(values)) == 1
+    assert "cannot be changed in place" in scripts.output
+    assert scripts.install() == 0
+    assert scripts.uninstall() == 0
+
+
 def test_without_the_service_ca_the_collector_is_not_touched(cluster, scripts):
     cluster.openshift("4.6")
     cluster.stand_in.service_ca_on = False
