@@ -83,7 +83,7 @@ class Api:
             return None
 
     # Kinds whose content the API server itself or its caches write, not those who use it.
-    IGNORED = {"events", "componentstatuses", "leases", "endpoints", "endpointslices", "apiservices", "bindings"}
+    IGNORED = {"events", "componentstatuses", "leases", "endpoints", "endpointslices", "apiservices", "bindings", "ipaddresses"}
 
     def kinds(self):
         """(API path, resource name) of everything that can be listed."""
