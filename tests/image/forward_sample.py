@@ -102,7 +102,8 @@ def main():
     (WORK / "etc" / "penstock.yaml").write_text(f"""
 sources: [{{forward: {{listen: "127.0.0.1:{forward_port}"}}}}]
 routes: [{{stream: sample}}]
-streams: {{sample: {{name: sample, region: us-east-1, endpoint: "{endpoint}"}}}}
+# kinesalite does not give back as bytes what came as CBOR.
+streams: {{sample: {{name: sample, region: us-east-1, endpoint: "{endpoint}", protocol: json}}}}
 spool: {{directory: /var/lib/penstock, max_size: 256MiB}}
 admin: {{listen: "127.0.0.1:{admin_port}"}}
 """)
