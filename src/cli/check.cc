@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/configuration_summary.h"
+#include "cli/read/online_check.h"
 #include "cli/subcommands.h"
 #include "config/loader.h"
 #include "daemon/translate.h"
@@ -18,6 +19,7 @@ using config::Severity;
 
 struct CheckOptions {
   std::string config_file;
+  bool online = false;
 };
 
 void print(const Problem& problem) {
@@ -75,6 +77,7 @@ int check(const CheckOptions& options) {
   for (const Problem& problem : problems) print(problem);
   if (config::has_error(problems)) return kWrongUsage;
   std::fputs(configuration_summary(loaded->config).c_str(), stdout);
+  if (options.online && !check_online(loaded->config, stdout)) return kFailed;
   return std::fflush(stdout) == 0 ? kDone : kFailed;
 }
 
@@ -89,10 +92,14 @@ void register_check(CLI::App& app, int& exit_code) {
                    "Configuration file (default /etc/penstock/penstock.yaml if it exists, else "
                    "the environment alone)")
       ->type_name("FILE");
+  check_command->add_flag("--online", options->online,
+                          "Also find credentials, look at the clock and reach each stream");
   check_command->footer(
-      "Exits 0 when penstock could run with it (warnings may be told), 2 when not.\n"
+      "Exits 0 when penstock could run with it (warnings may be told), 2 when not, 1 when "
+      "--online\n"
+      "found something that delivery needs to fail.\n"
       "Example:\n"
-      "  penstock check --config penstock.yaml");
+      "  penstock check --config penstock.yaml --online");
   check_command->callback([options, &exit_code] { exit_code = check(*options); });
 }
 

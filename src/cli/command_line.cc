@@ -21,6 +21,8 @@ constexpr void (*kSubcommands[])(CLI::App&, int&) = {
     register_verify,
     register_spool,
     register_dead_letter,
+    register_estimate,
+    register_iam_policy,
     register_version,
 };
 

@@ -82,7 +82,9 @@ ControlClient::Answer<ByteBuffer> ControlClient::call(RequestSigner& signer,
                                                       std::string_view operation,
                                                       std::string_view body) {
   const SteadyTime until = clock_.steady() + options_.patience;
-  const std::string target = "Kinesis_20131202." + std::string(operation);
+  const bool is_firehose = signer.endpoint().service == "firehose";
+  const std::string target =
+      (is_firehose ? "Firehose_20150804." : "Kinesis_20131202.") + std::string(operation);
   PutAnswer answer;
   PutError last_error = PutError::none;
   uint32_t tries = 0;
@@ -95,6 +97,9 @@ ControlClient::Answer<ByteBuffer> ControlClient::call(RequestSigner& signer,
     request.body = ByteBuffer::copy_of(as_bytes(body));
     request.response_bytes_max = kAnswerBytesMax;
     net::HttpResponse response = http_.fetch(std::move(request));
+    if (const auto theirs = parse_http_date(response.date)) {
+      clock_difference_ = *theirs - clock_.wall();
+    }
     if (response.answered() && response.status == 200) return std::move(response.body);
     reader_.read(response, 0, answer);
     tries = answer.error == last_error ? tries + 1 : 1;
@@ -181,6 +186,17 @@ ControlClient::Answer<RecordPage> ControlClient::get_records(const StreamId& str
   auto page = parse_records(answer->view());
   if (!page) return failure(unreadable("GetRecords"));
   return std::move(*page);
+}
+
+ControlClient::Answer<std::string> ControlClient::describe_delivery_stream(
+    const std::string& name) {
+  constexpr std::string_view kOperation = "DescribeDeliveryStream";
+  const auto answer =
+      call(control_signer_, kOperation, "{\"DeliveryStreamName\":" + json_string(name) + "}");
+  if (!answer) return failure(answer.error());
+  auto status = parse_delivery_stream_status(answer->view());
+  if (!status) return failure(unreadable(kOperation));
+  return std::move(*status);
 }
 
 ShardMap open_shards(const std::vector<ShardDescription>& shards) {

@@ -102,6 +102,11 @@ class ControlClient {
                                                    const IteratorStart& start);
   [[nodiscard]] Answer<RecordPage> get_records(const StreamId& stream, const std::string& iterator,
                                                uint32_t count_max);
+  // Its status: ACTIVE, CREATING, … For a client whose endpoints are Firehose's.
+  [[nodiscard]] Answer<std::string> describe_delivery_stream(const std::string& name);
+
+  // The service's clock less ours, as of the last answer.
+  [[nodiscard]] std::optional<nanoseconds> clock_difference() const { return clock_difference_; }
 
  private:
   [[nodiscard]] Answer<ByteBuffer> call(RequestSigner& signer, std::string_view operation,
@@ -120,6 +125,7 @@ class ControlClient {
   RequestSigner control_signer_;
   PutAnswerReader reader_;
   std::optional<Credentials> credentials_;
+  std::optional<nanoseconds> clock_difference_;
   uint64_t random_ = 0x9e3779b97f4a7c15;
 };
 

@@ -145,6 +145,16 @@ std::optional<std::string> parse_shard_iterator(ByteView json) {
   return iterator;
 }
 
+std::optional<std::string> parse_delivery_stream_status(ByteView json) {
+  simdjson::dom::parser parser;
+  element answer, description;
+  if (!parse_object(parser, json, answer) ||
+      answer["DeliveryStreamDescription"].get(description) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return text_of(description, "DeliveryStreamStatus");
+}
+
 std::optional<RecordPage> parse_records(ByteView json) {
   simdjson::dom::parser parser;
   element answer;

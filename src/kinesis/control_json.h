@@ -21,6 +21,7 @@ struct ShardPage {
 };
 [[nodiscard]] std::optional<ShardPage> parse_shards(ByteView json);
 [[nodiscard]] std::optional<std::string> parse_shard_iterator(ByteView json);
+[[nodiscard]] std::optional<std::string> parse_delivery_stream_status(ByteView json);
 [[nodiscard]] std::optional<RecordPage> parse_records(ByteView json);
 
 }  // namespace penstock::kinesis

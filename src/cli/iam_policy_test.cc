@@ -1,0 +1,52 @@
+#include "cli/iam_policy.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace penstock::cli {
+namespace {
+
+using nlohmann::json;
+
+config::StreamOptions stream(const std::string& name, const std::string& region) {
+  config::StreamOptions options;
+  options.name = name;
+  options.region = region;
+  return options;
+}
+
+TEST(IamPolicy, NamesTheStreamsAndNothingElse) {
+  config::Config config;
+  config.streams = {stream("audit", "us-gov-west-1"), stream("apps", "eu-west-1")};
+  config.streams.push_back(stream("shared", "us-east-1"));
+  config.streams.back().arn = "arn:aws:kinesis:us-east-1:999:stream/shared";
+  const json policy = json::parse(iam_policy(config, "111122223333"));
+  EXPECT_EQ(policy["Version"], "2012-10-17");
+  const json resources = {"arn:aws-us-gov:kinesis:us-gov-west-1:111122223333:stream/audit",
+                          "arn:aws:kinesis:eu-west-1:111122223333:stream/apps",
+                          "arn:aws:kinesis:us-east-1:999:stream/shared"};
+  ASSERT_EQ(policy["Statement"].size(), 2u);
+  EXPECT_EQ(policy["Statement"][0]["Action"], json({"kinesis:PutRecords"}));
+  EXPECT_EQ(policy["Statement"][0]["Resource"], resources);
+  EXPECT_EQ(policy["Statement"][1]["Action"],
+            json({"kinesis:DescribeStreamSummary", "kinesis:ListShards"}));
+  EXPECT_EQ(policy["Statement"][1]["Resource"], resources);
+}
+
+TEST(IamPolicy, FirehoseAndRolesHaveStatementsOfTheirOwn) {
+  config::Config config;
+  config.streams = {stream("cold", "us-east-1")};
+  config.streams[0].kind = config::StreamKind::firehose;
+  config.aws.assume_role.resize(1);
+  config.aws.assume_role[0].role_arn = "arn:aws:iam::1:role/logs";
+  const json policy = json::parse(iam_policy(config, ""));
+  ASSERT_EQ(policy["Statement"].size(), 2u);
+  EXPECT_EQ(policy["Statement"][0]["Action"], json({"firehose:PutRecordBatch"}));
+  EXPECT_EQ(policy["Statement"][0]["Resource"],
+            json({"arn:aws:firehose:us-east-1:*:deliverystream/cold"}));
+  EXPECT_EQ(policy["Statement"][1]["Resource"], json({"arn:aws:iam::1:role/logs"}));
+}
+
+}  // namespace
+}  // namespace penstock::cli

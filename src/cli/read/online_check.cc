@@ -1,0 +1,142 @@
+#include "cli/read/online_check.h"
+
+#include <algorithm>
+#include <string>
+
+#include "cli/read/stream_access.h"
+#include "cli/subcommands.h"
+#include "config/values.h"
+#include "daemon/credentials.h"
+#include "encode/put_records_limits.h"
+#include "encode/rfc3339.h"
+
+namespace penstock::cli {
+namespace {
+
+// Signatures are refused from 5 minutes on; well before that somebody should look.
+constexpr seconds kSkewTold{60};
+
+std::string time_text(WallTime time) {
+  const record::EventTime event_time = record::event_time_of(unix_nanoseconds(time));
+  if (!encode::has_rfc3339(event_time)) return "never";
+  uint8_t text[encode::kRfc3339Size];
+  encode::write_rfc3339(text, event_time);
+  return std::string(reinterpret_cast<const char*>(text), 19) + "Z";
+}
+
+void print(std::FILE* out, const std::string& name, const std::string& text) {
+  std::fprintf(out, "%-12s %s\n", name.c_str(), text.c_str());
+}
+
+bool check_credentials(const config::Config& config, std::FILE* out) {
+  kinesis::CredentialChain chain(daemon::make_credential_options(config),
+                                 kinesis::process_environment(), Clock::system());
+  const auto found = chain.fetch();
+  if (!found) {
+    report_error("credentials: " + found.error().message);
+    return false;
+  }
+  const kinesis::Credentials& keys = **found;
+  print(out, "credentials",
+        keys.provider + (keys.account_id.empty() ? std::string() : ", account " + keys.account_id) +
+            (keys.expiry ? ", until " + time_text(*keys.expiry) : ", do not expire"));
+  return true;
+}
+
+std::string in_kib(size_t bytes) { return config::show_size(bytes); }
+
+// What the configuration makes of the stream's limits.
+std::string limits_text(const config::StreamOptions& stream,
+                        const kinesis::StreamSummary& summary) {
+  const size_t stream_max =
+      summary.record_bytes_max != 0 ? summary.record_bytes_max : encode::kRecordBytesDefault;
+  std::string text = "records up to " + in_kib(std::min<size_t>(stream.max_record, stream_max));
+  if (stream.max_record > stream_max) {
+    text += " (max_record " + in_kib(stream.max_record) + ", the stream takes " +
+            in_kib(stream_max) + ")";
+  } else if (stream.max_record < stream_max) {
+    text += " (max_record; the stream would take " + in_kib(stream_max) + ")";
+  }
+  if (!summary.on_demand && summary.open_shard_count > 0) {
+    text += ", at most " + std::to_string(summary.open_shard_count) + " MB/s and " +
+            std::to_string(summary.open_shard_count * 1000) + " records/s";
+  }
+  return text + ", aggregation " + to_string(stream.aggregation) + ", compression " +
+         to_string(stream.compression);
+}
+
+bool is_fatal(kinesis::PutError error) {
+  // Delivery needs PutRecords alone; to describe a stream may be forbidden.
+  return error != kinesis::PutError::access_denied && error != kinesis::PutError::throttled;
+}
+
+void report_skew(StreamAccess& access, std::FILE* out) {
+  const auto difference = access.client().clock_difference();
+  if (!difference) return;
+  const auto by = std::chrono::duration_cast<seconds>(*difference);
+  const bool is_off = by > kSkewTold || by < -kSkewTold;
+  print(out, "clock",
+        is_off ? "off by " + std::to_string(by.count()) +
+                     " s against the service: set it (signatures are corrected meanwhile)"
+               : "agrees with the service");
+}
+
+bool check_stream(const config::StreamOptions& stream, const config::Config& config,
+                  bool tell_clock, std::FILE* out) {
+  auto access = StreamAccess::open(stream, config);
+  if (!access) {
+    report_error("stream " + stream.key + ": " + access.error().message);
+    return false;
+  }
+  const std::string label = "stream";
+  const std::string where = stream.key + " = " + stream.name + " at " + (*access)->endpoint().host;
+  if (stream.kind == config::StreamKind::firehose) {
+    const auto status = (*access)->client().describe_delivery_stream(stream.name);
+    if (!status && is_fatal(status.error().error)) {
+      report_error("stream " + where + ": " + status.error().text);
+      return false;
+    }
+    print(out, label, where + ": " + (status ? *status : "may not be described"));
+    return true;
+  }
+  const auto summary = (*access)->client().describe_stream((*access)->id());
+  if (tell_clock) report_skew(**access, out);
+  if (!summary) {
+    if (is_fatal(summary.error().error)) {
+      report_error("stream " + where + ": " + summary.error().text);
+      return false;
+    }
+    print(
+        out, label,
+        where + ": may not be described, limits stay as configured (" + summary.error().text + ")");
+    return true;
+  }
+  const std::string shards =
+      summary->open_shard_count == 0
+          ? std::string()
+          : ", " + std::to_string(summary->open_shard_count) + " open shards";
+  print(out, label,
+        where + ": " + summary->status + (summary->on_demand ? ", on-demand" : ", provisioned") +
+            shards + ", kept " + std::to_string(summary->retention_hours) + " h" +
+            (summary->encrypted ? ", encrypted (kms:GenerateDataKey is needed)" : ""));
+  print(out, "", limits_text(stream, *summary));
+  if (summary->status != "ACTIVE" && summary->status != "UPDATING") {
+    report_error("stream " + where + " is " + summary->status + ": it takes no records");
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool check_online(const config::Config& config, std::FILE* out) {
+  if (!check_credentials(config, out)) return false;
+  bool all_well = true;
+  bool tell_clock = true;
+  for (const config::StreamOptions& stream : config.streams) {
+    all_well = check_stream(stream, config, std::exchange(tell_clock, false), out) && all_well;
+  }
+  return all_well;
+}
+
+}  // namespace penstock::cli
