@@ -178,6 +178,23 @@ TEST_F(DiskSpool, AFullDiskStopsAcksAndGoesOnWhenThereIsRoomAgain) {
   EXPECT_THAT(deliver(b), ElementsAre("uno", "due"));
 }
 
+TEST_F(DiskSpool, AStartOnAFullDiskWorks) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  kill();
+  files.set_capacity(files.used());
+  open();
+  append("2", {"a:two"});
+  commit();
+  EXPECT_THAT(outcomes, ElementsAre("1 done"));
+  EXPECT_THAT(deliver(a), ElementsAre("one"));
+  files.set_capacity(~0ull);
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_THAT(deliver(a), ElementsAre("two"));
+}
+
 TEST_F(DiskSpool, AFailedSyncClosesTheSegmentAndStoresItsEntriesAgainElsewhere) {
   open();
   append("1", {"a:one"});

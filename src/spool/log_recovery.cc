@@ -137,11 +137,17 @@ IoResult<void> LogRecovery::run(const LogNames& names) {
 }
 
 IoResult<void> LogRecovery::find_checkpoint() {
-  auto checkpoint = CheckpointFile::open(state_.file_system, directory_ + "/checkpoint");
+  // Only read: on a full disk nothing can be made, and a start must not fail for that.
+  const auto file = state_.file_system.open(directory_ + "/checkpoint", {});
+  if (!file) {
+    if (file.error().code == ENOENT) return {};
+    return failure(file.error());
+  }
+  const auto checkpoint = CheckpointFile::load(**file);
   if (!checkpoint) return failure(checkpoint.error());
-  if (!checkpoint->found()) return {};
-  queue_.recovered_read = checkpoint->found()->read;
-  for (const PendingEntry& entry : checkpoint->found()->pending) {
+  if (!checkpoint->has_value()) return {};
+  queue_.recovered_read = (*checkpoint)->read;
+  for (const PendingEntry& entry : (*checkpoint)->pending) {
     queue_.recovered_pending[entry.position] = entry.events_final;
   }
   next_number_ = queue_.recovered_read.segment + 1;
