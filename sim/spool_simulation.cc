@@ -15,6 +15,7 @@
 
 #include "spool/faulty_file_system.h"
 #include "spool/spool_core.h"
+#include "spool/spool_inspection.h"
 
 namespace penstock::sim {
 namespace {
@@ -40,6 +41,7 @@ struct Part {
   uint32_t delivered = 0;       // leading events that were delivered at some time
   uint64_t released_in = 0;     // the life of the process in which it was released last
   bool final = false;           // released, and then the spool was closed in order
+  bool buried = false;          // the spool said that it is safe in the dead letters
 };
 
 struct Chunk {
@@ -182,7 +184,9 @@ class Simulation {
   }
 
   void take_step() {
-    switch (below(20)) {
+    switch (below(21)) {
+      case 20:
+        return bury();
       case 0:
       case 1:
       case 2:
@@ -352,6 +356,49 @@ class Simulation {
     entry.log->release(entry.position);
   }
 
+  // What cannot be delivered goes to the dead letters, and is released when it is safe there.
+  void bury() {
+    if (in_flight_.empty() || in_flight_.front().events_final > 0) return;
+    const InFlight entry = in_flight_.front();
+    in_flight_.erase(in_flight_.begin());
+    Part& part = chunks_[entry.chunk].parts[entry.part];
+    record::Batch batch;
+    batch.event_count = part.events;
+    batch.id = part.id;
+    batch.storage = ByteBuffer::copy_of(as_bytes(part.payload));
+    batch.entries_size = part.payload.size();
+    std::vector<DeadLetter> letters;
+    letters.push_back({part.stream, "refused", "", std::move(batch)});
+    trace("bury " + part.stream + " of " + std::to_string(entry.chunk));
+    core_->dead_letter(std::move(letters), [this, entry, life = life_](bool kept) {
+      if (!kept || life != life_) return;
+      Part& safe = chunks_[entry.chunk].parts[entry.part];
+      safe.buried = true;
+      safe.delivered = safe.events;
+      safe.released_in = life_;
+      entry.log->release(entry.position);
+    });
+  }
+
+  void check_letters() {
+    std::map<Hash128, std::string> found;
+    const auto log = inspect_dead_letters(files_, "/spool", {.every_payload = true});
+    if (!log) violate("the dead letters cannot be read: " + log.error().message);
+    const auto visited = visit_entries(files_, *log, [&](const InspectedEntry& entry) {
+      found[entry.batch.id] = as_text(entry.batch.entries());
+      return true;
+    });
+    if (!visited) violate("the dead letters cannot be read: " + visited.error().message);
+    for (const Chunk& chunk : chunks_) {
+      for (const Part& part : chunk.parts) {
+        if (!part.buried) continue;
+        const auto letter = found.find(part.id);
+        if (letter == found.end()) violate("a dead letter is lost");
+        if (letter->second != part.payload) violate("a dead letter was changed");
+      }
+    }
+  }
+
   void progress() {
     if (in_flight_.empty()) return;
     InFlight& entry = in_flight_[below(in_flight_.size())];
@@ -427,6 +474,7 @@ class Simulation {
       violate(std::to_string(missing) + " acknowledged events are lost, the first in " + first);
     }
     core_->close();
+    check_letters();
   }
 
   std::mt19937_64 random_;

@@ -6,6 +6,7 @@
 //   in delivered mode an event was delivered before its acknowledgement
 //   what comes out is byte for byte what went in; nothing is invented
 //   events said to be final were delivered
+//   what the dead letters were said to hold is in them at the end
 //   in one life of the process nothing that names its chunk is handed out twice, however often it
 //   is sent; what was released before an orderly close is never handed out again
 //   the ledger adds up after every step
