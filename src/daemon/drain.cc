@@ -58,9 +58,14 @@ int drain(Daemon& daemon, const Signals& signals, bool hurry) {
   wait.until(read_end, true, no_connections);
 
   daemon.half_close();
-  const SteadyTime leave_end = std::min(
-      std::chrono::steady_clock::now() + (wait.hurry() ? kLeaveTime / 5 : kLeaveTime), end);
-  wait.until(leave_end, false, no_connections);
+  // Peers that wait for acks of deliveries are worth waiting for; others get a moment to leave.
+  const SteadyTime leave_end =
+      std::chrono::steady_clock::now() + (wait.hurry() ? kLeaveTime / 5 : kLeaveTime);
+  const bool acks_may_come = daemon.config().ack == config::AckMode::delivered;
+  wait.until(end, false, [&] {
+    const bool is_owed = acks_may_come && daemon.events_pending() > 0;
+    return no_connections() || (!is_owed && std::chrono::steady_clock::now() >= leave_end);
+  });
   daemon.close_connections();
   daemon.stop_sources();
 

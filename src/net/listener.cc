@@ -75,8 +75,17 @@ void Listener::start() {
 
 void Listener::close() {
   asio::post(home_.context(), [this] {
-    error_code ignored;
-    acceptor_.close(ignored);
+    if (!acceptor_.is_open()) return;
+    // Who is connected as far as the kernel goes has perhaps sent already: taken in, not cut off.
+    error_code error;
+    acceptor_.non_blocking(true, error);
+    while (!error) {
+      IoThread& thread = threads_.least_loaded();
+      asio::ip::tcp::socket socket(thread.context());
+      acceptor_.accept(socket, error);
+      if (!error) admit(std::move(socket), thread);
+    }
+    acceptor_.close(error);
     retry_.cancel();
   });
 }
