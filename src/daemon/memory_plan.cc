@@ -46,7 +46,11 @@ void MemoryTrimmer::tick(uint64_t events) {
   idle_ticks_ = events == events_seen_ ? idle_ticks_ + 1 : 0;
   events_seen_ = events;
   const bool just_idle = idle_ticks_ == kIdleTicks;
-  if (just_idle || resident_bytes() > memory_limit_ / 2) malloc_trim(0);
+  const uint64_t resident = resident_bytes();
+  const bool near_limit = resident > memory_limit_ / 2 && resident > after_last_trim_ + 4_MiB;
+  if (!just_idle && !near_limit) return;
+  malloc_trim(0);
+  after_last_trim_ = resident_bytes();
 }
 
 uint64_t resident_bytes() {

@@ -47,6 +47,7 @@ class MemoryTrimmer {
   const uint64_t memory_limit_;
   uint64_t events_seen_ = 0;
   uint32_t idle_ticks_ = 0;
+  uint64_t after_last_trim_ = 0;  // resident; nothing is to be had while there is no more than that
 };
 
 // VmRSS of this process in bytes; 0 when /proc does not tell.
