@@ -125,8 +125,8 @@ IoResult<void> LogWriter::write_checkpoint(Checkpoint checkpoint) {
   if (!checkpoint_) {
     auto opened = CheckpointFile::open(file_system_, options_.directory + "/checkpoint");
     if (!opened) return failure(opened.error());
-    checkpoint_ = std::move(*opened);
     if (auto done = sync_directory(); !done) return done;
+    checkpoint_ = std::move(*opened);
   }
   auto done = checkpoint_->write(std::move(checkpoint));
   if (!done) checkpoint_.reset();  // opened afresh the next time, whatever state it is in
