@@ -39,7 +39,7 @@ LAYERS = {
     "route": {"base", "record"},
     "spool": {"base", "record"},
     "kinesis": {"base", "net", "encode"},  # 128-bit hash keys are computed in encode
-    "ingest": {"base", "record", "net", "protocol", "route", "spool"},
+    "ingest": {"base", "record", "net", "protocol", "route", "spool", "encode"},  # base64
     # A record's partition key is read from the record where the record is encoded: route names it.
     "delivery": {"base", "record", "net", "route", "spool", "encode", "kinesis"},
     "config": {"base"},

@@ -23,7 +23,8 @@ async function main() {
   });
   const batch = {maxExportBatchSize: 50, maxQueueSize: 100000, scheduledDelayMillis: 100, exportTimeoutMillis: 60000};
   const newest = BatchLogRecordProcessor.length < 2;
-  const processor = newest ? new BatchLogRecordProcessor({exporter, ...batch}) : new BatchLogRecordProcessor(exporter, batch);
+  const processor = newest ? new BatchLogRecordProcessor({exporter, ...batch})
+    : new BatchLogRecordProcessor(exporter, batch);
   const provider = new LoggerProvider({processors: [processor],
     resource: resourceFromAttributes({"service.name": "checkout", "openshift.log.type": "infrastructure"})});
   const logger = provider.getLogger("penstock.tests", "1.0");
