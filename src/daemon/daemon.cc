@@ -86,6 +86,14 @@ Result<void, Error> Daemon::open_spool() {
 
 Result<void, Error> Daemon::open_streams() {
   credentials_ = std::make_unique<Credentials>(config_);
+  shard_watch_ = std::make_unique<ShardWatch>([this](const ShardTarget& target) {
+    return ask_service(target, [this](bool renew) -> Result<kinesis::Credentials, Error> {
+      if (renew) credentials_->refresh_soon();
+      const auto keys = credentials_->current();
+      if (!keys || keys->empty()) return run_error("there are no credentials yet");
+      return *keys;
+    });
+  });
   const size_t threads =
       std::min(threads_of_a_kind(4), std::max<size_t>(config_.streams.size(), 1));
   for (size_t i = 0; i < threads; ++i) {
@@ -105,7 +113,8 @@ void Daemon::update_deliveries() {
     if (!delivery) {
       delivery = std::make_unique<StreamDelivery>(
           stream, *delivery_threads_[deliveries_.size() % delivery_threads_.size()],
-          DeliveryParts{*spool_, ledger_, *delivery_memory_, metrics_, *credentials_});
+          DeliveryParts{*spool_, ledger_, *delivery_memory_, metrics_, *credentials_,
+                        *shard_watch_});
     }
     const auto configured =
         std::find_if(config_.streams.begin(), config_.streams.end(),
@@ -214,6 +223,7 @@ bool Daemon::close() {
   health_.unwatch_all();
   if (io_threads_) stop_sources();
   deliveries_.clear();
+  shard_watch_.reset();
   for (auto& thread : delivery_threads_) thread->stop();
   if (spool_) spool_->close();
   if (admin_) admin_->stop();

@@ -23,6 +23,7 @@
 #include "config/options.h"
 #include "daemon/credentials.h"
 #include "daemon/memory_plan.h"
+#include "daemon/shard_watch.h"
 #include "daemon/status.h"
 #include "daemon/stream_delivery.h"
 #include "ingest/intake.h"
@@ -89,6 +90,7 @@ class Daemon {
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<ingest::RouterSlot> router_;
   std::unique_ptr<Credentials> credentials_;
+  std::unique_ptr<ShardWatch> shard_watch_;
   std::vector<std::unique_ptr<delivery::DeliveryThread>> delivery_threads_;
   std::map<std::string, std::unique_ptr<StreamDelivery>> deliveries_;  // by stream
   std::unique_ptr<StatusBoard> status_;

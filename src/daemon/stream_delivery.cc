@@ -12,7 +12,10 @@ StreamDelivery::StreamDelivery(std::string stream, delivery::DeliveryThread& thr
 StreamDelivery::~StreamDelivery() { end_sender(); }
 
 void StreamDelivery::end_sender() {
+  if (const ShardWatch::Id watched = watched_.exchange(0)) parts_.shards.forget(watched);
   thread_.call([this] {
+    if (for_news_) *for_news_ = nullptr;
+    for_news_.reset();
     sender_.reset();
     port_.reset();
     if (timer_) thread_.loop().cancel_timer(*timer_);
@@ -43,7 +46,40 @@ void StreamDelivery::update(const std::vector<spool::StreamLog*>& logs,
       sender_->reconfigure(make_sender_options(settings_, parts_.memory.options().ordinary_bytes));
       sender_->pump();
     });
+    watch_shards();
   }
+}
+
+// From now on the sender is told what the service says of the stream.
+void StreamDelivery::watch_shards() {
+  if (const ShardWatch::Id watched = watched_.exchange(0)) parts_.shards.forget(watched);
+  if (settings_.kind == config::StreamKind::firehose) return;  // has no shards
+  auto control = kinesis::resolve_endpoint(make_endpoint_options(settings_, aws_),
+                                           kinesis::Operation::control);
+  if (!control) return;  // the one for data would not be there either
+  ShardTarget target;
+  target.stream = stream_;
+  // As PutRecords names it: emulators know names only.
+  target.id = {settings_.name, settings_.endpoint.empty() ? settings_.arn : ""};
+  target.control = std::move(*control);
+  target.ca_bundle = aws_.ca_bundle;
+  watched_ = parts_.shards.watch(
+      std::move(target), [&loop = thread_.loop(), receiver = for_news_](const ShardNews& news) {
+        loop.post([receiver, news] {
+          if (*receiver != nullptr) (*receiver)->take_news(news);
+        });
+      });
+}
+
+// On the delivery thread.
+void StreamDelivery::take_news(const ShardNews& news) {
+  if (news.shards && news.shards->size() != shards_known_) {
+    shards_known_ = news.shards->size();
+    log_info("shards are known", {{"stream", stream_}, {"shards", shards_known_}});
+  }
+  if (news.shards) sender_->set_shards(news.shards);
+  if (news.record_bytes_max > 0) sender_->limit_records(news.record_bytes_max);
+  sender_->pump();
 }
 
 void StreamDelivery::begin(spool::StreamLog& log) {
@@ -87,12 +123,18 @@ void StreamDelivery::begin(spool::StreamLog& log) {
                 if (sender_) sender_->pump();
               });
             },
+        .shards_changed =
+            [this] {
+              if (const ShardWatch::Id watched = watched_) parts_.shards.ask_soon(watched);
+            },
     };
+    for_news_ = std::make_shared<StreamDelivery*>(this);
     sender_ = std::make_unique<delivery::Sender>(
         log, make_sender_options(settings_, parts_.memory.options().ordinary_bytes),
         std::move(services));
     sender_->pump();
   });
+  watch_shards();
 }
 
 bool StreamDelivery::advance() {

@@ -4,6 +4,7 @@
 // Thread: the daemon's; what it makes lives on the delivery thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "config/options.h"
+#include "daemon/shard_watch.h"
 #include "delivery/delivery_thread.h"
 #include "delivery/http_put_port.h"
 #include "delivery/sender.h"
@@ -24,6 +26,7 @@ struct DeliveryParts {
   record::MemoryBudget& memory;
   metrics::Metrics& metrics;
   delivery::CredentialSource& credentials;
+  ShardWatch& shards;
 };
 
 class StreamDelivery {
@@ -50,6 +53,8 @@ class StreamDelivery {
  private:
   void begin(spool::StreamLog& log);
   void end_sender();
+  void watch_shards();
+  void take_news(const ShardNews& news);
 
   const std::string stream_;
   delivery::DeliveryThread& thread_;
@@ -63,7 +68,13 @@ class StreamDelivery {
   std::unique_ptr<delivery::HttpPutPort> port_;
   std::unique_ptr<delivery::Sender> sender_;
   std::optional<net::HttpLoop::TimerId> timer_;
+  // Points to this while there is a sender: for news that were posted and come later.
+  std::shared_ptr<StreamDelivery*> for_news_;
+  size_t shards_known_ = 0;
+
   spool::StreamLog* sending_ = nullptr;
+  // Read on the delivery thread; 0: not watched.
+  std::atomic<ShardWatch::Id> watched_{0};
 };
 
 }  // namespace penstock::daemon
