@@ -7,7 +7,7 @@
 namespace penstock::daemon {
 namespace {
 
-constexpr milliseconds kFirstWithin{3'000};
+constexpr milliseconds kFirstWithin{1'000};
 constexpr milliseconds kAgain{300'000};       // 5 minutes and up to as much again
 constexpr milliseconds kAfterFailure{2'000};  // doubled up to kAgain
 constexpr milliseconds kBetween{5'000};       // at least, however often ask_soon() is called
