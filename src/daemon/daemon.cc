@@ -215,6 +215,7 @@ void Daemon::stop_sources() {
   health_.unwatch_all();
   io_threads_->stop();
   for (auto& source : sources_) source->release_listeners();
+  if (token_review_) token_review_->stop();
 }
 
 bool Daemon::close() {

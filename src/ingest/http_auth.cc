@@ -1,12 +1,10 @@
 #include "ingest/http_auth.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
-
-#include "base/bytes.h"
-#include "encode/base64.h"
 
 namespace penstock::ingest {
 namespace {
@@ -36,9 +34,12 @@ HttpAuth::Digest HttpAuth::digest_of(std::string_view text) {
 void HttpAuth::add_bearer_token(std::string_view token) { bearer_.push_back(digest_of(token)); }
 
 void HttpAuth::add_basic(std::string_view name, std::string_view password) {
-  ByteBuffer encoded;
-  encode::append_base64(encoded, as_bytes(std::string(name) + ":" + std::string(password)));
-  basic_.push_back(digest_of(as_text(encoded.view())));
+  const std::string plain = std::string(name) + ":" + std::string(password);
+  std::string encoded((plain.size() + 2) / 3 * 4 + 1, '\0');  // and a zero behind it
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                   reinterpret_cast<const unsigned char*>(plain.data()),
+                                   static_cast<int>(plain.size()));
+  basic_.push_back(digest_of(std::string_view(encoded).substr(0, static_cast<size_t>(size))));
 }
 
 void HttpAuth::add_service_account(std::string_view account) {

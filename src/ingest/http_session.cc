@@ -266,6 +266,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
     }
     if (*progress == HttpRequestReader::Progress::message) co_return std::nullopt;
     if (*progress == HttpRequestReader::Progress::need_room) {
+      limit_->start(settings_->ack_timeout);
       if (!co_await make_body_room()) co_return no_room("memory");
       continue;
     }
@@ -275,12 +276,9 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
       (void)co_await stream_->write(as_bytes(kContinue));  // a dead peer shows in the next read
       answer_deadline_.off();
     }
-    // From here on the sender sets the pace: what it still has to say is waited for by the byte.
-    limit_->start(std::chrono::hours(24));
     message_deadline_.in(kMessageByteTime);
     const auto got = co_await read_more();
     message_deadline_.off();
-    limit_->start(settings_->ack_timeout);
     if (!got || *got == 0) {
       note(0, "truncated");
       close();

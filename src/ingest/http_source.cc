@@ -16,12 +16,6 @@ void HttpSource::stop_accepting() {
   ListenerSource::stop_accepting();
 }
 
-void HttpSource::release_listeners() {
-  ListenerSource::release_listeners();
-  const auto now = std::static_pointer_cast<const HttpSettings>(settings());
-  if (now->token_review) now->token_review->stop();
-}
-
 void HttpSource::open_session(Accepted accepted, std::shared_ptr<const SourceSettings> settings) {
   std::make_shared<HttpSession>(intake(), sessions(), std::move(accepted),
                                 std::static_pointer_cast<const HttpSettings>(std::move(settings)),

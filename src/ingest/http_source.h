@@ -16,7 +16,6 @@ class HttpSource final : public ListenerSource {
 
   // Answers from now on ask clients to connect anew, which finds another replica.
   void stop_accepting() override;
-  void release_listeners() override;
 
  private:
   using ListenerSource::ListenerSource;
