@@ -129,14 +129,16 @@ def test_one_bad_element_does_not_refuse_its_neighbours(kinesis, http, storage):
 
 
 BAD = {
-    "not json": (b"hello", {}, 400), "array without end": (b'[{"a":1}', {}, 400), "no gzip": (b"x" * 50, {"Content_Encoding": "gzip"}, 400),
+    "not json": (b"hello", {}, 400), "array without end": (b'[{"a":1}', {}, 400),
+    "no gzip": (b"x" * 50, {"Content_Encoding": "gzip"}, 400),
     "gzip cut off": (gzip.compress(ndjson(100))[:-9], {"Content_Encoding": "gzip"}, 400),
     "unknown encoding": (b"{}", {"Content_Encoding": "br"}, 415),
     "two encodings": (b"{}", {"Content_Encoding": "gzip, gzip"}, 415),
     "gzip bomb": (gzip.compress(b"[" + b" " * 100_000_000), {"Content_Encoding": "gzip"}, 413),
     "too long": (b" " * (2**20 + 1), {}, 413), "too long, chunked": (iter([b" " * 2**19] * 3), {}, 413),
     "traces": (b"{}", {"path": "/v1/traces"}, 404), "metrics": (b"{}", {"path": "/otlp/v1/metrics"}, 404),
-    "get": (None, {"method": "GET"}, 405), "delete": (None, {"method": "DELETE"}, 405), "head": (None, {"method": "HEAD"}, 405),
+    "get": (None, {"method": "GET"}, 405), "delete": (None, {"method": "DELETE"}, 405),
+    "head": (None, {"method": "HEAD"}, 405),
 }
 
 
@@ -153,12 +155,14 @@ def test_each_refusal_has_its_code_and_is_counted(plain, case):
 
 
 RAW = {
-    "random bytes": os.urandom(300), "no version": b"POST /\r\n\r\n", "bad length": b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    "random bytes": os.urandom(300), "no version": b"POST /\r\n\r\n",
+    "bad length": b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     "huge length": b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     "length and chunks": b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "bad chunk": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "chunk of 2^64": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
-    "endless head": b"POST / HTTP/1.1\r\n" + b"X-A: " + b"a" * 40_000, "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "endless head": b"POST / HTTP/1.1\r\n" + b"X-A: " + b"a" * 40_000,
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
     "endless extension": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"a" * 40_000,
 }
 
@@ -192,7 +196,8 @@ def test_pipelined_requests_are_answered_in_their_order(kinesis, plain):
 
 def test_a_request_may_come_byte_by_byte(plain):
     with RawConnection(port_of(plain)) as peer:
-        for byte in b"\r\nPUT /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;x=y\r\n{\"n\"\r\n3\r\n:1}\r\n0\r\nT: v\r\n\r\n":
+        for byte in (b"\r\nPUT /a?b=c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"4;x=y\r\n{\"n\"\r\n3\r\n:1}\r\n0\r\nT: v\r\n\r\n"):
             peer.send(bytes([byte]))
         assert peer.answer().json() == {"events": 1, "malformed": 0}
 
@@ -211,7 +216,8 @@ def test_expect_continue_is_answered_before_the_body(plain):
 def test_curl_in_every_way(kinesis, plain, tmp_path):
     (tmp_path / "body").write_bytes(ndjson(100))
     url = f"http://127.0.0.1:{port_of(plain)}/logs"
-    ways = [["--data-binary", f"@{tmp_path}/body"], ["-T", f"{tmp_path}/body"], ["--http1.0", "--data-binary", f"@{tmp_path}/body"],
+    ways = [["--data-binary", f"@{tmp_path}/body"], ["-T", f"{tmp_path}/body"],
+            ["--http1.0", "--data-binary", f"@{tmp_path}/body"],
             ["-H", "Transfer-Encoding: chunked", "--data-binary", f"@{tmp_path}/body"],
             ["-H", "Expect: 100-continue", "--data-binary", f"@{tmp_path}/body"],
             ["--json", '{"n":1}'], ["--data-binary", ""]]
@@ -227,10 +233,12 @@ def test_tls_client_certificates_and_every_kind_of_authorization(kinesis, start_
     (tmp_path / "password").write_text("swordfish\n")
     auth = {"bearer_token_files": [str(tmp_path / "token")],
             "basic": [{"name": "alice", "password_file": str(tmp_path / "password")}]}
-    tls = {"cert": str(certificates.server_cert), "key": str(certificates.server_key), "client_ca": str(certificates.ca)}
+    tls = {"cert": str(certificates.server_cert), "key": str(certificates.server_key),
+           "client_ca": str(certificates.ca)}
     penstock = start_penstock(three_streams(kinesis.endpoint, sources=[http_source(tls=tls, auth=auth)]))
     url = f"https://localhost:{port_of(penstock)}/"
-    client = ["--cacert", str(certificates.ca), "--cert", str(certificates.client_cert), "--key", str(certificates.client_key)]
+    client = ["--cacert", str(certificates.ca),
+              "--cert", str(certificates.client_cert), "--key", str(certificates.client_key)]
 
     def status(*options: str) -> str:
         return subprocess.run([*CURL, *options, "--data-binary", '{"n":1}', url], capture_output=True, text=True).stdout
@@ -244,7 +252,8 @@ def test_tls_client_certificates_and_every_kind_of_authorization(kinesis, start_
     assert status(*client, "-u", "alice:swordfish") == "200"
     assert status(*client, "-H", "Authorization: bearer first-token") == "200"
     (tmp_path / "token").write_text("second-token\n")
-    wait_until(lambda: status(*client, "-H", "Authorization: Bearer second-token") == "200", "the new token is taken up", 20)
+    wait_until(lambda: status(*client, "-H", "Authorization: Bearer second-token") == "200",
+               "the new token is taken up", 20)
     assert status(*client, "-H", "Authorization: Bearer first-token") == "401"
     failures = penstock.metrics().by("penstock_auth_failures_total", "reason")
     assert failures["missing_credentials"] == 1 and failures["wrong_credentials"] >= 5
@@ -284,7 +293,8 @@ def test_service_accounts_are_the_clusters_to_judge(kinesis, start_penstock, cer
 
 
 def test_503_when_kinesis_is_slower_than_the_ack_timeout_and_who_tries_again_loses_nothing(kinesis, start_penstock):
-    penstock = start_penstock(three_streams(kinesis.endpoint, sources=[http_source(ack_timeout="500ms")], ack="delivered"))
+    penstock = start_penstock(three_streams(kinesis.endpoint, sources=[http_source(ack_timeout="500ms")],
+                                            ack="delivered"))
     fault = kinesis.add_fault("hang", operation="PutRecords")
     seen: list[int] = []
 
@@ -334,7 +344,8 @@ def test_a_thousand_idle_connections_and_slow_ones_hold_up_nobody(plain):
     slow = [RawConnection(port) for _ in range(100)]
     try:
         for number, peer in enumerate(slow):
-            peer.send(b"POST / HTTP/1.1\r\nContent-Le" if number % 2 else b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
+            peer.send(b"POST / HTTP/1.1\r\nContent-Le" if number % 2 else
+                      b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
         began = time.monotonic()
         for n in range(50):
             assert post(port, b'{"n":%d}' % n).status == 200
@@ -351,7 +362,8 @@ def test_a_thousand_idle_connections_and_slow_ones_hold_up_nobody(plain):
 def test_a_thousand_and_more_are_turned_away(plain):
     port = port_of(plain)
     peers = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(1100)]
-    wait_until(lambda: plain.metrics().sum("penstock_messages_refused_total", reason="max_connections") >= 76, "counted")
+    wait_until(lambda: plain.metrics().sum("penstock_messages_refused_total", reason="max_connections") >= 76,
+               "counted")
     for peer in peers:
         peer.close()
     wait_until(lambda: plain.metrics().sum("penstock_connections", source="http") == 0, "all are gone")
@@ -416,3 +428,45 @@ def test_the_log_stays_readable_when_everything_is_broken(plain):
         post(port_of(plain), b"SECRET-CONTENT")
     assert len(plain.log().splitlines()) - lines < 100
     assert "SECRET-CONTENT" not in plain.log()
+
+
+def test_large_bodies_at_once_wait_for_memory_and_all_go_through(kinesis, start_penstock, tmp_path):
+    """Together they are several times memory_limit; whoever is pushed back meanwhile sends again."""
+    penstock = start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool", sources=[http_source()],
+                                            memory_limit="256MiB"))
+    done = []
+
+    def send(worker: int) -> None:
+        body = ndjson(240, worker=worker, text="x" * 100_000)
+        headers = {"Content_Encoding": "gzip"} if worker % 2 else {}
+        data = gzip.compress(body, 1) if headers else body
+        while (status := post(port_of(penstock), data, timeout_s=60, **headers).status) != 200:
+            assert status == 503
+        done.append(worker)
+
+    senders = [threading.Thread(target=send, args=(n,)) for n in range(10)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(100)
+    assert sorted(done) == list(range(10))
+    penstock.wait_settled(2400, 60)
+    if not is_sanitized():
+        assert penstock.memory_peak_bytes() <= 256 * 2**20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_request_that_stops_in_the_middle_is_ended_after_a_minute_and_an_idle_connection_never(plain):
+    with RawConnection(port_of(plain), timeout_s=100) as head, RawConnection(port_of(plain), timeout_s=100) as body, \
+            RawConnection(port_of(plain)) as idle:
+        idle.send_request(b"{}")
+        assert idle.answer().status == 200
+        began = time.monotonic()
+        head.send(b"POST / HTTP/1.1\r\nHos")
+        body.send(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+        assert head.is_closed() and body.is_closed()
+        assert 55 < time.monotonic() - began < 70
+        idle.send_request(b"{}")
+        assert idle.answer().status == 200
+    assert plain.metrics().sum("penstock_messages_refused_total", reason="message_timeout") == 2
