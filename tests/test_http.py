@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from harness.api_server import ApiServer
-from harness.daemon import is_sanitized, three_streams
+from harness.daemon import is_sanitized, run_command, three_streams
 from harness.http_client import RawConnection, http_source, post, source_port
 from harness.samples import FOLDER, STREAM_OF_KIND, missing_and_unexpected
 from harness.waiting import wait_until
@@ -470,3 +470,11 @@ def test_a_request_that_stops_in_the_middle_is_ended_after_a_minute_and_an_idle_
         idle.send_request(b"{}")
         assert idle.answer().status == 200
     assert plain.metrics().sum("penstock_messages_refused_total", reason="message_timeout") == 2
+
+
+def test_penstock_send_by_http(kinesis, http):
+    for options in ([], ["--compress", "gzip", "--ack", "--in-flight", "4"]):
+        sent = run_command("send", "--http", f"http://127.0.0.1:{port_of(http)}/", "--generate", "500", *options)
+        assert sent.returncode == 0, sent.stderr
+    http.wait_settled(1000)
+    assert sum(len(kinesis.events(stream)) for stream in ("projects", "operations", "audit")) == 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.daemon import is_sanitized, three_streams
+from harness.daemon import is_sanitized, run_command, three_streams
 from harness.http_client import source_port
 from harness.ports import free_port
 from harness.samples import FOLDER, missing_and_unexpected
@@ -276,3 +276,13 @@ def test_rsyslog(kinesis, start_syslog, certificates, tmp_path, template, framin
             assert (record["appname"], record["procid"]) == ("order", "77")
     finally:
         rsyslog.stop()
+
+
+def test_penstock_send_by_syslog(kinesis, start_syslog):
+    penstock = start_syslog(unwrap_json=True)
+    sent = run_command("send", "--syslog", f"127.0.0.1:{port_of(penstock)}", "--generate", "500")
+    assert sent.returncode == 0, sent.stderr
+    penstock.wait_settled(500)
+    records = [json.loads(e) for stream in ("projects", "operations", "audit") for e in kinesis.events(stream)]
+    assert len(records) == 500
+    assert all("kubernetes" in record and "facility" not in record for record in records), "unwrapped"
