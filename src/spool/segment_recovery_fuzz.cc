@@ -79,7 +79,7 @@ void tear_and_recover(uint8_t shape, ByteView wounds) {
   std::vector<uint8_t> bytes = files.content(kPath);
   std::vector<Written> torn;
   for (; wounds.size() >= 4; wounds = wounds.subspan(4)) {
-    const uint64_t at = (wounds[0] | wounds[1] << 8) % bytes.size();
+    const uint64_t at = (uint64_t{wounds[0]} | uint64_t{wounds[1]} << 8) % bytes.size();
     const uint64_t end = std::min<uint64_t>(at + wounds[2] * 8, bytes.size());
     std::fill(bytes.begin() + static_cast<ptrdiff_t>(at),
               bytes.begin() + static_cast<ptrdiff_t>(end), wounds[3]);
