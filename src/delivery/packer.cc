@@ -232,9 +232,9 @@ Packer::Outcome Packer::pack_aggregated(const record::EventView& event,
     OpenAggregates::add_span(open->note, {ticket_, index_, 1});
     advance(consumed);
     while (aggregates_.too_many()) close_aggregate(aggregates_.oldest(), to);
-    // Adding up the bytes takes a look at each.
     if (index_ % 32 == 0) {
       while (aggregates_.too_large()) close_aggregate(aggregates_.oldest(), to);
+      aggregate_bytes_ = aggregates_.bytes();
     }
     return Outcome::aside;
   }
@@ -276,6 +276,7 @@ void Packer::close_older_than(milliseconds age, const Packing& to) {
   while (!aggregates_.empty() && aggregates_.oldest().since + age <= to.now) {
     close_aggregate(aggregates_.oldest(), to);
   }
+  if (aggregates_.empty()) aggregate_bytes_ = 0;
 }
 
 // ---- steps ----

@@ -99,7 +99,7 @@ class Packer {
   void limit_records(size_t record_bytes_max);
 
   // Of open aggregates and the event that is being split.
-  [[nodiscard]] size_t memory_bytes() const { return aggregates_.bytes() + split_.json.capacity(); }
+  [[nodiscard]] size_t memory_bytes() const { return aggregate_bytes_ + split_.json.capacity(); }
 
  private:
   struct Key {
@@ -144,6 +144,7 @@ class Packer {
   encode::Compressor compressor_;
   size_t record_bytes_max_ = encode::kRecordBytesDefault;
   OpenAggregates aggregates_;
+  size_t aggregate_bytes_ = 0;  // of all, as of a few events ago: adding up takes a look at each
 
   uint64_t ticket_ = 0;
   std::shared_ptr<const record::Batch> batch_;

@@ -29,18 +29,21 @@ void Placement::set_shards(std::shared_ptr<const kinesis::ShardMap> shards) {
   if (shards && shards->empty()) shards.reset();
   shards_ = std::move(shards);
   uneven_ = shards_ && is_uneven(*shards_);
-  if (shards_) pacer_.keep_only(*shards_);
+  map_missed_ = false;
+  if (!shards_) return;
+  pacer_.keep_only(*shards_);
+  paced_ = pacer_.any_limit();  // some may have been throttled before they were known
 }
 
 // Limits lapse only when they are asked: those of shards nothing goes to now are asked here.
 void Placement::look(SteadyTime now) {
   if (!paced_) return;
+  (void)pacer_.ready_at(kNoShard, now);
   if (shards_) {
     for (const Shard& shard : shards_->shards()) (void)pacer_.ready_at(shard.number, now);
-  } else {
-    (void)pacer_.ready_at(kNoShard, now);
   }
-  paced_ = pacer_.any_limit();
+  // What cannot be predicted cannot be paced: then only the stream's own limit counts.
+  paced_ = shards_ ? pacer_.any_limit() : pacer_.pace(kNoShard)->limited();
 }
 
 uint32_t Placement::shard_of(std::string_view partition_key) const {
@@ -92,14 +95,18 @@ void Placement::accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
 void Placement::settle(Tally& tally, SteadyTime now) {
   if (tally.units == 0) return;
   pacer_.accepted_units(tally.shard, tally.units, now);
-  if (shards_ && tally.shard != kNoShard && !shards_->has(tally.shard)) stale_ = true;
+  if (shards_ && tally.shard != kNoShard && !shards_->has(tally.shard)) map_missed_ = true;
   tally.units = 0;
 }
 
 void Placement::throttled(uint32_t shard, size_t record_bytes, SteadyTime now) {
   answer_ends(now);  // what was accepted says where the limit is
   pacer_.throttled(shard, record_bytes, now);
-  paced_ = true;
+  if (!shards_ && shard != kNoShard) {
+    map_missed_ = true;
+  } else {
+    paced_ = true;
+  }
 }
 
 void Placement::answer_ends(SteadyTime now) {

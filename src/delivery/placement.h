@@ -59,8 +59,9 @@ class Placement {
   // After the last entry of an answer.
   void answer_ends(SteadyTime now);
 
-  // True once after records went elsewhere than the map says.
-  [[nodiscard]] bool map_proved_stale() { return std::exchange(stale_, false); }
+  // True once after records went to shards that the map does not have, or were throttled by shard
+  // without a map.
+  [[nodiscard]] bool needs_map() { return std::exchange(map_missed_, false); }
 
  private:
   // The units of one answer, by shard: added up before the pacer is asked for each.
@@ -76,7 +77,7 @@ class Placement {
   size_t turn_ = 0;
   bool uneven_ = false;
   bool paced_ = false;
-  bool stale_ = false;
+  bool map_missed_ = false;
   SteadyTime ready_again_{};
   std::array<Tally, 64> tallies_;  // by the low bits of the shard's number
 };

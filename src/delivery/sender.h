@@ -64,7 +64,8 @@ struct SenderServices {
   const Clock& clock;
   std::function<void(std::function<void()>)> post;  // onto the delivery thread, from any
   std::function<void(SteadyTime)> wake_at;          // calls pump() then, or earlier
-  // Records went elsewhere than set_shards() said. Optional; keep it short.
+  // Records went elsewhere than set_shards() said, or were throttled before it said anything.
+  // Optional; may be called often; keep it short.
   std::function<void()> shards_changed = {};
 };
 

@@ -230,7 +230,7 @@ void Sender::learn(const Flight& flight, const PutResult& result, SteadyTime now
     }
   }
   placement_.answer_ends(now);
-  if (placement_.map_proved_stale() && services_.shards_changed) services_.shards_changed();
+  if (placement_.needs_map() && services_.shards_changed) services_.shards_changed();
 }
 
 void Sender::retry_whole(Flight flight, const PutResult& result) {
