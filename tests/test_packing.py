@@ -1,0 +1,115 @@
+"""What events become on their way: aggregates, compressed, in parts, in order. Read back as a consumer would."""
+
+import base64
+import json
+
+import pytest
+
+from harness import forward_client as wire
+from harness.daemon import forward_port, three_streams
+from harness.forward_client import ForwardClient
+from harness.waiting import wait_until
+
+
+def numbered(count, start=0, size=200, key="k"):
+    return [(1, {"id": start + i, "log_type": "application", "pod": f"{key}{i % 20}", "fill": "x" * size})
+            for i in range(count)]
+
+
+def exactly_once(count):
+    return {str(i): 1 for i in range(count)}
+
+
+@pytest.fixture
+def start_with(kinesis, start_penstock):
+    """start_with(stream options) -> (penstock, client)"""
+    clients = []
+
+    def start(**streams):
+        penstock = start_penstock(three_streams(kinesis.endpoint, streams=streams))
+        clients.append(ForwardClient(forward_port(penstock.config)))
+        return penstock, clients[-1].__enter__()
+
+    yield start
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("aggregation", ["none", "kpl", "lines"])
+def test_every_event_is_read_back_once_after_failures_and_a_reshard(kinesis, start_with, aggregation, compression):
+    penstock, client = start_with(aggregation=aggregation, compression=compression)
+    kinesis.add_fault("fail_records", operation="PutRecords", probability=0.2, seed=5)
+    for part in range(10):
+        client.send(wire.packed_forward("t", numbered(300, start=part * 300), {"chunk": str(part)}))
+        if part == 5:
+            client.wait_ack("0")
+            kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])
+    for part in range(1, 10):
+        client.wait_ack(str(part))
+    assert kinesis.tally("projects", "id") == exactly_once(3000)
+    assert kinesis.misplaced("projects") == 0, "a consumer library would drop those aggregates"
+    assert penstock.wait_settled(3000).delivered == 3000
+    if aggregation != "none":
+        assert kinesis.stats()["accepted"]["projects"] * 12 <= 3000
+
+
+@pytest.mark.parametrize("aggregation", ["none", "lines", "kpl"])
+def test_the_order_of_a_key_survives_failures_throttles_and_a_reshard(kinesis, start_with, aggregation):
+    penstock, client = start_with(aggregation=aggregation, order="per_key", partition_key="field:pod",
+                                  flush={"interval": "50ms"})
+    kinesis.add_fault("fail_records", operation="PutRecords", probability=0.2, seed=6)
+    kinesis.add_fault("throttle", stream="projects", shard="shardId-000000000001", times=30)
+    for part in range(10):
+        client.send(wire.packed_forward("t", numbered(100, start=part * 100), {"chunk": str(part)}))
+        if part == 5:
+            client.wait_ack("0")
+            kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])
+    for part in range(1, 10):
+        client.wait_ack(str(part))
+    by_pod = {}
+    for text in kinesis.events("projects"):
+        event = json.loads(text)
+        by_pod.setdefault(event["pod"], []).append(event["id"])
+    assert len(by_pod) == 20 and sum(len(ids) for ids in by_pod.values()) == 1000
+    for pod, ids in by_pod.items():
+        assert ids == sorted(ids), f"{pod} is out of order"
+    penstock.wait_settled(1000)
+
+
+def test_an_event_larger_than_a_record_arrives_in_parts_and_counts_once(kinesis, start_with):
+    penstock, client = start_with()
+    text = "".join(f"line {i} of a long story. " for i in range(150_000))
+    client.send_acked(wire.forward, "t", [(1, {"id": 0, "log_type": "application", "message": text})])
+    parts = [json.loads(event) for event in kinesis.events("projects")]
+    assert len(parts) > 3
+    parts.sort(key=lambda part: part["penstock"]["split"]["index"])
+    assert {part["penstock"]["split"]["count"] for part in parts} == {len(parts)}
+    assert len({part["penstock"]["split"]["id"] for part in parts}) == 1
+    assert "".join(part["message"] for part in parts) == text
+    assert all(part["id"] == 0 for part in parts)
+    for record in kinesis.ledger("projects"):
+        assert len(base64.b64decode(record["data"])) + len(record["key"]) <= 1 << 20
+    assert penstock.wait_settled(1).delivered == 1
+
+
+def test_a_stream_that_takes_larger_records_gets_them_whole(kinesis, start_with):
+    kinesis.set_stream("projects", max_record_kib=10240)
+    _, client = start_with()
+    wait_until(lambda: any(r.get("operation") == "DescribeStreamSummary" and r.get("stream") == "projects"
+                           for r in kinesis.requests()), "it has asked for the limit")
+    wait_until(lambda: any(r.get("operation") == "ListShards" and r.get("stream") == "projects"
+                           for r in kinesis.requests()), "and for the shards")
+    client.send_acked(wire.forward, "t", [(1, {"id": 1, "log_type": "application"})])
+    client.send_acked(wire.forward, "t", [(1, {"id": 0, "log_type": "application", "message": "x" * 3_000_000})])
+    assert kinesis.stats()["accepted"]["projects"] == 2
+    assert kinesis.tally("projects", "id") == exactly_once(2)
+
+
+def test_a_stream_whose_shards_nobody_may_list_is_delivered_all_the_same(kinesis, start_with):
+    for operation in ("ListShards", "DescribeStreamSummary", "DescribeStream"):
+        kinesis.add_fault("error", operation=operation, code="AccessDeniedException", status=400)
+    penstock, client = start_with()
+    client.send_acked(wire.packed_forward, "t", numbered(1000))
+    assert kinesis.tally("projects", "id") == exactly_once(1000)
+    assert penstock.wait_settled(1000).delivered == 1000
