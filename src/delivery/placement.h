@@ -42,6 +42,13 @@ class Placement {
     return paced_ ? pacer_.ready_at(shard, now) : now;
   }
 
+  // It has a rate of its own: what was refused there waits for its turn.
+  [[nodiscard]] bool limited(uint32_t shard) const {
+    if (!paced_ || shard == kinesis::kNoShard) return false;
+    const kinesis::Pace* const pace = pacer_.pace(shard);
+    return pace != nullptr && pace->limited();
+  }
+
   struct Spot {
     uint32_t shard = kinesis::kNoShard;
     kinesis::HashKey hash_key = 0;  // random, inside the shard

@@ -205,9 +205,7 @@ void Sender::put_back(Waiting record) {
   if (record.note.anywhere) {
     record.hash_key = placement_.random_hash_key();
     record.note.shard = kinesis::kNoShard;
-  } else if (record.note.shard != kinesis::kNoShard && placement_.knows_shards() &&
-             placement_.ready_at(record.note.shard, services_.clock.steady()) >
-                 services_.clock.steady()) {
+  } else if (placement_.knows_shards() && placement_.limited(record.note.shard)) {
     queue_.park(std::move(record), true);
     return;
   }
