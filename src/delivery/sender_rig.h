@@ -157,10 +157,10 @@ class PlayedStream final : public PutPort {
 struct World {
   explicit World(size_t memory_bytes = 64_MiB) : memory({.ordinary_bytes = memory_bytes}) {}
 
+  record::MemoryBudget memory;  // outlives what is still under way in the agenda
   ManualClock clock;
   Agenda agenda{clock};
   record::Ledger ledger;
-  record::MemoryBudget memory;
   metrics::Metrics metrics;
   LetterSpool spool{ledger, agenda};
   size_t memory_lent_most = 0;
