@@ -15,6 +15,10 @@ namespace {
 
 constexpr size_t kFirstBody = 64_KiB;  // of a chunked body, whose length is not declared
 
+// "0 CRLF CRLF": less than that is always still to come. Beast asserts that it is there when it is
+// given a last chunk for the second time.
+constexpr size_t kLastChunk = 5;
+
 HttpRequestError error_of(const error_code& error) {
   if (error == http::error::header_limit) return HttpRequestError::head_too_large;
   if (error == http::error::body_limit) return HttpRequestError::body_too_large;
@@ -134,7 +138,7 @@ Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_fi
 Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_chunked() {
   auto& parser = parser_->beast;
   while (!parser.is_done()) {
-    if (buffer_.empty()) return Progress::need_bytes;
+    if (buffer_.size() < kLastChunk) return Progress::need_bytes;
     const auto room = body_.free_space();
     auto& to = parser.get().body();
     to.data = room.data();
