@@ -134,6 +134,7 @@ class Sender {
   [[nodiscard]] Flight alone_in_a_flight(Waiting record);
   [[nodiscard]] encode::RequestBuilder::Options limitless() const;
   void judge_suspects();
+  void condemn(Waiting record, const std::string& code);
   void dissolve(Waiting record);
   void dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail);
   void count_request(const PutResult& result, size_t records);

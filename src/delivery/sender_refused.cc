@@ -30,9 +30,11 @@ void Sender::search(Flight flight, const PutResult& result) {
 }
 
 void Sender::refused_alone(Waiting record, const PutResult& result) {
+  if (last_accepted_ > search_began_) {
+    condemn(std::move(record), result.code);
+    return;
+  }
   suspects_.emplace_back(std::move(record), result.code);
-  judge_suspects();
-  if (suspects_.empty()) return;
   const bool is_searching = !probes_.empty() || in_flight_ > 0;
   if (is_searching && suspects_.size() % kSuspectsBetweenHolds != 0) return;
   // So far it may as well be the stream: each suspect is asked again, and what was accepted before
@@ -67,21 +69,25 @@ Flight Sender::alone_in_a_flight(Waiting record) {
   return flight;
 }
 
-// Accepted others since the search began: then it is these records and not the stream.
+// Others are accepted since: those that were refused before are asked once more.
 void Sender::judge_suspects() {
   if (suspects_.empty() || last_accepted_ <= search_began_) return;
-  std::deque<std::pair<Waiting, std::string>> guilty;
-  guilty.swap(suspects_);
-  for (auto& [record, code] : guilty) {
-    if (record.note.events() > 1) {
-      dissolve(std::move(record));
-      continue;
-    }
-    if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
-      dead_letter(record.note.span, "refused", code);
-    }
-    if (record.note.lane != 0) queue_.lane_done(record.note.lane);
+  for (auto& [suspect, code] : suspects_) {
+    probes_.push_back(alone_in_a_flight(std::move(suspect)));
   }
+  suspects_.clear();
+}
+
+// Refused alone while the stream accepts others: then it is this record and not the stream.
+void Sender::condemn(Waiting record, const std::string& code) {
+  if (record.note.events() > 1) {
+    dissolve(std::move(record));
+    return;
+  }
+  if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
+    dead_letter(record.note.span, "refused", code);
+  }
+  if (record.note.lane != 0) queue_.lane_done(record.note.lane);
 }
 
 // Each event of an aggregate in records of its own; a part of a split event condemns the event.
