@@ -258,3 +258,20 @@ def test_a_repeated_chunk_is_acked_again_and_not_stored_again(kinesis, penstock,
     metrics = penstock.wait_settled(17)
     assert metrics.sum("penstock_events_duplicate_total") == 7
     assert kinesis.stats()["accepted"]["projects"] == 10
+
+
+def test_an_old_connection_ends_right_after_an_ack_and_no_other_does(kinesis, start_penstock):
+    penstock = start_penstock(three_streams(kinesis.endpoint, forward={"max_connection_age": "500ms"}))
+    port = forward_port(penstock.config)
+    with ForwardClient(port) as busy, ForwardClient(port) as idle:
+        begun, chunks, ended = time.monotonic(), 0, False
+        while not ended:
+            busy.send_acked(wire.forward, TAG, EVENTS)  # the ack comes first, always
+            chunks += 1
+            ended = busy.has_input(0.05)
+        assert time.monotonic() - begun > 0.5
+        assert busy.wait_closed() == b""
+        assert not idle.has_input(0.1), "a connection without acks is left alone"
+    with ForwardClient(port) as again:
+        again.send_acked(wire.forward, TAG, EVENTS)
+    assert penstock.wait_settled(7 * (chunks + 1)).delivered == 7 * (chunks + 1)

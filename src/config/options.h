@@ -63,6 +63,7 @@ struct ForwardOptions : SourceOptions {
   std::vector<SecretRef> shared_key_files;  // empty: no handshake; several while rotating
   std::vector<UserOptions> users;
   uint64_t max_message = 64ull << 20;  // after decompression
+  milliseconds max_connection_age{0};  // 0: off
   bool operator==(const ForwardOptions&) const = default;
 };
 

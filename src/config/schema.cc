@@ -75,6 +75,10 @@ struct Section<ForwardOptions> {
         source_max_connections<T>(),
         option<T, &T::max_message>(
             {"max_message", "Largest Forward message, after decompression."}),
+        option<T, &T::max_connection_age>(
+            {"max_connection_age",
+             "A connection older than this ends right after an ack with nothing in flight, so that "
+             "its sender connects anew and finds pods added since. 0s: never."}),
     };
     return all;
   }

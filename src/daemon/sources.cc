@@ -27,6 +27,7 @@ MadeSettings<ingest::ForwardSettings> make_settings(const config::ForwardOptions
                                                     Review&) {
   auto settings = std::make_shared<ingest::ForwardSettings>();
   settings->message_bytes_max = options.max_message;
+  settings->age_max = options.max_connection_age;
   if (options.shared_key_files.empty() && options.users.empty()) return settings;
 
   protocol::forward::HandshakeSettings security;

@@ -271,7 +271,14 @@ asio::awaitable<void> ForwardSession::write_acks() {
     }
   }
   writing_ = false;
+  // A chunk that is already under way is sent again by its sender, and recognised as a repeat.
+  if (is_aged() && decoder_.buffered() == 0 && acks_expected_ == 0) half_closing_ = true;
   end_writing_when_idle();
+}
+
+bool ForwardSession::is_aged() const {
+  return settings_->age_max.count() > 0 &&
+         std::chrono::steady_clock::now() - begun_ > settings_->age_max;
 }
 
 void ForwardSession::half_close() {

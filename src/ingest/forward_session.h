@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,7 @@ namespace penstock::ingest {
 struct ForwardSettings final : SourceSettings {
   std::shared_ptr<const protocol::forward::HandshakeSettings> security;  // null: no handshake
   size_t message_bytes_max = 64_MiB;
+  std::chrono::milliseconds age_max{0};  // 0: off
 };
 
 class ForwardSession final : public Session, public std::enable_shared_from_this<ForwardSession> {
@@ -55,6 +57,7 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
   void acknowledge(spool::AppendOutcome outcome, const std::string& chunk, bool is_bin);
   boost::asio::awaitable<void> write_acks();
   void end_writing_when_idle();
+  [[nodiscard]] bool is_aged() const;
   void refuse(std::string_view reason, LogLevel level = LogLevel::warn);
   void refuse_peer(std::string_view reason);
 
@@ -72,6 +75,7 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
 
   ByteBuffer acks_;           // encoded, not yet written
   size_t acks_expected_ = 0;  // chunks that wait for their outcome
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   bool writing_ = false;
   bool half_closing_ = false;
   bool writing_ended_ = false;

@@ -84,7 +84,7 @@
 {{- $sources := list -}}
 {{- with .Values.sources.forward -}}
 {{- if .enabled -}}
-{{- $source := dict "listen" (printf "0.0.0.0:%d" (int .port)) "max_connections" (int .maxConnections) "max_message" (toString .maxMessage) -}}
+{{- $source := dict "listen" (printf "0.0.0.0:%d" (int .port)) "max_connections" (int .maxConnections) "max_message" (toString .maxMessage) "max_connection_age" (toString .maxConnectionAge) -}}
 {{- if .tls }}{{ $_ := set $source "tls" $tls }}{{ end -}}
 {{- if .sharedKey }}{{ $_ := set $source "shared_key_files" (list (printf "%s/shared_key" $auth) (printf "%s/shared_key_previous" $auth)) }}{{ end -}}
 {{- $sources = append $sources (dict "forward" $source) -}}
