@@ -66,7 +66,7 @@ asio::awaitable<Result<void, std::string>> TlsStream::handshake() {
 }
 
 asio::awaitable<error_code> TlsStream::wait_readable() {
-  if (SSL_has_pending(ssl_) == 1) co_return error_code();
+  if (end_is_known_ || SSL_has_pending(ssl_) == 1) co_return error_code();
   auto [error] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, kAwait);
   co_return error;
 }
@@ -84,8 +84,13 @@ asio::awaitable<Result<size_t, error_code>> TlsStream::read_some(std::span<uint8
       if (filled == room.size()) co_return filled;
       continue;
     }
-    if (filled > 0) co_return filled;  // the next call meets the same condition again
     const int ssl_error = SSL_get_error(ssl_, result);
+    if (filled > 0) {
+      // The next call meets the same end again, and nobody may wait for the socket to tell of it:
+      // the peer's close_notify has been taken off it.
+      end_is_known_ = ssl_error != SSL_ERROR_WANT_READ && ssl_error != SSL_ERROR_WANT_WRITE;
+      co_return filled;
+    }
     if (ssl_error == SSL_ERROR_ZERO_RETURN) co_return size_t{0};
     const error_code error = co_await await_wanted(ssl_error);
     if (error) co_return failure(error);

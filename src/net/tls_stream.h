@@ -28,6 +28,8 @@ class TlsStream final : public Stream {
   SSL* ssl_;
   std::string peer_;
   bool closed_ = false;
+  bool end_is_known_ =
+      false;  // the peer's end, or an error, was met behind bytes already given out
 };
 
 }  // namespace penstock::net
