@@ -105,7 +105,7 @@ TEST_F(HttpRequests, WhatIsNoHttpIsRefused) {
        {"hello\r\n\r\n", "POST /\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nzz\r\n"}) {
     EXPECT_EQ(read(text), std::vector<std::string>{"error bad_request"}) << text;
   }
 }
