@@ -154,7 +154,7 @@ asio::awaitable<void> BeastServer::serve(Connections::iterator self) {
     http::request_parser<http::empty_body> parser;
     parser.header_limit(kHeaderBytesMax);
     const auto [read_error, read_bytes] =
-        co_await http::async_read(stream, connection->buffer, parser, kAsTuple);
+        co_await http::async_read_header(stream, connection->buffer, parser, kAsTuple);
     const bool malformed = read_error.category() == http::make_error_code(http::error{}).category();
     const bool ended =
         read_error == http::error::end_of_stream || read_error == http::error::partial_message;
@@ -169,6 +169,8 @@ asio::awaitable<void> BeastServer::serve(Connections::iterator self) {
       response.prepare_payload();
     } else {
       response = answer(parser.get());
+      // No request here needs a body, and none is read: what follows it would not be a request.
+      if (parser.chunked() || parser.content_length().value_or(0) > 0) response.keep_alive(false);
     }
     keep = response.keep_alive();
     stream.expires_after(options_.request_timeout);

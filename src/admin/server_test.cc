@@ -181,6 +181,16 @@ TEST_F(AdminPort, SeveralRequestsShareAConnection) {
   }
 }
 
+TEST_F(AdminPort, ABodyIsNotReadAndEndsTheConnection) {
+  health.started();
+  start();
+  const Client client(server->port());
+  client.send("GET /readyz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+  EXPECT_THAT(client.read_until("\r\n\r\nok\n"), StartsWith("HTTP/1.1 200"));
+  client.send("\r");  // the last chunk in pieces trips an assertion of Beast's body parser
+  EXPECT_THAT(get("/readyz"), StartsWith("HTTP/1.1 200"));
+}
+
 TEST_F(AdminPort, WhatIsNoHttpGetsOneAnswerAndAClosedConnection) {
   start();
   const Client client(server->port());

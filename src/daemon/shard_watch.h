@@ -3,8 +3,8 @@
 // permissions (kinesis:ListShards, kinesis:DescribeStreamSummary) delivery works without.
 //
 // A stream is asked about soon after it is watched (spread over a second: many replicas start
-// together), again after 5 to 10 minutes, sooner when delivery misses a shard, and later and later while it
-// fails.
+// together), again after 5 to 10 minutes, sooner when delivery misses a shard, and later and later
+// while it fails.
 //
 // Thread: any; `told` runs on the watch's own, with its lock held: it posts and returns.
 #pragma once
