@@ -122,13 +122,12 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
     handshake.commit(*got);
     const auto answer = handshake.next();
     if (!answer) continue;
+    // Counted before the peer can know.
+    if (answer->refusal) refuse_peer(to_string(*answer->refusal));
     if (!answer->pong.empty()) {
       if (co_await stream_->write(answer->pong.view())) co_return false;
     }
-    if (answer->refusal) {
-      refuse_peer(to_string(*answer->refusal));
-      co_return false;
-    }
+    if (answer->refusal) co_return false;
     const ByteView rest = handshake.left_over();
     if (!rest.empty()) {
       buffer_lease_ = co_await lend(intake_.memory(), rest.size());
