@@ -1,8 +1,5 @@
 #include "delivery/http_put_port.h"
 
-#include <array>
-#include <vector>
-
 #include "base/log.h"
 
 namespace penstock::delivery {
@@ -60,38 +57,21 @@ HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource&
       options_(std::move(options)),
       credentials_(credentials),
       clock_(clock),
-      signer_(options_.endpoint.region, options_.endpoint.service),
+      signer_(options_.endpoint),
       self_(std::make_shared<HttpPutPort*>(this)) {}
 
 void HttpPutPort::set_endpoint(kinesis::Endpoint endpoint) {
-  options_.endpoint = std::move(endpoint);
-  signer_ = kinesis::Signer(options_.endpoint.region, options_.endpoint.service);
+  signer_ = kinesis::RequestSigner(std::move(endpoint));
 }
 
 net::HttpRequest HttpPutPort::sign(encode::Request& request,
                                    const kinesis::Credentials& credentials) {
   const WallTime now =
       clock_.wall() + std::chrono::duration_cast<WallTime::duration>(clock_offset_);
-  const std::string date = kinesis::amz_date(now);
-  const std::string digest = kinesis::sha256_hex(request.body());
-  std::vector<kinesis::Signer::Header> headers = {{"content-type", request.content_type()},
-                                                  {"host", options_.endpoint.host},
-                                                  {"x-amz-date", date}};
-  if (!credentials.session_token.empty()) {
-    headers.push_back({"x-amz-security-token", credentials.session_token});
-  }
-  headers.push_back({"x-amz-target", request.target()});
-
-  net::HttpRequest http;
-  http.url = options_.endpoint.url;
+  net::HttpRequest http = signer_.sign(
+      {.content_type = request.content_type(), .target = request.target(), .body = request.body()},
+      credentials, now);
   http.timeouts = options_.timeouts;
-  http.headers.push_back("Authorization: " + signer_.authorization({.path = options_.endpoint.path,
-                                                                    .headers = headers,
-                                                                    .payload_sha256 = digest},
-                                                                   credentials, now));
-  for (const kinesis::Signer::Header& header : headers) {
-    http.headers.push_back(std::string(header.name) + ": " + std::string(header.value));
-  }
   http.body = request.take_body();
   return http;
 }

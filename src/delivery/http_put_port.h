@@ -12,7 +12,7 @@
 #include "kinesis/credentials/credentials.h"
 #include "kinesis/endpoint.h"
 #include "kinesis/put_records.h"
-#include "kinesis/sigv4.h"
+#include "kinesis/request_signer.h"
 #include "net/http_loop.h"
 
 namespace penstock::delivery {
@@ -50,7 +50,7 @@ class HttpPutPort final : public PutPort {
   Options options_;
   CredentialSource& credentials_;
   const Clock& clock_;
-  kinesis::Signer signer_;
+  kinesis::RequestSigner signer_;
   kinesis::PutAnswerReader reader_;
   kinesis::PutAnswer answer_;
   // Null once this is gone: an answer may come after it.
