@@ -1,10 +1,10 @@
 #include "daemon/memory_plan.h"
 
 #include <malloc.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "metrics/exposition.h"
 
 namespace penstock::daemon {
 namespace {
@@ -46,21 +46,11 @@ void MemoryTrimmer::tick(uint64_t events) {
   idle_ticks_ = events == events_seen_ ? idle_ticks_ + 1 : 0;
   events_seen_ = events;
   const bool just_idle = idle_ticks_ == kIdleTicks;
-  const uint64_t resident = resident_bytes();
+  const uint64_t resident = metrics::resident_memory_bytes();
   const bool near_limit = resident > memory_limit_ / 2 && resident > after_last_trim_ + 4_MiB;
   if (!just_idle && !near_limit) return;
   malloc_trim(0);
-  after_last_trim_ = resident_bytes();
-}
-
-uint64_t resident_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  unsigned long long all = 0;
-  unsigned long long resident = 0;
-  const int read = std::fscanf(file, "%llu %llu", &all, &resident);
-  std::fclose(file);
-  return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+  after_last_trim_ = metrics::resident_memory_bytes();
 }
 
 }  // namespace penstock::daemon

@@ -50,7 +50,4 @@ class MemoryTrimmer {
   uint64_t after_last_trim_ = 0;  // resident; nothing is to be had while there is no more than that
 };
 
-// VmRSS of this process in bytes; 0 when /proc does not tell.
-[[nodiscard]] uint64_t resident_bytes();
-
 }  // namespace penstock::daemon

@@ -185,5 +185,7 @@ TEST(Registry, TheReferenceInDocIsWhatTheRegistrySays) {
       << "run this test with PENSTOCK_UPDATE_DOC=1 to write doc/metrics.md anew";
 }
 
+TEST(ResidentMemory, TellsThisProcess) { EXPECT_GT(resident_memory_bytes(), 1u << 20); }
+
 }  // namespace
 }  // namespace penstock::metrics
