@@ -11,19 +11,48 @@
 namespace penstock::kinesis {
 namespace {
 
+enum class Member : uint8_t { sequence_number, shard_id, error_code, error_message, other };
+
+// By length first: an answer has a thousand of these names.
+Member member_of(std::string_view name) {
+  switch (name.size()) {
+    case 7:
+      return name == "ShardId" ? Member::shard_id : Member::other;
+    case 8:
+      return name == "RecordId" ? Member::sequence_number : Member::other;
+    case 9:
+      return name == "ErrorCode" ? Member::error_code : Member::other;
+    case 12:
+      return name == "ErrorMessage" ? Member::error_message : Member::other;
+    case 14:
+      return name == "SequenceNumber" ? Member::sequence_number : Member::other;
+    default:
+      return Member::other;
+  }
+}
+
 // The members of one entry, borrowed while it is read.
 class EntryReading {
  public:
-  void take(std::string_view name, std::string_view value) {
-    if (name == "SequenceNumber" || name == "RecordId") {
-      accepted_ = true;
-    } else if (name == "ShardId") {
-      result_.shard = shard_number_in(value);
-    } else if (name == "ErrorCode") {
-      code_ = bare_error_code(value);
-    } else if (name == "ErrorMessage") {
-      if (code_text_.empty()) code_text_ = message_for_log(value.substr(0, 512));
-      if (const uint32_t shard = shard_number_in(value); shard != kNoShard) result_.shard = shard;
+  void take(Member member, std::string_view value) {
+    switch (member) {
+      case Member::sequence_number:
+        accepted_ = true;
+        return;
+      case Member::shard_id:
+        result_.shard = shard_number_in(value);
+        return;
+      case Member::error_code:
+        code_ = bare_error_code(value);
+        return;
+      case Member::error_message:
+        if (code_text_.empty()) code_text_ = message_for_log(value.substr(0, 512));
+        if (const uint32_t shard = shard_number_in(value); shard != kNoShard) {
+          result_.shard = shard;
+        }
+        return;
+      case Member::other:
+        return;
     }
   }
 
@@ -63,18 +92,17 @@ bool read_cbor_entry(CborReader& reader, PutAnswer& answer) {
   CborReader::Elements members;
   if (!reader.enter_map(members)) return false;
   EntryReading entry;
-  std::string joined;  // a name that came in chunks
   while (members.more()) {
     std::string_view name;
     if (!reader.read_text(name)) return false;
+    const Member member = member_of(name);
     if (reader.peek() != CborReader::Kind::text) {
       if (!reader.skip()) return false;
       continue;
     }
-    joined.assign(name);  // at most 15 bytes for those we know: no allocation
     std::string_view value;
     if (!reader.read_text(value)) return false;
-    entry.take(joined, value);
+    entry.take(member, value);
   }
   if (reader.ok()) entry.finish(answer);
   return reader.ok();
@@ -229,7 +257,7 @@ struct PutAnswerReader::Json {
     EntryReading entry;
     const bool whole = each_member(object, [&](std::string_view name, auto& member) {
       std::string_view text;
-      if (member.get_string().get(text) == simdjson::SUCCESS) entry.take(name, text);
+      if (member.get_string().get(text) == simdjson::SUCCESS) entry.take(member_of(name), text);
       return true;
     });
     if (whole) entry.finish(answer);
@@ -352,7 +380,7 @@ std::optional<WallTime> parse_http_date(std::string_view text) {
 
 uint32_t shard_number_in(std::string_view text) {
   constexpr std::string_view kPrefix = "shardId-";
-  const size_t start = text.find(kPrefix);
+  const size_t start = text.starts_with(kPrefix) ? 0 : text.find(kPrefix);
   if (start == std::string_view::npos) return kNoShard;
   const char* from = text.data() + start + kPrefix.size();
   const char* end = text.data() + text.size();
