@@ -42,6 +42,15 @@ def test_each_form_delivers_all_that_was_sent_and_has_its_row(build_directory, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json"]  # nothing is left behind
 
 
+def test_a_backlog_survives_a_kill_and_is_drained_within_the_memory_limit(build_directory, tmp_path):
+    done = run_bench("--no-build", "--build", build_directory, "--spool", tmp_path, "--backlog", 0.2)
+
+    assert done.returncode == 0, done.stderr
+    assert "Backlog of 200,324 events" in done.stdout
+    assert "drained" in done.stdout
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
 def test_a_sink_that_counts_too_little_fails_the_run(build_directory, tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()
