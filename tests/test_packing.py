@@ -1,6 +1,9 @@
 """What events become on their way: aggregates, compressed, in parts, in order. Read back as a consumer would."""
 
 import base64
+import collections
+import gzip
+import hashlib
 import json
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from harness import forward_client as wire
 from harness.daemon import forward_port, three_streams
 from harness.forward_client import ForwardClient
+from harness.node import deaggregate
 from harness.waiting import wait_until
 
 
@@ -52,6 +56,42 @@ def test_every_event_is_read_back_once_after_failures_and_a_reshard(kinesis, sta
     assert penstock.wait_settled(3000).delivered == 3000
     if aggregation != "none":
         assert kinesis.stats()["accepted"]["projects"] * 12 <= 3000
+
+
+@pytest.mark.outside
+@pytest.mark.parametrize("keys, compression", [("random", "none"), ("field:pod", "gzip")])
+def test_a_consumer_library_drops_nothing_of_aggregates_sent_across_a_reshard(kinesis, start_with, keys, compression):
+    """Read back by aws-kinesis-agg, and kept or dropped by the rule of the Kinesis Client Library: a consumer of a
+    shard passes over every user record whose hash key is not the shard's."""
+    penstock, client = start_with(aggregation="kpl", partition_key=keys, compression=compression)
+    # What is refused goes again, some of it after the reshard, with the hash key it was packed for.
+    kinesis.add_fault("fail_records", operation="PutRecords", probability=0.3, seed=8)
+    for part in range(10):
+        client.send(wire.packed_forward("t", numbered(300, start=part * 300), {"chunk": str(part)}))
+        if part == 3:
+            client.wait_ack("0")
+            children = kinesis.split_shard("projects", "shardId-000000000000")
+        if part == 6:
+            kinesis.merge_shards("projects", children[1], "shardId-000000000001")
+    for part in range(1, 10):
+        client.wait_ack(str(part))
+    penstock.wait_settled(3000)
+    ranges = {shard["id"]: (int(shard["first"]), int(shard["last"])) for shard in kinesis.shards("projects")}
+    assert len(ranges) == 5
+    ledger = kinesis.ledger("projects")
+    kept, by_shard = collections.Counter(), collections.Counter()
+    for record, users in zip(ledger, deaggregate(ledger), strict=True):
+        first, last = ranges[record["shard"]]
+        for user in users:
+            named = user["hashKey"]
+            place = int(named) if named else int.from_bytes(hashlib.md5(user["key"].encode()).digest(), "big")
+            if first <= place <= last:
+                data = base64.b64decode(user["data"])
+                kept[str(json.loads(gzip.decompress(data) if compression == "gzip" else data)["id"])] += 1
+                by_shard[record["shard"]] += 1
+    assert kept == exactly_once(3000)
+    before = {"shardId-000000000000", "shardId-000000000001"}
+    assert before & set(by_shard) and set(by_shard) - before, "some went before the reshard, and some after"
 
 
 @pytest.mark.parametrize("aggregation", ["none", "lines", "kpl"])

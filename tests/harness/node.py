@@ -112,3 +112,12 @@ def send_with_fluent_logger(port: int, events: list[dict], *, mode: str, ca: Pat
     if done.returncode != 0:
         raise AssertionError(f"fluent_logger.js ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)
+
+
+def deaggregate(ledger: list[dict], timeout_s: float = 60.0) -> list[list[dict]]:
+    """What aws-kinesis-agg makes of each record of a ledger: its user records, with checksums verified."""
+    done = subprocess.run(["node", str(TESTS / "clients/kpl_reader.js")], text=True, capture_output=True,
+                          input="".join(json.dumps(record) + "\n" for record in ledger), timeout=timeout_s, cwd=TESTS)
+    if done.returncode != 0:
+        raise AssertionError(f"kpl_reader.js ended with {done.returncode}: {done.stderr[-2000:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
