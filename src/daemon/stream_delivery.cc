@@ -137,8 +137,19 @@ void StreamDelivery::begin(spool::StreamLog& log) {
   watch_shards();
 }
 
+// A stream that was refused for want of credentials need not wait any longer.
+void StreamDelivery::look_at_credentials() {
+  auto now = parts_.credentials.current();
+  if (now == credentials_seen_) return;
+  credentials_seen_ = std::move(now);
+  thread_.loop().post([receiver = for_news_] {
+    if (*receiver != nullptr) (*receiver)->sender_->credentials_renewed();
+  });
+}
+
 bool StreamDelivery::advance() {
   if (sending_ == nullptr) return logs_.empty();
+  look_at_credentials();
   if (!sending_->empty()) return false;
   const bool is_last = sending_ == logs_.back();
   if (is_last) return !current_;

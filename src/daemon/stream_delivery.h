@@ -55,6 +55,7 @@ class StreamDelivery {
   void end_sender();
   void watch_shards();
   void take_news(const ShardNews& news);
+  void look_at_credentials();
 
   const std::string stream_;
   delivery::DeliveryThread& thread_;
@@ -71,6 +72,7 @@ class StreamDelivery {
   // Points to this while there is a sender: for news that were posted and come later.
   std::shared_ptr<StreamDelivery*> for_news_;
   size_t shards_known_ = 0;
+  std::shared_ptr<const kinesis::Credentials> credentials_seen_;
 
   spool::StreamLog* sending_ = nullptr;
   // Read on the delivery thread; 0: not watched.

@@ -79,6 +79,8 @@ class Sender {
   void pump();
   // For the records read from now on.
   void reconfigure(SenderOptions options);
+  // There are new ones: a stream that is held for its credentials is asked again at once.
+  void credentials_renewed();
   // What the service says of the stream: the largest record; the open shards (nullptr: it does not
   // say).
   void limit_records(size_t record_bytes_max);
@@ -170,6 +172,7 @@ class Sender {
 
   SteadyTime held_until_{};
   std::string held_because_;
+  bool held_for_credentials_ = false;
   bool trial_due_ = false;  // after the hold other records are tried, too
   SteadyTime search_began_{};
   SteadyTime last_accepted_{};

@@ -10,6 +10,13 @@
 
 namespace penstock::delivery {
 
+namespace {
+
+// After about a second of trying a stream whose credentials are refused is held.
+constexpr uint32_t kCredentialTries = 4;
+
+}  // namespace
+
 const char* to_string(Verdict verdict) {
   switch (verdict) {
     case Verdict::answered:
@@ -89,8 +96,9 @@ void Sender::answered(Flight flight, PutResult result) {
       retry_whole(std::move(flight), result);
       return;
     case Verdict::credentials:
-      // The first time the port has fresh ones at once; when those fail too, there is no hurry.
-      if (flight.tries < 2) {
+      // The first time the port has fresh ones at once, or will have any in a moment; when those
+      // fail too, there is no hurry before credentials_renewed().
+      if (flight.tries < kCredentialTries) {
         retry_whole(std::move(flight), result);
       } else {
         hold(std::move(flight), result);
@@ -260,12 +268,21 @@ void Sender::hold_stream(const PutResult& result) {
   const milliseconds wait = kHoldMin + milliseconds(static_cast<int64_t>(random_() % span));
   held_until_ = services_.clock.steady() + wait;
   held_because_ = result.code.empty() ? to_string(result.verdict) : result.code;
+  held_for_credentials_ = result.verdict == Verdict::credentials;
   log_limited(LogLevel::error, options_.stream + "/held",
               "stream is held: nothing is lost, it is asked again; mend the stream, its region or "
               "the permissions",
               {{"stream", options_.stream},
                {"code", result.code},
                {"again_in_s", std::chrono::duration_cast<seconds>(wait).count()}});
+}
+
+void Sender::credentials_renewed() {
+  if (held_because_.empty() || !held_for_credentials_) return;
+  held_until_ = services_.clock.steady();
+  for (Flight& flight : again_) flight.due = std::min(flight.due, held_until_);
+  for (Flight& flight : probes_) flight.due = std::min(flight.due, held_until_);
+  pump();
 }
 
 // Two requests with half of the records each, next in line.

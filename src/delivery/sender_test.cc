@@ -189,6 +189,37 @@ TEST_F(SenderTest, AMissingStreamIsAskedEvery30To60SecondsUntilItIsThere) {
   EXPECT_THAT(world_.spool.letters, IsEmpty());
 }
 
+TEST_F(SenderTest, AStreamHeldForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
+  bool expired = true;
+  stream_.on_call = [&](const PlayedStream::Call&) {
+    return expired ? std::optional(whole(Verdict::credentials, "ExpiredTokenException"))
+                   : std::nullopt;
+  };
+  rig_.add(objects(0, 3));
+  world_.run_for(3s);
+  EXPECT_EQ(rig_.sender->held_because(), "ExpiredTokenException");
+  const size_t calls = stream_.calls.size();
+  rig_.sender->credentials_renewed();  // to others that are no good either
+  world_.run_for(3s);
+  EXPECT_EQ(stream_.calls.size(), calls + 1);
+  expired = false;
+  rig_.sender->credentials_renewed();
+  world_.run_for(1s);
+  EXPECT_EQ(rig_.delivered(), 3u);
+  EXPECT_EQ(rig_.sender->held_because(), "");
+}
+
+TEST_F(SenderTest, NewCredentialsDoNotHurryAStreamThatIsHeldForAnotherReason) {
+  stream_.on_call = [](const PlayedStream::Call&) {
+    return std::optional(whole(Verdict::hold, "AccessDeniedException"));
+  };
+  rig_.add(objects(0, 3));
+  world_.run_for(1s);
+  rig_.sender->credentials_renewed();
+  world_.run_for(20s);
+  EXPECT_THAT(stream_.calls, SizeIs(1));
+}
+
 TEST_F(SenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
     if (call.protocol == encode::Protocol::cbor) return whole(Verdict::other_protocol);

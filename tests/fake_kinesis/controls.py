@@ -76,8 +76,8 @@ class Controls:
         self._state.released.set()
         self._state.released = type(self._state.released)()
 
-    def add_key(self, id: str, secret: str, token: str | None = None) -> None:
-        self._state.keys[id] = AccessKey(id, secret, token)
+    def add_key(self, id: str, secret: str, token: str | None = None, expires: float | None = None) -> None:
+        self._state.keys[id] = AccessKey(id, secret, token, expires=expires)
 
     def expire_key(self, id: str, expired: bool = True) -> None:
         self._state.keys[id].expired = expired

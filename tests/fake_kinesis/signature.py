@@ -23,6 +23,7 @@ class AccessKey:
     secret: str
     token: str | None = None
     expired: bool = False
+    expires: float | None = None  # on the server's clock
 
 
 def verify(keys: dict[str, AccessKey], regions: set[str], service: str, method: str, target: str,
@@ -39,7 +40,7 @@ def verify(keys: dict[str, AccessKey], regions: set[str], service: str, method: 
     key = keys.get(key_id)
     if key is None:
         raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")
-    if key.expired:
+    if key.expired or (key.expires is not None and now >= key.expires):
         raise ServiceError("ExpiredTokenException", "The security token included in the request is expired")
     if headers.get("x-amz-security-token") != key.token:
         raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")

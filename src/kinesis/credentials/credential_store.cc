@@ -13,7 +13,7 @@ using std::chrono::minutes;
 constexpr nanoseconds kLead = minutes(15);
 constexpr nanoseconds kJitter = minutes(5);
 // How often files are looked at, and how soon a refused set may be renewed again.
-constexpr nanoseconds kLook = seconds(10);
+constexpr nanoseconds kLook = seconds(1);
 constexpr nanoseconds kRefreshInterval = seconds(10);
 constexpr nanoseconds kRetryMax = minutes(1);
 
@@ -130,7 +130,7 @@ nanoseconds CredentialStore::step() {
     }
     wanted = std::exchange(refresh_wanted_, false);
   }
-  if (wanted && now - last_fetch_ >= kRefreshInterval) fetch_at_ = now;
+  if (wanted) fetch_at_ = std::min(fetch_at_, std::max(now, last_fetch_ + kRefreshInterval));
   if (now >= fetch_at_ || provider_->changed()) fetch();
   const nanoseconds left = fetch_at_ - clock_.steady();
   return std::clamp<nanoseconds>(left, milliseconds(10), kLook);

@@ -36,7 +36,7 @@ class CredentialStore {
 
   // Null while none have been found.
   [[nodiscard]] std::shared_ptr<const Credentials> current() const;
-  // The service refused them: look again now, at most once in 10 s.
+  // The service refused them: look again now, or when the last look is 10 s ago.
   void refresh_soon();
   // From now on these; takes effect with the next step.
   void replace(std::unique_ptr<CredentialProvider> provider);

@@ -118,6 +118,16 @@ TEST_F(CredentialStoreTest, RefusedCredentialsAreRenewedAtOnceButNotForEachRefus
   EXPECT_EQ(state_.fetches, 2);
 }
 
+TEST_F(CredentialStoreTest, CredentialsRefusedSoonAfterTheyWereFetchedAreRenewedALittleLater) {
+  store_.step();
+  store_.refresh_soon();
+  store_.step();
+  EXPECT_EQ(state_.fetches, 1);
+  clock_.advance(seconds(11));
+  store_.step();
+  EXPECT_EQ(state_.fetches, 2);
+}
+
 TEST_F(CredentialStoreTest, ReplacedProviderTakesOver) {
   store_.step();
   FakeProvider::State other;
