@@ -4,8 +4,9 @@ import resource
 import pytest
 
 from fake_kinesis import KinesisProcess
+from harness.binary import PATIENCE, binary_path
 from harness.certificates import Certificates
-from harness.daemon import Penstock, binary_path, forward_port, three_streams
+from harness.daemon import Penstock, forward_port, three_streams
 from harness.forward_client import ForwardClient
 
 STREAMS = {"projects": 2, "operations": 2, "audit": 2}
@@ -15,6 +16,13 @@ def pytest_configure(config):
     # Some tests hold two thousand connections open.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 16384), hard), hard))
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        limit = float(marker.args[0] if marker else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(limit * PATIENCE), append=False)
 
 
 @pytest.fixture(scope="session")

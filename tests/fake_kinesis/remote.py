@@ -36,7 +36,7 @@ class KinesisProcess:
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
     @property

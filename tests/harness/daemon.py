@@ -15,24 +15,14 @@ from pathlib import Path
 
 import yaml
 
+from .binary import PATIENCE, binary_path, sanitizer_runtime
 from .metrics import Metrics, parse_metrics
 from .ports import free_port
 from .waiting import wait_until
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SCRAPE_INTERVAL_S = 0.05
 ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_REGION": "us-east-1",
               "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
-
-
-def binary_path() -> Path:
-    """PENSTOCK_BINARY, else the release build."""
-    return Path(os.environ.get("PENSTOCK_BINARY") or REPOSITORY / "build/release/penstock")
-
-
-def is_sanitized() -> bool:
-    """Whether the binary is one of the sanitizer presets', slower and larger than what is promised."""
-    return binary_path().parent.name in ("asan", "tsan")
 
 
 class Scraper(threading.Thread):
@@ -75,6 +65,9 @@ class Penstock:
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "LANG": "C.UTF-8",
                              **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
                              **ACCESS_KEY, **(environment or {})}
+        runtime = sanitizer_runtime()
+        if runtime is not None and "LD_PRELOAD" in self._environment:
+            self._environment["LD_PRELOAD"] = f"{runtime} {self._environment['LD_PRELOAD']}"
         self.admin_port = admin_port or int(config["admin"]["listen"].rpartition(":")[2])
         self._log_file = directory / "stderr.log"
         self._process: subprocess.Popen | None = None
@@ -99,7 +92,7 @@ class Penstock:
             self.wait_ready()
         return self
 
-    def wait_ready(self, deadline_s: float = 20.0) -> None:
+    def wait_ready(self, deadline_s: float = 30.0) -> None:
         def is_ready():
             if self._process.poll() is not None:
                 raise AssertionError(f"penstock ended with {self._process.returncode}:\n{self.log()[-3000:]}")
@@ -131,7 +124,7 @@ class Penstock:
         self.wait()
 
     def wait(self, deadline_s: float = 40.0) -> int:
-        code = self._process.wait(deadline_s)
+        code = self._process.wait(deadline_s * PATIENCE)
         self._end_scraping()
         return code
 
@@ -165,8 +158,8 @@ class Penstock:
 
     # --- what it says
 
-    def get(self, path: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout_s)
+    def get(self, path: str, timeout_s: float = 20.0) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout_s * PATIENCE)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -187,9 +180,13 @@ class Penstock:
     def log(self) -> str:
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
 
-    def wait_metric(self, metric: str, at_least: float, deadline_s: float = 15.0, **labels: str) -> float:
+    def wait_metric(self, metric: str, at_least: float, deadline_s: float = 30.0, **labels: str) -> float:
         return wait_until(lambda: (v := self.metrics().sum(metric, **labels)) >= at_least and (v or True),
                           f"{metric}{labels or ''} >= {at_least}", deadline_s)
+
+    def wait_connections(self, count: int, source: str = "forward", deadline_s: float = 30.0) -> None:
+        wait_until(lambda: self.metrics().sum("penstock_connections", source=source) == count,
+                   f"{count} connections are held", deadline_s)
 
     def wait_settled(self, received: float, deadline_s: float = 30.0) -> Metrics:
         """Until so many events came in and none is pending; returns that scrape."""
@@ -247,11 +244,11 @@ def forward_port(config: dict) -> int:
     return int(config["sources"][0]["forward"]["listen"].rpartition(":")[2])
 
 
-def run_command(*arguments: str, environment: dict[str, str] | None = None, timeout_s: float = 30.0,
+def run_command(*arguments: str, environment: dict[str, str] | None = None, timeout_s: float = 60.0,
                 stdin: str | None = None) -> subprocess.CompletedProcess:
     """Any subcommand, to its end."""
     return subprocess.run([str(binary_path()), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=timeout_s, input=stdin if stdin is not None else "",
+                          timeout=timeout_s * PATIENCE, input=stdin if stdin is not None else "",
                           env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **ACCESS_KEY, **(environment or {})})
 
 

@@ -12,6 +12,8 @@ import time
 import msgpack
 import zstandard
 
+from .binary import PATIENCE
+
 CLIENT_HOSTNAME = "node-1.example"
 
 
@@ -66,9 +68,9 @@ class Refused(Exception):
 
 class ForwardClient:
     def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, shared_key: str | None = None,
-                 username: str = "", password: str = "", hostname: str = CLIENT_HOSTNAME, timeout_s: float = 20.0,
+                 username: str = "", password: str = "", hostname: str = CLIENT_HOSTNAME, timeout_s: float = 30.0,
                  host: str = "127.0.0.1", handshake: bool | None = None):
-        self._socket = socket.create_connection((host, port), timeout=timeout_s)
+        self._socket = socket.create_connection((host, port), timeout=timeout_s * PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
@@ -143,8 +145,9 @@ class ForwardClient:
         self._unpacker.feed(data)
         return True
 
-    def wait_closed(self, deadline_s: float = 20.0) -> bytes:
+    def wait_closed(self, deadline_s: float = 30.0) -> bytes:
         """Until the server ends the connection; returns what it still said."""
+        deadline_s *= PATIENCE
         end = time.monotonic() + deadline_s
         rest = b""
         while True:

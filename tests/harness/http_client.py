@@ -6,6 +6,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+from .binary import PATIENCE
 from .ports import free_port
 
 
@@ -29,12 +30,12 @@ def source_port(config: dict, kind: str) -> int:
 
 
 def post(port: int, body: bytes, path: str = "/", *, method: str = "POST", tls: ssl.SSLContext | None = None,
-         timeout_s: float = 30.0, **headers: str) -> Answer:
+         timeout_s: float = 60.0, **headers: str) -> Answer:
     """One request on a connection of its own; `Content_Type="…"` is the header Content-Type."""
     if tls is not None:
-        connection = http.client.HTTPSConnection("localhost", port, timeout=timeout_s, context=tls)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=timeout_s * PATIENCE, context=tls)
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s * PATIENCE)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
@@ -46,8 +47,8 @@ def post(port: int, body: bytes, path: str = "/", *, method: str = "POST", tls: 
 class RawConnection:
     """Bytes out, answers in, one after the other."""
 
-    def __init__(self, port: int, timeout_s: float = 20.0):
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port: int, timeout_s: float = 30.0):
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s * PATIENCE)
         self._file = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
+from .binary import PATIENCE
 from .ports import free_port
 from .waiting import wait_until
 
@@ -20,7 +21,7 @@ MODULES = TESTS / "node_modules"
 def client_for(endpoint: str, verify=None):
     return boto3.client("kinesis", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="AKIDEXAMPLE",
                         aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", verify=verify,
-                        config=botocore.config.Config(connect_timeout=5, read_timeout=30))
+                        config=botocore.config.Config(connect_timeout=20, read_timeout=30))
 
 
 class Emulator:
@@ -108,7 +109,7 @@ def send_with_fluent_logger(port: int, events: list[dict], *, mode: str, ca: Pat
                "key": str(key) if key else None}
     lines = [json.dumps(options), *(json.dumps(event) for event in events)]
     done = subprocess.run(["node", str(TESTS / "clients/fluent_logger.js")], input="\n".join(lines) + "\n", text=True,
-                          capture_output=True, timeout=timeout_s, cwd=TESTS)
+                          capture_output=True, timeout=timeout_s * PATIENCE, cwd=TESTS)
     if done.returncode != 0:
         raise AssertionError(f"fluent_logger.js ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)

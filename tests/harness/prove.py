@@ -22,6 +22,7 @@ from fake_kinesis import KinesisProcess
 from power_loss import WatchedDirectory
 
 from . import forward_client as wire
+from .binary import PATIENCE
 from .daemon import Penstock, forward_port, three_streams
 from .forward_client import ForwardClient
 from .ports import free_port
@@ -31,11 +32,11 @@ TYPES = {"projects": "application", "operations": "infrastructure", "audit": "au
 CLIENTS = 4
 EVENTS_PER_CHUNK_MAX = 60
 ACK_TIMEOUT_S = 20.0
-SETTLE_S = 120.0
+SETTLE_S = 120.0 * PATIENCE
 # How long after the fact a trouble may still be the reason for a second copy: checkpoints are written in arrears, and
 # a request whose connection was cut is sent again after a pause.
-TROUBLE_LASTS_S = 40.0
-TROUBLE_REACHES_BACK_S = 5.0
+TROUBLE_LASTS_S = 40.0 * PATIENCE
+TROUBLE_REACHES_BACK_S = 5.0 * PATIENCE
 
 
 class Sender(threading.Thread):
@@ -314,7 +315,7 @@ class Proof:
             sender.join(SETTLE_S)
             if sender.is_alive():
                 self._problems.append(f"{sender.name} still waits for an ack after {SETTLE_S:g} s of quiet")
-        self._penstock.wait_settled(0, deadline_s=SETTLE_S)
+        self._penstock.wait_settled(0, deadline_s=120)
         assert self._penstock.stop_quickly() == 0, self._penstock.log()[-2000:]
 
     def _compare(self, took: float) -> None:

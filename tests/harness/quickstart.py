@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from .binary import REPOSITORY, binary_path
 from .certificates import Certificates
-from .daemon import REPOSITORY, Penstock, binary_path, forward_port, three_streams
+from .daemon import Penstock, forward_port, three_streams
 from .node import Emulator, send_with_fluent_logger
 from .samples import STREAM_OF_KIND, Sample, all_samples, as_javascript_holds, missing_and_unexpected
 
