@@ -16,7 +16,8 @@ import zstandard
 
 from fake_kinesis import KinesisProcess
 from harness import forward_client as wire
-from harness.daemon import Penstock, forward_port, is_sanitized, three_streams
+from harness.binary import is_sanitized
+from harness.daemon import Penstock, forward_port, three_streams
 from harness.forward_client import ForwardClient
 from harness.waiting import wait_until
 
@@ -137,9 +138,9 @@ def test_broken_input_is_refused_counted_and_harms_nobody(victim, case):
             client.half_close()
         except OSError:
             pass  # it has hung up already
-        rest = client.wait_closed(30)
+        rest = client.wait_closed()
     assert rest == b"", "nothing is acked"
-    after = wait_until(lambda: (now := refused(victim)) != before and now, f"a reason is counted for {case}", 5)
+    after = wait_until(lambda: (now := refused(victim)) != before and now, f"a reason is counted for {case}")
     changed = {reason: count - before.get(reason, 0) for reason, count in after.items()
                if count != before.get(reason, 0)}
     assert len(changed) == 1 and "" not in changed and sum(changed.values()) == 1, changed
@@ -154,7 +155,7 @@ def test_what_came_whole_before_the_broken_frame_still_counts(victim):
     received = victim.metrics().received
     with ForwardClient(forward_port(victim.config)) as client:
         client.send(wire.packed_forward(TAG, EVENT * 3, {"chunk": "good"}) + b"\xc1\xc1\xc1")
-        client.wait_closed(20)  # with the ack or without: a sender that got none sends again
+        client.wait_closed()  # with the ack or without: a sender that got none sends again
     assert victim.metrics().received == received + 3
     victim.wait_settled(received + 3)
 
@@ -171,9 +172,9 @@ def test_the_log_stays_readable_when_everything_is_broken(victim):
     lines = len(victim.log().splitlines())
     port = forward_port(victim.config)
     for _ in range(300):
-        with socket.create_connection(("127.0.0.1", port)) as peer:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
             peer.sendall(wire.pack([5, "SECRET-CONTENT"]))
-            peer.settimeout(10)
+            peer.settimeout(60)
             try:
                 peer.recv(1)
             except ConnectionError:
@@ -232,7 +233,7 @@ def test_two_thousand_connections_are_a_thousand_and_the_rest_is_turned_away(vic
     peers = []
     try:
         for _ in range(2000):
-            peers.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+            peers.append(socket.create_connection(("127.0.0.1", port), timeout=60))
         victim.bystander.send_acked(wire.forward, "app.good", EVENT)
         wait_until(lambda: 1000 <= victim.metrics().sum("penstock_connections", source="forward") <= 1024,
                    "as many as max_connections are held")
@@ -241,7 +242,7 @@ def test_two_thousand_connections_are_a_thousand_and_the_rest_is_turned_away(vic
     finally:
         for peer in peers:
             peer.close()
-    wait_until(lambda: victim.metrics().sum("penstock_connections", source="forward") == 1, "all are gone")
+    victim.wait_connections(1)  # the bystander's
     with ForwardClient(port) as client:
         client.send_acked(wire.forward, "app.good", EVENT)
 
@@ -271,7 +272,7 @@ def test_large_messages_at_once_wait_for_memory_and_all_go_through(victim):
 def test_a_message_over_max_message_is_refused_before_it_is_read(victim):
     with ForwardClient(forward_port(victim.config), timeout_s=30) as client:
         client.send(b"\x92" + wire.pack(TAG) + b"\xc6" + struct.pack(">I", MAX_MESSAGE + 1000) + b"x" * 1000)
-        client.wait_closed(20)
+        client.wait_closed()
     # One that has no size up front is cut off when it has grown past the limit.
     with ForwardClient(forward_port(victim.config), timeout_s=60) as client:
         client.send(b"\x92" + wire.pack(TAG) + b"\xdd\x00\x00\x10\x00")
@@ -279,7 +280,7 @@ def test_a_message_over_max_message_is_refused_before_it_is_read(victim):
         with pytest.raises(OSError):
             for _ in range(150):
                 client.send(piece)
-        client.wait_closed(20)
+        client.wait_closed()
     assert_within_memory(victim)
     victim.bystander.send_acked(wire.forward, "app.good", EVENT)
 
@@ -291,7 +292,7 @@ def test_plain_bytes_on_the_tls_port_are_refused(kinesis, start_penstock, certif
     context = ssl.create_default_context(cafile=certificates.ca)
     with ForwardClient(port, tls=context) as bystander:
         for data in (wire.forward(TAG, EVENT), b"GET / HTTP/1.0\r\n\r\n", random_bytes(4), b"\x16\x03\x01\xff\xff" * 10):
-            with socket.create_connection(("127.0.0.1", port), timeout=15) as plain:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
                 plain.sendall(data)
                 try:
                     plain.shutdown(socket.SHUT_WR)  # may find the connection already reset: then it was refused
@@ -301,7 +302,7 @@ def test_plain_bytes_on_the_tls_port_are_refused(kinesis, start_penstock, certif
                     assert not isinstance(ended, TimeoutError), "the refused connection was kept open"
         metrics = wait_until(
             lambda: (m := penstock.metrics()) and m.sum("penstock_messages_refused_total")
-            + m.sum("penstock_auth_failures_total") >= 4 and m, "each is counted", 10)
+            + m.sum("penstock_auth_failures_total") >= 4 and m, "each is counted")
         assert metrics.received == 0
         bystander.send_acked(wire.forward, TAG, EVENT)
 
@@ -313,8 +314,11 @@ def test_one_connection_sending_junk_over_tls_leaves_the_others_alone(kinesis, s
     with ForwardClient(forward_port(penstock.config), tls=context) as bystander:
         for seed in range(10):
             junk = ForwardClient(forward_port(penstock.config), tls=context)
-            junk.send(random_bytes(seed))
-            junk.wait_closed(15)
+            try:
+                junk.send(random_bytes(seed))
+            except OSError:
+                pass  # refused by the first byte, and ended before the last was written
+            junk.wait_closed()
             junk.close()
             bystander.send_acked(wire.forward, TAG, EVENT)
-    assert sum(refused(penstock).values()) == 10
+    wait_until(lambda: sum(refused(penstock).values()) == 10, "each is counted")

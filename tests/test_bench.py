@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness.daemon import REPOSITORY, binary_path
+from harness.binary import REPOSITORY, binary_path
 
 BENCH = REPOSITORY / "scripts/bench"
 PROGRAMS = ("bench-sink", "bench-load", "bench-floor")

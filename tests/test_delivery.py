@@ -6,7 +6,8 @@ import pytest
 
 from fake_kinesis import KinesisProcess
 from harness import forward_client as wire
-from harness.daemon import forward_port, is_sanitized, three_streams
+from harness.binary import PATIENCE, is_sanitized
+from harness.daemon import forward_port, three_streams
 from harness.forward_client import ForwardClient
 from harness.ports import free_port
 from harness.waiting import wait_until
@@ -159,7 +160,7 @@ def test_poisoned_records_that_come_first_and_alone_do_not_stop_their_stream(kin
     penstock.wait_metric("penstock_put_requests_total", 1)
     with ForwardClient(forward_port(penstock.config), timeout_s=90) as other:
         other.send_acked(wire.packed_forward, "t", numbered(600, start=1000))
-    client._socket.settimeout(30)
+    client._socket.settimeout(30 * PATIENCE)
     client.wait_ack("bad")
     assert kinesis.tally("projects", "id") == exactly_once(600, start=1000)
     metrics = penstock.wait_settled(poisoned + 600)
@@ -185,7 +186,7 @@ def test_a_held_stream_is_tried_again_within_a_minute(kinesis, penstock, client)
     client.send(wire.packed_forward("t", numbered(10, "audit"), {"chunk": "held"}))
     wait_until(lambda: kinesis.stats()["counters"].get("error.ResourceNotFoundException", 0) > 0, "it was refused")
     kinesis.create_stream("audit", 1)
-    client._socket.settimeout(90)
+    client._socket.settimeout(90 * PATIENCE)
     client.wait_ack("held")
 
 
@@ -238,18 +239,18 @@ def test_when_it_is_full_it_stops_reading_says_so_and_goes_on_where_it_was(kines
     config = three_streams(kinesis.endpoint, forward={"max_message": "8MiB"}, memory_limit="96MiB")
     penstock = start_penstock(config)
     kinesis.add_fault("hang", operation="PutRecords")
-    client = ForwardClient(forward_port(config), timeout_s=5)
+    client = ForwardClient(forward_port(config), timeout_s=8)
     whole = 0
     with pytest.raises(TimeoutError):
         while whole < 400:
             client.send(wire.packed_forward("t", numbered(1000, size=1000, start=whole * 1000)))
             whole += 1
-    wait_until(lambda: penstock.get("/readyz")[0] == 503, "it says that it is full", 15)
+    wait_until(lambda: penstock.get("/readyz")[0] == 503, "it says that it is full")
     assert penstock.get("/healthz")[0] == 200
     kinesis.remove_fault()
     kinesis.release()
     penstock.wait_settled(whole * 1000, deadline_s=60)
-    wait_until(lambda: penstock.get("/readyz")[0] == 200, "it is ready again", 15)
+    wait_until(lambda: penstock.get("/readyz")[0] == 200, "it is ready again")
     client.close()  # inside a message, which was never whole and counts for nothing
     assert kinesis.tally("projects", "id") == exactly_once(whole * 1000)
     assert is_sanitized() or penstock.memory_peak_bytes() <= 96 * 2**20

@@ -74,7 +74,7 @@ def test_a_client_that_names_no_server_is_served(secure, certificates):
     penstock = secure(tls=server_tls(certificates))
     context = client_tls(certificates, ssl.TLSVersion.TLSv1_2)
     context.check_hostname = False
-    with socket.create_connection(("127.0.0.1", forward_port(penstock.config)), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", forward_port(penstock.config)), timeout=60) as plain:
         with context.wrap_socket(plain) as connection:
             connection.sendall(wire.forward("t", EVENT, {"chunk": "c"}))
             assert connection.recv(100).endswith(b"\xa1c")
@@ -118,7 +118,7 @@ def test_users_need_their_password(secure, tmp_path):
     for name, password in [("alice", "builder"), ("alice", ""), ("carol", "wonderland"), ("", "")]:
         with pytest.raises(Refused):
             send_one(penstock, shared_key=KEY, username=name, password=password)
-    assert penstock.metrics().sum("penstock_auth_failures_total") == 4
+    wait_until(lambda: penstock.metrics().sum("penstock_auth_failures_total") == 4, "each is counted")
     assert "wonderland" not in penstock.log()
 
 
@@ -147,7 +147,7 @@ def test_a_new_key_in_the_file_is_taken_up_without_a_restart(secure, tmp_path):
             return send_one(penstock, shared_key="Rotated-key")
         except Refused:
             return None
-    wait_until(new_key_is_known, "the new key is accepted", 20)
+    wait_until(new_key_is_known, "the new key is accepted")
     expect_refused(penstock, shared_key=KEY)
     kept.send_acked(wire.forward, "t", EVENT)  # who is in stays in
     kept.close()
@@ -168,22 +168,22 @@ def test_a_new_certificate_is_taken_up_without_a_restart(secure, certificates, t
     new_cert, new_key = certificates.issue("rotated", days=20)
     shutil.copy(new_key, key)
     shutil.copy(new_cert, cert)
-    wait_until(lambda: serial() != first, "the new certificate is shown", 20)
+    wait_until(lambda: serial() != first, "the new certificate is shown")
     wait_until(lambda: penstock.metrics().sum("penstock_certificate_expiry_seconds") < before - 86400,
-               "its expiry is in the metrics", 20)
+               "its expiry is in the metrics")
 
 
 def test_a_handshake_not_done_in_ten_seconds_is_ended(secure, certificates, tmp_path):
     """A peer that never starts TLS, one that stops after HELO: both are gone in time, and others are served."""
     penstock = secure(tls=server_tls(certificates), shared_key_file=key_file(tmp_path))
     port = forward_port(penstock.config)
-    silent = socket.create_connection(("127.0.0.1", port), timeout=20)
+    silent = socket.create_connection(("127.0.0.1", port), timeout=60)
     after_hello = ForwardClient(port, tls=client_tls(certificates))
     assert after_hello.read_value()[0] == "HELO"
     began = time.monotonic()
     send_one(penstock, tls=client_tls(certificates), shared_key=KEY)
-    after_hello.wait_closed(20)
+    after_hello.wait_closed(60)
     assert silent.recv(1) == b""
-    assert 5 < time.monotonic() - began < 15
+    assert 5 < time.monotonic() - began < 40  # 10 s, and what a busy machine adds
     silent.close()
     after_hello.close()

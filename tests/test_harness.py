@@ -30,7 +30,7 @@ class FluentServer:
 
     def __exit__(self, *_):
         self._process.terminate()
-        self._process.wait(5)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,7 +15,8 @@ import pytest
 import zstandard
 
 from harness.api_server import ApiServer
-from harness.daemon import is_sanitized, run_command, three_streams
+from harness.binary import PATIENCE, is_sanitized
+from harness.daemon import run_command, three_streams
 from harness.http_client import RawConnection, http_source, post, source_port
 from harness.samples import FOLDER, STREAM_OF_KIND, missing_and_unexpected
 from harness.waiting import wait_until
@@ -155,7 +156,7 @@ def test_each_refusal_has_its_code_and_is_counted(plain, case):
 
 
 RAW = {
-    "random bytes": os.urandom(300), "no version": b"POST /\r\n\r\n",
+    "random bytes": random.Random(7).randbytes(300), "no version": b"POST /\r\n\r\n",
     "bad length": b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
     "huge length": b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
     "length and chunks": b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -177,7 +178,7 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(plain, case):
         except ConnectionError:
             pass
         assert peer.is_closed()
-    assert plain.metrics().sum("penstock_messages_refused_total") == 1
+    plain.wait_metric("penstock_messages_refused_total", 1)
     assert plain.metrics().received == 0
     assert post(port_of(plain), b'{"n":1}').status == 200
 
@@ -253,7 +254,7 @@ def test_tls_client_certificates_and_every_kind_of_authorization(kinesis, start_
     assert status(*client, "-H", "Authorization: bearer first-token") == "200"
     (tmp_path / "token").write_text("second-token\n")
     wait_until(lambda: status(*client, "-H", "Authorization: Bearer second-token") == "200",
-               "the new token is taken up", 20)
+               "the new token is taken up")
     assert status(*client, "-H", "Authorization: Bearer first-token") == "401"
     failures = penstock.metrics().by("penstock_auth_failures_total", "reason")
     assert failures["missing_credentials"] == 1 and failures["wrong_credentials"] >= 5
@@ -309,7 +310,7 @@ def test_503_when_kinesis_is_slower_than_the_ack_timeout_and_who_tries_again_los
     kinesis.remove_fault(fault)
     kinesis.release()
     for sender in senders:
-        sender.join(60)
+        sender.join(60 * PATIENCE)
         assert not sender.is_alive()
     assert set(seen) == {503}
     wait_until(lambda: {json.loads(e)["n"] for e in kinesis.events("projects")} == set(range(10)), "each arrived")
@@ -340,7 +341,7 @@ def test_503_when_the_stream_is_full_keeps_nothing_so_nothing_is_repeated(kinesi
 
 def test_a_thousand_idle_connections_and_slow_ones_hold_up_nobody(plain):
     port = port_of(plain)
-    idle = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(900)]
+    idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(900)]
     slow = [RawConnection(port) for _ in range(100)]
     try:
         for number, peer in enumerate(slow):
@@ -349,24 +350,24 @@ def test_a_thousand_idle_connections_and_slow_ones_hold_up_nobody(plain):
         began = time.monotonic()
         for n in range(50):
             assert post(port, b'{"n":%d}' % n).status == 200
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 50, "a second each: somebody was waited for"
         wait_until(lambda: plain.metrics().sum("penstock_connections", source="http") >= 1000, "all are held")
         if not is_sanitized():
             assert plain.memory_bytes() < 256 * 2**20
     finally:
         for peer in [*idle, *slow]:
             peer.close()
-    wait_until(lambda: plain.metrics().sum("penstock_connections", source="http") == 0, "all are gone")
+    plain.wait_connections(0, "http")
 
 
 def test_a_thousand_and_more_are_turned_away(plain):
     port = port_of(plain)
-    peers = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(1100)]
+    peers = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(1100)]
     wait_until(lambda: plain.metrics().sum("penstock_messages_refused_total", reason="max_connections") >= 76,
                "counted")
     for peer in peers:
         peer.close()
-    wait_until(lambda: plain.metrics().sum("penstock_connections", source="http") == 0, "all are gone")
+    plain.wait_connections(0, "http")
     assert post(port, b"{}").status == 200
 
 
@@ -385,7 +386,7 @@ def test_hundreds_of_parallel_requests(kinesis, http):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(60 * PATIENCE)
     assert not failed
     http.wait_settled(200 * each * 20)
 
@@ -401,7 +402,7 @@ def test_a_drain_answers_what_is_under_way_and_refuses_nobody_who_is_connected(k
         wait_until(lambda: penstock.get("/readyz")[0] == 503, "it is not ready")
         idle.send_request(b'{"n":1}')
         assert idle.answer().status == 200
-        wait_until(lambda: "Connection refused" in refused_to_connect(port_of(penstock)), "the listener is closed", 15)
+        wait_until(lambda: "Connection refused" in refused_to_connect(port_of(penstock)), "the listener is closed")
         busy.send(b'"n":2}')
         answer = busy.answer()
         assert answer.status == 200 and answer.headers["connection"] == "close"
@@ -416,7 +417,7 @@ def test_a_drain_answers_what_is_under_way_and_refuses_nobody_who_is_connected(k
 
 def refused_to_connect(port: int) -> str:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
         return ""
     except OSError as error:
         return str(error)
@@ -448,7 +449,7 @@ def test_large_bodies_at_once_wait_for_memory_and_all_go_through(kinesis, start_
     for sender in senders:
         sender.start()
     for sender in senders:
-        sender.join(100)
+        sender.join(100 * PATIENCE)
     assert sorted(done) == list(range(10))
     penstock.wait_settled(2400, 60)
     if not is_sanitized():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.binary import PATIENCE
 from harness.daemon import three_streams
 from harness.http_client import http_source, post, source_port
 from harness.otlp import expected_records, protobuf_of
@@ -81,7 +82,7 @@ def test_other_signals_and_grpc_are_told_so(otlp):
 
 def export(url: str, timeout_s: float = 90.0, **options) -> subprocess.CompletedProcess:
     return subprocess.run(["node", CLIENT], input=json.dumps({"url": url, **options}), capture_output=True, text=True,
-                          timeout=timeout_s)
+                          timeout=timeout_s * PATIENCE)
 
 
 @pytest.mark.outside

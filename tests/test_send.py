@@ -104,7 +104,8 @@ def test_wrong_flags_end_with_2_before_anything_is_sent(arguments, cure):
 def test_a_daemon_that_goes_away_and_comes_back_gets_what_it_did_not_ack(kinesis, start_penstock, tmp_path):
     import subprocess
 
-    from harness.daemon import ACCESS_KEY, binary_path
+    from harness.binary import PATIENCE, binary_path
+    from harness.daemon import ACCESS_KEY
     from harness.waiting import wait_until
     penstock = start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool"))
     ledger = tmp_path / "ledger"
@@ -114,7 +115,7 @@ def test_a_daemon_that_goes_away_and_comes_back_gets_what_it_did_not_ack(kinesis
         wait_until(lambda: ledger.exists() and len(ledger.read_bytes()) > 10_000, "some are acked")
         penstock.kill()
         penstock.start()
-        out, errors = sender.communicate(timeout=60)
+        out, errors = sender.communicate(timeout=100 * PATIENCE)
     assert sender.returncode == 0, errors
     assert {line["id"] for line in read_ledger(ledger)} == {f"r-{n}" for n in range(3000)}
     wait_until(lambda: penstock.metrics().pending == 0, "nothing is pending")

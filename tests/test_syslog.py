@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.daemon import is_sanitized, run_command, three_streams
+from harness.binary import is_sanitized
+from harness.daemon import run_command, three_streams
 from harness.http_client import source_port
 from harness.ports import free_port
 from harness.samples import FOLDER, missing_and_unexpected
@@ -36,7 +37,7 @@ def port_of(penstock) -> int:
 
 
 def connect(penstock) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port_of(penstock)), timeout=20)
+    return socket.create_connection(("127.0.0.1", port_of(penstock)), timeout=60)
 
 
 def send(penstock, data: bytes) -> None:
@@ -118,10 +119,10 @@ def test_a_connection_may_send_byte_by_byte_and_a_thousand_may_idle(kinesis, sta
         for byte in counted(b"<13>slow") + b"<13>line\n":
             peer.sendall(bytes([byte]))
         penstock.wait_settled(2)
-        assert penstock.metrics().sum("penstock_connections", source="syslog") == 1001
+        penstock.wait_connections(1001, "syslog")
     for each in idle:
         each.close()
-    wait_until(lambda: penstock.metrics().sum("penstock_connections", source="syslog") == 0, "all are gone")
+    penstock.wait_connections(0, "syslog")
 
 
 def test_half_a_counted_message_is_not_one(start_syslog):
@@ -151,7 +152,7 @@ def test_datagrams(kinesis, start_syslog):
         peer.sendto(b"", ("127.0.0.1", port_of(penstock)))
     penstock.wait_settled(200)
     assert {json.loads(e)["message"] for e in kinesis.events("projects")} == {f"datagram {n}" for n in range(200)}
-    assert penstock.metrics().sum("penstock_messages_refused_total", reason="too_large") == 1
+    penstock.wait_metric("penstock_messages_refused_total", 1, reason="too_large")
 
 
 def test_pushing_back_is_not_reading_and_nothing_is_lost(kinesis, start_syslog, tmp_path):
@@ -191,7 +192,10 @@ def test_tls_with_client_certificates(kinesis, start_syslog, certificates):
         penstock.wait_settled(1)
     with connect(penstock) as plain:
         plain.sendall(b"<13>plain\n")
-        plain.recv(100)
+        try:
+            plain.recv(100)
+        except ConnectionError:
+            pass  # refused without reading all of it
     penstock.wait_metric("penstock_messages_refused_total", 1, reason="tls_handshake")
     assert penstock.metrics().received == 1
 
@@ -202,7 +206,7 @@ def test_logger(kinesis, start_syslog, options):
     penstock = start_syslog(udp=True)
     for n in range(5):
         subprocess.run(["logger", "--server", "127.0.0.1", "--port", str(port_of(penstock)), *options, "--tag", "shop",
-                        "--priority", "local3.warning", "--id=42", f"order {n} grüß"], check=True, timeout=20)
+                        "--priority", "local3.warning", "--id=42", f"order {n} grüß"], check=True, timeout=60)
     penstock.wait_settled(5)
     records = [json.loads(event) for event in kinesis.events("projects")]
     assert sorted(r["message"] for r in records) == [f"order {n} grüß" for n in range(5)]
@@ -238,7 +242,7 @@ class Rsyslog:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.mark.outside
@@ -256,13 +260,13 @@ def test_rsyslog(kinesis, start_syslog, certificates, tmp_path, template, framin
     try:
         def heard():
             try:
-                with socket.create_connection(("127.0.0.1", rsyslog.input), timeout=5) as peer:
+                with socket.create_connection(("127.0.0.1", rsyslog.input), timeout=20) as peer:
                     peer.sendall(b"<13>Oct 11 22:14:15 somehost probe: are you there\n")
             except OSError:
                 return False
             return penstock.metrics().received > 0
-        wait_until(heard, "rsyslog forwards", 20)
-        with socket.create_connection(("127.0.0.1", rsyslog.input), timeout=20) as peer:
+        wait_until(heard, "rsyslog forwards")
+        with socket.create_connection(("127.0.0.1", rsyslog.input), timeout=60) as peer:
             for n in range(300):
                 peer.sendall(b"<140>Oct 11 22:14:15 shop-1 order[77]: number %d gr\xc3\xbc\xc3\x9f\n" % n)
 
