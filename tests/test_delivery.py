@@ -43,6 +43,20 @@ def test_an_ack_is_not_sent_before_kinesis_said_so(kinesis, client):
     client.wait_ack("c")
 
 
+@pytest.mark.parametrize("end", ["half-closed", "broken"])
+def test_a_sender_that_has_said_its_last_still_gets_the_acks_due_to_it(kinesis, client, end):
+    fault = kinesis.add_fault("hang", operation="PutRecords")
+    client.send(wire.forward("t", numbered(10), {"chunk": "c"}) + (b"\xc1" if end == "broken" else b""))
+    if end == "half-closed":
+        client.half_close()
+    wait_until(lambda: kinesis.fault_applied(fault) >= 1, "the request is there and hangs")
+    assert not client.has_input(0.5)
+    kinesis.remove_fault()
+    kinesis.release()
+    client.wait_ack("c")
+    assert client.wait_closed(20) == b""
+
+
 def test_a_chunk_in_several_streams_is_acked_when_the_last_has_it(kinesis, client):
     fault = kinesis.add_fault("hang", operation="PutRecords", stream="audit")
     client.send(wire.forward("t", numbered(3) + numbered(3, "audit"), {"chunk": "c"}))

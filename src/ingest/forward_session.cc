@@ -24,6 +24,7 @@ namespace {
 constexpr seconds kHandshakeTime{10};
 constexpr seconds kMessageByteTime{60};  // between two reads inside a message
 constexpr seconds kAckTime{60};          // for the peer to take an ack
+constexpr seconds kSettleTime{60};       // for acks to come due after the last byte was read
 
 constexpr size_t kFirstBuffer = 16_KiB;
 constexpr size_t kFirstBufferMax = 1_MiB;    // what a sender's last message may pre-size
@@ -32,7 +33,7 @@ constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not take
 }  // namespace
 
 void ForwardSession::Deadline::expire() {
-  owner.refuse(reason);
+  if (reason != nullptr) owner.refuse(reason);
   owner.close();
 }
 
@@ -78,6 +79,7 @@ void ForwardSession::close() {
   if (closed_) return;
   closed_ = true;
   stream_->close();
+  wake_settling();
 }
 
 asio::awaitable<void> ForwardSession::run() {
@@ -85,7 +87,9 @@ asio::awaitable<void> ForwardSession::run() {
   const net::IoThread::Watch handshake(thread_, handshake_deadline_);
   const net::IoThread::Watch message(thread_, message_deadline_);
   const net::IoThread::Watch ack(thread_, ack_deadline_);
+  const net::IoThread::Watch settle(thread_, settle_deadline_);
   if (co_await shake_hands()) co_await read_messages();
+  co_await settle_acks();
   close();
 }
 
@@ -256,6 +260,7 @@ void ForwardSession::acknowledge(spool::AppendOutcome outcome, const std::string
     }
   }
   end_writing_when_idle();
+  wake_settling();
 }
 
 asio::awaitable<void> ForwardSession::write_acks() {
@@ -273,6 +278,20 @@ asio::awaitable<void> ForwardSession::write_acks() {
   // A chunk that is already under way is sent again by its sender, and recognised as a repeat.
   if (is_aged() && decoder_.buffered() == 0 && acks_expected_ == 0) half_closing_ = true;
   end_writing_when_idle();
+  wake_settling();
+}
+
+// A peer that has ended its side, or sent something broken, still hears of the whole chunks it sent
+// before: else it would send them again.
+asio::awaitable<void> ForwardSession::settle_acks() {
+  if (closed_ || (acks_expected_ == 0 && !writing_)) co_return;
+  settled_ = std::make_shared<net::Event>(thread_.context().get_executor());
+  settle_deadline_.in(kSettleTime);
+  co_await settled_->wait();
+}
+
+void ForwardSession::wake_settling() {
+  if (settled_ && (closed_ || (acks_expected_ == 0 && !writing_))) settled_->set();
 }
 
 bool ForwardSession::is_aged() const {

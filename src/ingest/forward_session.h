@@ -14,6 +14,7 @@
 #include "ingest/intake.h"
 #include "ingest/listener_source.h"
 #include "ingest/session_set.h"
+#include "net/event.h"
 #include "protocol/forward/decoder.h"
 #include "protocol/forward/handshake.h"
 
@@ -38,7 +39,7 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
   void close() override;
 
  private:
-  // A deadline that, when passed, ends the connection with its reason.
+  // A deadline that, when passed, ends the connection with its reason; without one, in silence.
   struct Deadline final : net::Watched {
     Deadline(ForwardSession& session, const char* passed) : owner(session), reason(passed) {}
     void expire() override;
@@ -56,6 +57,8 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
   boost::asio::awaitable<bool> take(protocol::forward::Message message);
   void acknowledge(spool::AppendOutcome outcome, const std::string& chunk, bool is_bin);
   boost::asio::awaitable<void> write_acks();
+  boost::asio::awaitable<void> settle_acks();
+  void wake_settling();
   void end_writing_when_idle();
   [[nodiscard]] bool is_aged() const;
   void refuse(std::string_view reason, LogLevel level = LogLevel::warn);
@@ -76,6 +79,7 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
   ByteBuffer acks_;           // encoded, not yet written
   size_t acks_expected_ = 0;  // chunks that wait for their outcome
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::shared_ptr<net::Event> settled_;  // set when no ack is due any more, once that is awaited
   bool writing_ = false;
   bool half_closing_ = false;
   bool writing_ended_ = false;
@@ -84,6 +88,7 @@ class ForwardSession final : public Session, public std::enable_shared_from_this
   Deadline handshake_deadline_{*this, "handshake_timeout"};
   Deadline message_deadline_{*this, "message_timeout"};
   Deadline ack_deadline_{*this, "ack_timeout"};
+  Deadline settle_deadline_{*this, nullptr};
 };
 
 }  // namespace penstock::ingest
