@@ -1,5 +1,5 @@
-"""scripts/bench --peer: penstock beside an OpenTelemetry Collector (bench/peers/otelcol, built from its Go modules) under
-the same load, in turns. The Collector only receives: Forward in, batches, and its `nop` exporter, so nothing is
+"""scripts/bench --peer: penstock beside an OpenTelemetry Collector (bench/peers/otelcol, built from its Go modules) in turns,
+under the same load. The Collector only receives: Forward in, batches, and its `nop` exporter, so nothing is
 converted to JSON, signed or sent. penstock does its whole work.
 """
 
