@@ -1,6 +1,7 @@
-"""scripts/bench --peer: penstock beside an OpenTelemetry Collector (bench/peers/otelcol, built from its Go modules) in turns,
-under the same load. The Collector only receives: Forward in, batches, and its `nop` exporter, so nothing is
-converted to JSON, signed or sent. penstock does its whole work.
+"""scripts/bench --peer: penstock beside an OpenTelemetry Collector, in turns, under the same load.
+
+The Collector (bench/peers/otelcol, built from its Go modules) only receives: Forward in, batches, and its `nop`
+exporter, so nothing is converted to JSON, signed or sent. penstock does its whole work.
 """
 
 import json
