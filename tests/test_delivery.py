@@ -79,6 +79,27 @@ def test_only_failed_entries_are_sent_again(kinesis, penstock, client):
     assert metrics.delivered == 1000
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_fifth_of_all_entries_failing_delivers_each_event_exactly_once(kinesis, penstock, count):
+    fault = kinesis.add_fault("fail_records", operation="PutRecords", probability=0.2, seed=20)
+    chunk = 1000
+    with ForwardClient(forward_port(penstock.config), timeout_s=300) as client:
+        for start in range(0, count, chunk):
+            client.send(wire.packed_forward("t", [(1, {"id": start + i}) for i in range(chunk)], {"chunk": str(start)}))
+        for start in range(0, count, chunk):
+            client.wait_ack(str(start))
+    failed = kinesis.fault_applied(fault)
+    assert failed > count / 5
+    tally = kinesis.tally("projects", "id")
+    assert len(tally) == count and set(tally.values()) == {1}
+    assert set(map(int, tally)) == set(range(count))
+    metrics = penstock.wait_settled(count)
+    assert metrics.delivered == count
+    assert metrics.sum("penstock_put_records_total", result="failed") == failed
+    assert metrics.sum("penstock_put_records_total", result="accepted") == count
+
+
 def test_throttled_entries_go_on_until_the_shard_takes_them(kinesis, client, penstock):
     kinesis.add_fault("throttle", stream="projects", shard="shardId-000000000001", times=400)
     client.send_acked(wire.packed_forward, "t", numbered(500))
