@@ -86,6 +86,9 @@ std::string iam_policy(const config::Config& config, const std::string& account)
   add_statement(statements, "Learn", {"kinesis:DescribeStreamSummary", "kinesis:ListShards"},
                 streams);
   add_statement(statements, "DeliverToFirehose", {"firehose:PutRecordBatch"}, delivery_streams);
+  // For `check --online` alone.
+  add_statement(statements, "LearnOfFirehose", {"firehose:DescribeDeliveryStream"},
+                delivery_streams);
   add_statement(statements, "AssumeRoles", {"sts:AssumeRole"}, roles);
   return "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n" + statements + "\n  ]\n}\n";
 }

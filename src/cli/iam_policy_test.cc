@@ -41,11 +41,12 @@ TEST(IamPolicy, FirehoseAndRolesHaveStatementsOfTheirOwn) {
   config.aws.assume_role.resize(1);
   config.aws.assume_role[0].role_arn = "arn:aws:iam::1:role/logs";
   const json policy = json::parse(iam_policy(config, ""));
-  ASSERT_EQ(policy["Statement"].size(), 2u);
+  ASSERT_EQ(policy["Statement"].size(), 3u);
+  EXPECT_EQ(policy["Statement"][1]["Action"], json({"firehose:DescribeDeliveryStream"}));
   EXPECT_EQ(policy["Statement"][0]["Action"], json({"firehose:PutRecordBatch"}));
   EXPECT_EQ(policy["Statement"][0]["Resource"],
             json({"arn:aws:firehose:us-east-1:*:deliverystream/cold"}));
-  EXPECT_EQ(policy["Statement"][1]["Resource"], json({"arn:aws:iam::1:role/logs"}));
+  EXPECT_EQ(policy["Statement"][2]["Resource"], json({"arn:aws:iam::1:role/logs"}));
 }
 
 }  // namespace
