@@ -410,7 +410,8 @@ void CommitQueue::keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Posit
   const uint64_t bytes = entry.batch->storage.capacity();
   const bool follows = queue.fresh.empty() ? queue.next_number == number && !queue.reading
                                            : queue.fresh.back().number + 1 == number;
-  if (follows && !entry.batch->lease.large() && queue.fresh_bytes + bytes <= state_.cache_share()) {
+  const uint64_t held = queue.fresh_bytes + queue.kept_in_flight;
+  if (follows && !entry.batch->lease.large() && held + bytes <= state_.cache_share()) {
     queue.fresh.push_back(
         {position, static_cast<uint32_t>(end), entry.batch, 0, bytes, number, entry.chunk_key});
     queue.fresh_bytes += bytes;

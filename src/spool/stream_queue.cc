@@ -34,6 +34,7 @@ std::optional<Entry> StreamQueue::read() {
   from.pop_front();
   if (!from_disk) {
     fresh_bytes -= ready.bytes;
+    kept_in_flight += ready.bytes;
     next_number = ready.number + 1;
     cursor = {ready.position.segment, ready.end};
   }
@@ -43,7 +44,7 @@ std::optional<Entry> StreamQueue::read() {
   }
   in_flight.emplace(ready.position,
                     EntryInFlight{ready.bytes, ready.batch->event_count, ready.events_final,
-                                  ready.batch->received_ns, ready.chunk_key});
+                                  ready.batch->received_ns, ready.chunk_key, !from_disk});
   if (from_disk && has_backlog()) state_.read_wake->raise();
   return Entry{ready.position, std::move(ready.batch), ready.events_final};
 }
@@ -88,6 +89,7 @@ void StreamQueue::release(Position position) {
     const auto entry = in_flight.find(position);
     CHECK(entry != in_flight.end());
     if (files == nullptr) held_bytes -= entry->second.bytes;
+    if (entry->second.kept) kept_in_flight -= entry->second.bytes;
     const Hash128 key = entry->second.chunk_key;
     in_flight.erase(entry);
     settle_segment(position, 1);

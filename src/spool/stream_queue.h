@@ -74,6 +74,7 @@ struct EntryInFlight {
   uint32_t events_final = 0;
   int64_t received_ns = 0;
   Hash128 chunk_key;
+  bool kept = false;  // it was kept in memory since it was appended
 };
 
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
@@ -165,6 +166,8 @@ class StreamQueue final : public StreamLog {
   std::deque<ReadyEntry> ahead;
   std::deque<ReadyEntry> fresh;
   uint64_t fresh_bytes = 0;
+  // Of entries that delivery took from there and still holds: they take room of the same memory.
+  uint64_t kept_in_flight = 0;
   std::shared_ptr<LentBytes> lent;
   std::optional<SteadyTime> read_retry_at;
   std::map<Position, EntryInFlight> in_flight;
