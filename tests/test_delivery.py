@@ -238,6 +238,28 @@ def test_a_stream_that_hangs_holds_up_only_itself(kinesis, penstock, client):
     client.wait_ack("held")
 
 
+def test_a_stream_that_hangs_under_load_leaves_the_others_their_memory(kinesis, start_penstock, tmp_path):
+    """All it would hold of requests under way, batches read and records waiting is far more than there is."""
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool", forward={"max_message": "8MiB"},
+                           memory_limit="128MiB")
+    penstock = start_penstock(config)
+    fault = kinesis.add_fault("hang", operation="PutRecords", stream="audit")
+    with ForwardClient(forward_port(config), timeout_s=60) as client:
+        for part in range(100):
+            client.send(wire.packed_forward("t", numbered(100, "audit", size=10_000), {"chunk": f"audit {part}"}))
+        for part in range(100):
+            client.wait_ack(f"audit {part}")
+        for part in range(20):
+            client.send(wire.packed_forward("t", numbered(100, size=10_000, start=100 * part), {"chunk": str(part)}))
+        for part in range(20):
+            client.wait_ack(str(part))
+    penstock.wait_metric("penstock_events_delivered_total", 2000, 30, stream="projects")
+    metrics = penstock.metrics()
+    assert kinesis.fault_applied(fault) >= 1 and metrics.sum("penstock_events_pending", stream="audit") == 10_000
+    assert kinesis.tally("projects", "id") == exactly_once(2000)
+    assert is_sanitized() or penstock.memory_peak_bytes() <= 128 * 2**20
+
+
 def test_an_outage_is_waited_out(start_penstock, storage):
     port = free_port()
     streams = {"projects": 1, "operations": 1, "audit": 1}

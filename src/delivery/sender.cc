@@ -21,6 +21,7 @@ Sender::Sender(spool::StreamLog& log, SenderOptions options, SenderServices serv
     : log_(log),
       options_(std::move(options)),
       services_(std::move(services)),
+      member_(services_.memory.join()),
       tracker_(log),
       packer_(options_.packer),
       random_(std::random_device{}()),
@@ -130,7 +131,7 @@ bool Sender::queue_has_room() {
   if (queue_lease_) {
     if (!services_.memory.try_resize(queue_lease_, wanted)) return false;
   } else {
-    queue_lease_ = services_.memory.try_acquire(wanted);
+    queue_lease_ = services_.memory.try_acquire(wanted, member_);
     if (!queue_lease_) return queue_.count() == 0;
   }
   return queue_.bytes() < bytes_max;
@@ -157,14 +158,15 @@ bool Sender::room_for_more() {
     request_full_ = !builder_.empty();
     return request_full_;
   }
-  building_lease_ = services_.memory.try_acquire(bytes);
+  building_lease_ = services_.memory.try_acquire(bytes, member_);
   if (building_lease_) return true;
   if (in_flight_ > 0 || memory_awaited_) return false;  // an answer, or the grant, pumps again
   memory_awaited_ = true;
   // What waits in the queue must not stand in the way of the request that would carry it.
   queue_lease_.release();
   services_.memory.acquire(
-      bytes, [post = services_.post, weak = std::weak_ptr(self_)](record::MemoryLease lease) {
+      bytes,
+      [post = services_.post, weak = std::weak_ptr(self_)](record::MemoryLease lease) {
         auto granted = std::make_shared<record::MemoryLease>(std::move(lease));
         post([weak, granted] {
           const auto self = weak.lock();
@@ -173,7 +175,8 @@ bool Sender::room_for_more() {
           (*self)->building_lease_ = std::move(*granted);
           (*self)->pump();
         });
-      });
+      },
+      member_);
   return false;
 }
 

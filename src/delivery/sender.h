@@ -58,7 +58,7 @@ struct SenderOptions {
 struct SenderServices {
   spool::Spool& spool;
   record::Ledger& ledger;
-  record::MemoryBudget& memory;  // for request bodies
+  record::MemoryBudget& memory;  // for request bodies; each sender a member
   metrics::Metrics& metrics;
   PutPort& port;
   const Clock& clock;
@@ -144,6 +144,7 @@ class Sender {
   spool::StreamLog& log_;
   SenderOptions options_;
   SenderServices services_;
+  const record::MemoryBudget::Member member_;
   EventTracker tracker_;
   Packer packer_;
   std::mt19937_64 random_;

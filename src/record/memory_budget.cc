@@ -10,7 +10,8 @@ namespace penstock::record {
 MemoryLease::MemoryLease(MemoryLease&& other) noexcept
     : budget_(std::exchange(other.budget_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
-      large_(std::exchange(other.large_, false)) {}
+      large_(std::exchange(other.large_, false)),
+      member_(std::move(other.member_)) {}
 
 MemoryLease& MemoryLease::operator=(MemoryLease&& other) noexcept {
   if (this != &other) {
@@ -18,6 +19,7 @@ MemoryLease& MemoryLease::operator=(MemoryLease&& other) noexcept {
     budget_ = std::exchange(other.budget_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
     large_ = std::exchange(other.large_, false);
+    member_ = std::move(other.member_);
   }
   return *this;
 }
@@ -26,28 +28,57 @@ void MemoryLease::shrink(size_t bytes) {
   if (budget_ == nullptr || bytes >= bytes_) return;
   const size_t freed = bytes_ - bytes;
   bytes_ = bytes;
-  budget_->give_back(freed, large_);
+  budget_->give_back(freed, large_, member_.get());
 }
 
 MemoryLease MemoryLease::split(size_t bytes) {
   CHECK(bytes <= bytes_);
   if (budget_ == nullptr) return {};
   bytes_ -= bytes;
-  return {budget_, bytes, large_};
+  return {budget_, bytes, large_, member_};
 }
 
 void MemoryLease::release() {
   if (budget_ == nullptr) return;
   MemoryBudget* budget = std::exchange(budget_, nullptr);
-  budget->give_back(std::exchange(bytes_, 0), std::exchange(large_, false));
+  const auto member = std::exchange(member_, nullptr);
+  budget->give_back(std::exchange(bytes_, 0), std::exchange(large_, false), member.get());
 }
 
 MemoryBudget::~MemoryBudget() { CHECK(ordinary_lent_ == 0 && large_lent_ == 0); }
 
-MemoryLease MemoryBudget::lend(size_t bytes) {
-  if (bytes <= options_.ordinary_bytes - ordinary_lent_) {
+MemoryBudget::Member MemoryBudget::join() {
+  const std::lock_guard lock(mutex_);
+  auto member = std::make_shared<MemoryMember>();
+  members_.push_back(member);
+  return member;
+}
+
+// With these it has no more than its part.
+bool MemoryBudget::is_own(size_t bytes, const MemoryMember* member) {
+  if (member == nullptr) return false;
+  std::erase_if(members_, [](const auto& other) { return other.expired(); });
+  return member->lent + bytes <= options_.ordinary_bytes / 2 / members_.size();
+}
+
+bool MemoryBudget::has_room(size_t bytes, const MemoryMember* member) {
+  const size_t free = options_.ordinary_bytes - ordinary_lent_;
+  if (bytes > free) return false;
+  if (member == nullptr || is_own(bytes, member)) return true;
+  const size_t part = options_.ordinary_bytes / 2 / members_.size();
+  size_t kept_for_others = 0;
+  for (const auto& weak : members_) {
+    const auto other = weak.lock();
+    if (other && other.get() != member) kept_for_others += part - std::min(part, other->lent);
+  }
+  return bytes + kept_for_others <= free;
+}
+
+MemoryLease MemoryBudget::lend(size_t bytes, const Member& member) {
+  if (has_room(bytes, member.get())) {
     ordinary_lent_ += bytes;
-    return {this, bytes, false};
+    if (member) member->lent += bytes;
+    return {this, bytes, false, member};
   }
   if (large_lent_ == 0 && bytes <= options_.large_bytes) {
     large_lent_ = bytes;
@@ -56,21 +87,23 @@ MemoryLease MemoryBudget::lend(size_t bytes) {
   return {};
 }
 
-MemoryLease MemoryBudget::try_acquire(size_t bytes) {
+MemoryLease MemoryBudget::try_acquire(size_t bytes, const Member& member) {
   const std::lock_guard lock(mutex_);
-  if (!waiters_.empty() || bytes > options_.ordinary_bytes - ordinary_lent_) return {};
+  if (!waiters_.empty() && !is_own(bytes, member.get())) return {};
+  if (!has_room(bytes, member.get())) return {};
   ordinary_lent_ += bytes;
-  return {this, bytes, false};
+  if (member) member->lent += bytes;
+  return {this, bytes, false, member};
 }
 
-MemoryBudget::Ticket MemoryBudget::acquire(size_t bytes, Granted granted) {
+MemoryBudget::Ticket MemoryBudget::acquire(size_t bytes, Granted granted, Member member) {
   CHECK(bytes <= std::max(options_.ordinary_bytes, options_.large_bytes));
   MemoryLease lease;
   {
     const std::lock_guard lock(mutex_);
-    if (waiters_.empty()) lease = lend(bytes);
+    if (waiters_.empty() || is_own(bytes, member.get())) lease = lend(bytes, member);
     if (!lease) {
-      waiters_.push_back({next_ticket_, bytes, std::move(granted)});
+      waiters_.push_back({next_ticket_, bytes, std::move(granted), std::move(member)});
       return next_ticket_++;
     }
   }
@@ -103,20 +136,24 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
     if (more > options_.large_bytes - large_lent_) return false;
     large_lent_ += more;
   } else {
-    if (!waiters_.empty() || more > options_.ordinary_bytes - ordinary_lent_) return false;
+    MemoryMember* const member = lease.member_.get();
+    if (!waiters_.empty() && !is_own(more, member)) return false;
+    if (!has_room(more, member)) return false;
     ordinary_lent_ += more;
+    if (member != nullptr) member->lent += more;
   }
   lease.bytes_ = bytes;
   return true;
 }
 
-void MemoryBudget::give_back(size_t bytes, bool large) {
+void MemoryBudget::give_back(size_t bytes, bool large, MemoryMember* member) {
   {
     const std::lock_guard lock(mutex_);
     if (large) {
       large_lent_ -= bytes;
     } else {
       ordinary_lent_ -= bytes;
+      if (member != nullptr) member->lent -= bytes;
     }
     if (waiters_.empty()) return;
   }
@@ -129,11 +166,15 @@ void MemoryBudget::serve() {
     MemoryLease lease;
     {
       const std::lock_guard lock(mutex_);
-      if (waiters_.empty()) return;
-      lease = lend(waiters_.front().bytes);
+      // A member that has its part holds up nobody; all others wait for those before them.
+      auto next = waiters_.begin();
+      for (; next != waiters_.end(); ++next) {
+        lease = lend(next->bytes, next->member);
+        if (lease || !next->member) break;
+      }
       if (!lease) return;
-      granted = std::move(waiters_.front().granted);
-      waiters_.pop_front();
+      granted = std::move(next->granted);
+      waiters_.erase(next);
     }
     granted(std::move(lease));
   }

@@ -5,6 +5,10 @@
 // message, so half-read messages can never block each other for ever, whatever they add up to.
 // Waiting is first come, first served.
 //
+// Those who join() share evenly: each member may always have its part of one half of the ordinary
+// pot, and of the rest what leaves every other member its part. So one that gives nothing back
+// leaves the others theirs.
+//
 // Thread: any. Grant callbacks run on the thread that gave memory back, without the lock held:
 // keep them short (post to your own loop).
 #pragma once
@@ -15,10 +19,12 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace penstock::record {
 
 class MemoryBudget;
+struct MemoryMember;
 
 // Bytes borrowed from a budget; gives them back when it goes. Move-only.
 class MemoryLease {
@@ -43,12 +49,19 @@ class MemoryLease {
 
  private:
   friend class MemoryBudget;
-  MemoryLease(MemoryBudget* budget, size_t bytes, bool large)
-      : budget_(budget), bytes_(bytes), large_(large) {}
+  MemoryLease(MemoryBudget* budget, size_t bytes, bool large,
+              std::shared_ptr<MemoryMember> member = nullptr)
+      : budget_(budget), bytes_(bytes), large_(large), member_(std::move(member)) {}
 
   MemoryBudget* budget_ = nullptr;
   size_t bytes_ = 0;
   bool large_ = false;
+  std::shared_ptr<MemoryMember> member_;  // for whom it was taken
+};
+
+// One of those who share a budget. Its budget's lock guards it.
+struct MemoryMember {
+  size_t lent = 0;
 };
 
 class MemoryBudget {
@@ -59,16 +72,20 @@ class MemoryBudget {
   };
   using Granted = std::function<void(MemoryLease)>;
   using Ticket = uint64_t;  // names a waiting request; 0 is none
+  using Member = std::shared_ptr<MemoryMember>;
 
   explicit MemoryBudget(Options options) : options_(options) {}
   ~MemoryBudget();
 
-  // Now or not at all; does not overtake those who wait.
-  [[nodiscard]] MemoryLease try_acquire(size_t bytes);
+  // Whoever has it is a member until it and all its leases are gone.
+  [[nodiscard]] Member join();
+
+  // Now or not at all; does not overtake those who wait, but a member for what is its own.
+  [[nodiscard]] MemoryLease try_acquire(size_t bytes, const Member& member = nullptr);
 
   // Calls granted exactly once, perhaps before returning, unless cancelled.
   // bytes must not exceed max(ordinary_bytes, large_bytes).
-  Ticket acquire(size_t bytes, Granted granted);
+  Ticket acquire(size_t bytes, Granted granted, Member member = nullptr);
 
   // True: granted will not be called. False: it was, or is being called right now.
   bool cancel(Ticket ticket);
@@ -86,11 +103,15 @@ class MemoryBudget {
     Ticket ticket;
     size_t bytes;
     Granted granted;
+    Member member;
   };
 
-  void give_back(size_t bytes, bool large);
-  [[nodiscard]] MemoryLease lend(size_t bytes);  // with the lock held; empty when there is no room
+  void give_back(size_t bytes, bool large, MemoryMember* member);
   void serve();
+  // With the lock held:
+  [[nodiscard]] MemoryLease lend(size_t bytes, const Member& member);  // empty: there is no room
+  [[nodiscard]] bool has_room(size_t bytes, const MemoryMember* member);
+  [[nodiscard]] bool is_own(size_t bytes, const MemoryMember* member);
 
   const Options options_;
   mutable std::mutex mutex_;
@@ -98,6 +119,7 @@ class MemoryBudget {
   size_t large_lent_ = 0;  // the one large loan, in however many pieces; 0: not out
   Ticket next_ticket_ = 1;
   std::list<Waiter> waiters_;
+  std::vector<std::weak_ptr<MemoryMember>> members_;
 };
 
 }  // namespace penstock::record

@@ -55,6 +55,44 @@ TEST(MemoryBudget, ACancelledWaiterNoLongerHoldsUpTheNext) {
   EXPECT_FALSE(first_granted);
 }
 
+TEST(MemoryBudget, AMemberMayTakeWhatLeavesTheOthersTheirParts) {
+  MemoryBudget budget({.ordinary_bytes = 120, .large_bytes = 0});
+  const auto greedy = budget.join();
+  const auto modest = budget.join();
+  auto third = budget.join();
+  EXPECT_FALSE(budget.try_acquire(81, greedy)) << "a part is a third of one half: 20";
+  MemoryLease most = budget.try_acquire(80, greedy);
+  ASSERT_TRUE(most);
+  EXPECT_FALSE(budget.try_acquire(21, modest)) << "that would take from the third";
+  const MemoryLease own = budget.try_acquire(20, modest);
+  EXPECT_TRUE(own);
+  EXPECT_FALSE(budget.try_resize(most, 81));
+  third.reset();  // has left: a part is 30 now
+  EXPECT_TRUE(budget.try_resize(most, 90));
+  most.shrink(10);
+  EXPECT_EQ(greedy->lent, 10u);
+  EXPECT_FALSE(budget.try_acquire(71, modest)) << "20 of what is free are the other's";
+  EXPECT_TRUE(budget.try_acquire(70, modest));
+}
+
+TEST(MemoryBudget, AMemberThatWaitsForMoreThanItsPartHoldsUpNoOther) {
+  MemoryBudget budget({.ordinary_bytes = 120, .large_bytes = 0});
+  const auto greedy = budget.join();
+  const auto modest = budget.join();
+  MemoryLease most = budget.try_acquire(90, greedy);
+  MemoryLease more;
+  EXPECT_NE(budget.acquire(
+                20, [&](MemoryLease lease) { more = std::move(lease); }, greedy),
+            0u);
+  MemoryLease own = budget.try_acquire(20, modest);
+  EXPECT_TRUE(own);
+  EXPECT_TRUE(budget.try_resize(own, 30));
+  own.release();
+  EXPECT_FALSE(more);
+  most.shrink(70);
+  EXPECT_EQ(more.bytes(), 20u);
+}
+
 TEST(MemoryBudget, TheLargeLoanIsOutUntilItsLastPieceIsBack) {
   MemoryBudget budget({.ordinary_bytes = 10, .large_bytes = 500});
   MemoryLease whole;
