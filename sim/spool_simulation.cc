@@ -41,7 +41,9 @@ struct Part {
   uint32_t delivered = 0;       // leading events that were delivered at some time
   uint64_t released_in = 0;     // the life of the process in which it was released last
   bool final = false;           // released, and then the spool was closed in order
+  bool given_up = false;        // handed to the dead letters: a crash may keep us from hearing more
   bool buried = false;          // the spool said that it is safe in the dead letters
+  bool resurrected = false;     // and was delivered after it had been handed back from there
 };
 
 struct Chunk {
@@ -56,6 +58,7 @@ struct InFlight {
   size_t chunk;
   size_t part;
   uint32_t events_final;
+  bool replayed;  // came back from the dead letters
 };
 
 class Simulation {
@@ -136,6 +139,7 @@ class Simulation {
         return false;
       }
     }
+    core_->on_replay([this](record::Batch letter) { return route_letter(std::move(letter)); });
     ++life_;
     for (Chunk& chunk : chunks_) {
       for (Part& part : chunk.parts) part.copies_in_life = 0;
@@ -184,9 +188,15 @@ class Simulation {
   }
 
   void take_step() {
-    switch (below(21)) {
+    switch (below(23)) {
       case 20:
         return bury();
+      case 21:
+        return ask_for_replay();
+      case 22:
+        trace("replay");
+        core_->replay_turn();
+        return;
       case 0:
       case 1:
       case 2:
@@ -331,15 +341,20 @@ class Simulation {
     trace("read " + name + " at " + std::to_string(entry->position.segment) + "/" +
           std::to_string(entry->position.offset));
     if (as_text(entry->batch->entries()) != part.payload || log->stream() != part.stream ||
-        entry->batch->tag != "tag of " + part.stream || entry->batch->source != "forward" ||
-        entry->batch->event_count != part.events) {
+        entry->batch->tag != "tag of " + part.stream || entry->batch->event_count != part.events) {
       violate(name + " was changed");
     }
     if (entry->events_final > part.delivered) violate(name + ": final, but never delivered");
-    if (++part.copies_in_life > 1 && chunk.fingerprint) violate(name + " was handed out twice");
-    if (part.final && chunk.fingerprint) violate(name + " was handed out after it was final");
-    in_flight_.push_back(
-        {log, entry->position, found->second.first, found->second.second, entry->events_final});
+    const bool replayed = entry->batch->source == "dead_letter";
+    if (replayed) {
+      if (!part.given_up) violate(name + " was replayed, but never a dead letter");
+    } else {
+      if (entry->batch->source != "forward") violate(name + " was changed");
+      if (++part.copies_in_life > 1 && chunk.fingerprint) violate(name + " was handed out twice");
+      if (part.final && chunk.fingerprint) violate(name + " was handed out after it was final");
+    }
+    in_flight_.push_back({log, entry->position, found->second.first, found->second.second,
+                          entry->events_final, replayed});
   }
 
   void release() {
@@ -351,7 +366,12 @@ class Simulation {
     trace("release " + part.stream + " of " + std::to_string(entry.chunk));
     if (part.delivered < part.events) tally_.delivered += part.events - part.delivered;
     part.delivered = part.events;
-    part.released_in = life_;
+    if (entry.replayed) {
+      part.resurrected = true;
+      ++tally_.replayed;
+    } else {
+      part.released_in = life_;
+    }
     ledger_->deliver(part.stream, part.events - entry.events_final);
     entry.log->release(entry.position);
   }
@@ -362,9 +382,11 @@ class Simulation {
     const InFlight entry = in_flight_.front();
     in_flight_.erase(in_flight_.begin());
     Part& part = chunks_[entry.chunk].parts[entry.part];
+    part.given_up = true;
     record::Batch batch;
     batch.event_count = part.events;
     batch.id = part.id;
+    batch.tag = "tag of " + part.stream;
     batch.storage = ByteBuffer::copy_of(as_bytes(part.payload));
     batch.entries_size = part.payload.size();
     std::vector<DeadLetter> letters;
@@ -374,10 +396,34 @@ class Simulation {
       if (!kept || life != life_) return;
       Part& safe = chunks_[entry.chunk].parts[entry.part];
       safe.buried = true;
+      safe.resurrected = false;
       safe.delivered = safe.events;
-      safe.released_in = life_;
+      if (!entry.replayed) safe.released_in = life_;
       entry.log->release(entry.position);
     });
+  }
+
+  // For all of them, or for those of one stream.
+  void ask_for_replay() {
+    trace("ask for a replay");
+    ReplayRequest request;
+    if (below(2) == 0) request.stream = stream_name(static_cast<int>(below(3)));
+    (void)write_replay_request(files_, "/spool/dead-letter", request);
+  }
+
+  Append route_letter(record::Batch letter) {
+    const auto found = parts_by_id_.find(letter.id);
+    if (found == parts_by_id_.end()) violate("a dead letter nobody buried was replayed");
+    Append append;
+    if (below(8) == 0) return append;  // no route takes it: it stays
+    append.parts.push_back(
+        {chunks_[found->second.first].parts[found->second.second].stream, std::move(letter)});
+    return append;
+  }
+
+  // What drop_oldest discarded may have come from the dead letters.
+  [[nodiscard]] bool may_be_gone(const Part& part) const {
+    return part.resurrected || options_.when_full == WhenFull::drop_oldest;
   }
 
   void check_letters() {
@@ -393,7 +439,10 @@ class Simulation {
       for (const Part& part : chunk.parts) {
         if (!part.buried) continue;
         const auto letter = found.find(part.id);
-        if (letter == found.end()) violate("a dead letter is lost");
+        if (letter == found.end()) {
+          if (may_be_gone(part)) continue;
+          violate("a dead letter is lost");
+        }
         if (letter->second != part.payload) violate("a dead letter was changed");
       }
     }
@@ -444,6 +493,7 @@ class Simulation {
     for (int idle = 0; idle < 4;) {
       bool moved = core_->commit_turn();
       moved |= core_->read_turn();
+      moved |= core_->replay_turn();
       const size_t before = in_flight_.size();
       for (int i = 0; i < 8; ++i) read();
       moved |= in_flight_.size() != before;

@@ -6,7 +6,7 @@
 //   in delivered mode an event was delivered before its acknowledgement
 //   what comes out is byte for byte what went in; nothing is invented
 //   events said to be final were delivered
-//   what the dead letters were said to hold is in them at the end
+//   what the dead letters were said to hold is in them at the end, or was replayed and delivered
 //   in one life of the process nothing that names its chunk is handed out twice, however often it
 //   is sent; what was released before an orderly close is never handed out again
 //   the ledger adds up after every step
@@ -31,6 +31,7 @@ struct Tally {
   uint64_t repeats = 0;
   uint64_t failed_syncs = 0;
   uint64_t dropped = 0;
+  uint64_t replayed = 0;  // dead letters handed back and delivered
 };
 
 // One run; nullopt when everything held.
