@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "model.h"
 #include "spool/faulty_file_system.h"
 #include "spool/spool_core.h"
-#include "spool/spool_inspection.h"
 
 namespace penstock::sim {
 namespace {
@@ -24,33 +24,6 @@ using namespace spool;
 
 constexpr int kSteps = 120;
 constexpr int kStreamsMax = 3;
-
-struct Violation {
-  std::string what;
-};
-
-[[noreturn]] void violate(std::string what) { throw Violation{std::move(what)}; }
-
-// One part of a chunk: what one stream gets.
-struct Part {
-  std::string stream;
-  std::string payload;
-  uint32_t events = 0;
-  Hash128 id;
-  uint64_t copies_in_life = 0;  // handed out since the process started
-  uint32_t delivered = 0;       // leading events that were delivered at some time
-  uint64_t released_in = 0;     // the life of the process in which it was released last
-  bool final = false;           // released, and then the spool was closed in order
-  bool given_up = false;        // handed to the dead letters: a crash may keep us from hearing more
-  bool buried = false;          // the spool said that it is safe in the dead letters
-  bool resurrected = false;     // and was delivered after it had been handed back from there
-};
-
-struct Chunk {
-  std::optional<Hash128> fingerprint;
-  std::vector<Part> parts;
-  bool acked = false;
-};
 
 struct InFlight {
   StreamLog* log;
@@ -294,14 +267,8 @@ class Simulation {
     append.source = "forward";
     append.fingerprint = chunk.fingerprint;
     for (const Part& part : chunk.parts) {
-      record::Batch batch;
-      batch.source = "forward";
-      batch.tag = "tag of " + part.stream;
-      batch.event_count = part.events;
+      record::Batch batch = batch_of(part);
       batch.received_ns = unix_nanoseconds(clock_.wall());
-      batch.id = part.id;
-      batch.storage = ByteBuffer::copy_of(as_bytes(part.payload));
-      batch.entries_size = part.payload.size();
       append.parts.push_back({part.stream, std::move(batch)});
     }
     append.done = [this, index, life = life_](AppendOutcome outcome) {
@@ -383,14 +350,8 @@ class Simulation {
     in_flight_.erase(in_flight_.begin());
     Part& part = chunks_[entry.chunk].parts[entry.part];
     part.given_up = true;
-    record::Batch batch;
-    batch.event_count = part.events;
-    batch.id = part.id;
-    batch.tag = "tag of " + part.stream;
-    batch.storage = ByteBuffer::copy_of(as_bytes(part.payload));
-    batch.entries_size = part.payload.size();
     std::vector<DeadLetter> letters;
-    letters.push_back({part.stream, "refused", "", std::move(batch)});
+    letters.push_back({part.stream, "refused", "", batch_of(part)});
     trace("bury " + part.stream + " of " + std::to_string(entry.chunk));
     core_->dead_letter(std::move(letters), [this, entry, life = life_](bool kept) {
       if (!kept || life != life_) return;
@@ -421,33 +382,6 @@ class Simulation {
     return append;
   }
 
-  // What drop_oldest discarded may have come from the dead letters.
-  [[nodiscard]] bool may_be_gone(const Part& part) const {
-    return part.resurrected || options_.when_full == WhenFull::drop_oldest;
-  }
-
-  void check_letters() {
-    std::map<Hash128, std::string> found;
-    const auto log = inspect_dead_letters(files_, "/spool", {.every_payload = true});
-    if (!log) violate("the dead letters cannot be read: " + log.error().message);
-    const auto visited = visit_entries(files_, *log, [&](const InspectedEntry& entry) {
-      found[entry.batch.id] = as_text(entry.batch.entries());
-      return true;
-    });
-    if (!visited) violate("the dead letters cannot be read: " + visited.error().message);
-    for (const Chunk& chunk : chunks_) {
-      for (const Part& part : chunk.parts) {
-        if (!part.buried) continue;
-        const auto letter = found.find(part.id);
-        if (letter == found.end()) {
-          if (may_be_gone(part)) continue;
-          violate("a dead letter is lost");
-        }
-        if (letter->second != part.payload) violate("a dead letter was changed");
-      }
-    }
-  }
-
   void progress() {
     if (in_flight_.empty()) return;
     InFlight& entry = in_flight_[below(in_flight_.size())];
@@ -465,17 +399,7 @@ class Simulation {
   void check_balance() {
     if (late_violation_) violate(*late_violation_);
     if (!ledger_) return;
-    const auto counts = ledger_->snapshot();
-    const auto sum = [](const auto& labels) {
-      uint64_t all = 0;
-      for (const auto& [label, count] : labels) all += count;
-      return all;
-    };
-    if (sum(counts.received) != sum(counts.delivered) + sum(counts.dropped) +
-                                    sum(counts.duplicate) + sum(counts.dead_lettered) +
-                                    sum(counts.pending)) {
-      violate("the ledger does not add up");
-    }
+    check_ledger(*ledger_);
     // A share of less than a few segments is exceeded by the segment that a stream always gets.
     if (core_ && options_.bytes_max >= 1 << 20 && core_->bytes() > options_.bytes_max) {
       violate("max_size is exceeded");
@@ -524,7 +448,7 @@ class Simulation {
       violate(std::to_string(missing) + " acknowledged events are lost, the first in " + first);
     }
     core_->close();
-    check_letters();
+    check_letters(files_, chunks_, options_.when_full == WhenFull::drop_oldest);
   }
 
   std::mt19937_64 random_;
