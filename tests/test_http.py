@@ -135,6 +135,7 @@ BAD = {
     "gzip cut off": (gzip.compress(ndjson(100))[:-9], {"Content_Encoding": "gzip"}, 400),
     "unknown encoding": (b"{}", {"Content_Encoding": "br"}, 415),
     "two encodings": (b"{}", {"Content_Encoding": "gzip, gzip"}, 415),
+    "msgpack": (b"\x92\x01\x80", {"Content_Type": "application/msgpack"}, 415),
     "gzip bomb": (gzip.compress(b"[" + b" " * 100_000_000), {"Content_Encoding": "gzip"}, 413),
     "too long": (b" " * (2**20 + 1), {}, 413), "too long, chunked": (iter([b" " * 2**19] * 3), {}, 413),
     "traces": (b"{}", {"path": "/v1/traces"}, 404), "metrics": (b"{}", {"path": "/otlp/v1/metrics"}, 404),

@@ -208,6 +208,10 @@ asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
   if (head.content_type.starts_with("application/grpc")) {
     co_return Refusal{415, "content_type", "OTLP is taken over HTTP, not gRPC"};
   }
+  if (head.content_type.find("msgpack") != std::string::npos) {
+    co_return Refusal{415, "content_type",
+                      "logs are taken as JSON, not msgpack (Fluent Bit: `format json`)"};
+  }
   auto refusal = co_await check_sender();
   if (!refusal && head.content_length && *head.content_length > settings_->body_bytes_max) {
     refusal = Refusal{413, "too_large", "the body is larger than max_body"};
