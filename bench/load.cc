@@ -1,9 +1,10 @@
-// bench-load: Forward clients that send made-up OpenShift records as fast as acks come, or at a
-// rate. One thread and one blocking connection a client; messages are built once, and only chunk id
-// and mark are written anew, so that no chunk is a repeat and sending costs little.
+// bench-load: clients that send made-up OpenShift records as fast as acks come, or at a rate, by
+// Forward or by HTTP. One thread and one blocking connection a client; messages are built once, and
+// only chunk id and mark are written anew, so that no chunk is a repeat and sending costs little.
 //
-//   bench-load --to HOST:PORT [--tls] [--shared-key K] [--connections N] [--chunk-events N]
-//              [--events N] [--rate EVENTS_PER_S] [--window N] [--tag T]… [--mark]
+//   bench-load --to HOST:PORT [--as forward|ndjson|json-array|otlp-json|otlp-protobuf] [--tls]
+//              [--shared-key K] [--connections N] [--chunk-events N] [--events N]
+//              [--rate EVENTS_PER_S] [--window N] [--tag T]… [--mark]
 //
 // --rate: open loop: chunks have their times, and a late one is counted from its time, not from
 // when it was sent. --mark: each chunk's first record carries that time in nanoseconds as its id.
@@ -27,24 +28,22 @@
 
 #include "base/clock.h"
 #include "bench/blocking_socket.h"
+#include "bench/load_message.h"
 #include "cli/send/sample_record.h"
-#include "protocol/forward/ack.h"
 #include "protocol/forward/handshake.h"
-#include "protocol/forward/message_writer.h"
 #include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
 
 namespace penstock::bench {
 namespace {
 
 namespace forward = protocol::forward;
 
-constexpr std::string_view kNoMark = "0000000000000000000";  // 19 digits: nanoseconds since 1970
-constexpr size_t kChunkIdSize = 26;                          // 8 hex of the run, 18 digits
+constexpr size_t kChunkIdSize = 26;  // 8 hex of the run, 18 digits
 constexpr size_t kAckBytes = 64_KiB;
 
 struct Options {
   Address to;
+  Form form = Form::forward;
   bool tls = false;
   std::string shared_key;
   std::vector<std::string> tags;
@@ -91,48 +90,12 @@ std::string chunk_id(const std::string& run, uint64_t chunk) {
   return text;
 }
 
-// One message, and where in it the bytes are that change.
-struct Message {
-  ByteBuffer bytes;
-  size_t chunk_at = 0;
-  size_t mark_at = 0;
-
-  void put(size_t at, std::string_view text) {
-    std::memcpy(bytes.data() + at, text.data(), text.size());
-  }
-};
-
-Message make_message(const Options& options, const std::string& tag, const std::string& run) {
-  ByteBuffer entries;
-  record::MsgpackWriter writer(entries);
-  const auto time = std::chrono::system_clock::now().time_since_epoch();
-  const record::EventTime event_time{std::chrono::duration_cast<seconds>(time).count(), 0};
-  for (uint64_t i = 0; i < options.chunk_events; ++i) {
-    writer.array(2);
-    writer.event_time(event_time);
-    cli::append_sample_record(entries, i, kNoMark, event_time);
-  }
-  const std::string id = chunk_id(run, 0);
-  Message message;
-  message.bytes = forward::write_packed_forward({.tag = tag,
-                                                 .entries = entries.view(),
-                                                 .event_count = options.chunk_events,
-                                                 .chunk = id,
-                                                 .compression = record::Compression::none});
-  const std::string_view text = as_text(message.bytes.view());
-  message.chunk_at = text.rfind(id);
-  message.mark_at = text.find(kNoMark);
-  if (message.chunk_at == std::string_view::npos || message.mark_at == std::string_view::npos) {
-    die("the message is not as expected");
-  }
-  return message;
-}
-
 class Client {
  public:
   explicit Client(Run& run) : run_(run), options_(run.options) {
     for (const std::string& tag : options_.tags) {
-      messages_.push_back(make_message(options_, tag, run.name));
+      messages_.push_back(
+          make_message(options_.form, tag, chunk_id(run.name, 0), options_.chunk_events));
     }
     acks_.reserve(kAckBytes);
   }
@@ -195,7 +158,7 @@ class Client {
 
   void send(uint64_t chunk) {
     Message& message = messages_[chunk % messages_.size()];
-    message.put(message.chunk_at, chunk_id(run_.name, chunk));
+    if (message.chunk_at != 0) message.put(message.chunk_at, chunk_id(run_.name, chunk));
     const SteadyTime since = options_.rate > 0 ? run_.time_of(chunk) : now();
     if (options_.mark) {
       const WallTime wall =
@@ -225,14 +188,14 @@ class Client {
     receive();
     const SteadyTime at = now();
     size_t taken = 0;
-    for (;;) {
-      const auto ack = forward::read_ack(acks_.view().subspan(taken));
-      if (!ack) die("the server answers with something that is no ack");
-      if (!ack->has_value()) break;
-      taken += (*ack)->size;
-      const auto found = std::find_if(unacked_.begin(), unacked_.end(), [&](const Unacked& each) {
-        return chunk_id(run_.name, each.chunk) == (*ack)->chunk;
-      });
+    while (const auto answer = read_answer(options_.form, acks_.view().subspan(taken))) {
+      taken += answer->size;
+      const auto found =
+          answer->chunk.empty()
+              ? unacked_.begin()
+              : std::find_if(unacked_.begin(), unacked_.end(), [&](const Unacked& each) {
+                  return chunk_id(run_.name, each.chunk) == answer->chunk;
+                });
       if (found == unacked_.end()) die("an ack for a chunk that waits for none");
       ack_ms.push_back(std::chrono::duration<float, std::milli>(at - found->since).count());
       unacked_.erase(found);
@@ -290,7 +253,11 @@ Options parse(int argc, char** argv) {
     };
     if (flag == "--to")
       options.to = parse_address(value());
-    else if (flag == "--tls")
+    else if (flag == "--as") {
+      const auto form = form_named(value());
+      if (!form) die("--as names no form; bench/load.cc lists them");
+      options.form = *form;
+    } else if (flag == "--tls")
       options.tls = true;
     else if (flag == "--shared-key")
       options.shared_key = value();

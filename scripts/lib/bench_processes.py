@@ -132,7 +132,7 @@ class Floor(Process):
 class Penstock(Process):
     def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None):
         directory.mkdir(parents=True, exist_ok=True)
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
         config = self._config(directory, sink, certificate, spool, routes, limits or {})
         (directory / "penstock.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(directory), **KEYS}
@@ -154,7 +154,8 @@ class Penstock(Process):
         endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{sink.port}"
         names = ("projects", "operations", "audit") if routes else ("projects",)
         by_type = [{"log_type": "audit", "stream": "audit"}, {"log_type": "infrastructure", "stream": "operations"}]
-        config = {"sources": [{"forward": forward}],
+        http = {"listen": f"127.0.0.1:{self.http_port}"}
+        config = {"sources": [{"forward": forward}, {"http": http}],
                   "routes": (by_type if routes else []) + [{"stream": "projects"}],
                   "streams": {name: {"name": name, "region": "us-east-1", "endpoint": endpoint} for name in names},
                   "admin": {"listen": f"127.0.0.1:{self.admin_port}"}}
