@@ -1,5 +1,7 @@
 #include "record/json_check.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "record/json_scan.h"
 #include "record/utf8.h"
@@ -12,12 +14,19 @@ inline bool is_hex(uint8_t byte) {
   return is_digit(byte) || static_cast<uint8_t>((byte | 0x20) - 'a') < 6;
 }
 
+// For who does not want to know where containers end.
+struct NoIndex {
+  void open(const uint8_t*) {}
+  void close(const uint8_t*) {}
+};
+
 // PERF: nothing is bounds-checked but the marks of strings: the zero at end_ fits no rule of the
 // grammar, so every path stops there. 1 KB OpenShift records: see json_body_bench.
+template <class Index>
 class Checker {
  public:
-  Checker(const uint8_t* at, const uint8_t* end, uint32_t nesting_max)
-      : end_(end), nesting_max_(nesting_max), specials_(at, end) {}
+  Checker(const uint8_t* at, const uint8_t* end, uint32_t nesting_max, Index& index)
+      : end_(end), nesting_max_(nesting_max), specials_(at, end), index_(index) {}
 
   JsonChecked check(const uint8_t* at) {
     at = value(at);
@@ -49,14 +58,14 @@ class Checker {
         case '"':
           return string(at + 1);
         case '{':
-          if (!enter(1)) return fail(at, JsonFault::too_deep);
+          if (!enter(at, 1)) return fail(at, JsonFault::too_deep);
           at = skip_space(at + 1);
           if (*at == '}') return leave(at + 1);
           at = key(at);
           if (at == nullptr) return nullptr;
           break;
         case '[':
-          if (!enter(0)) return fail(at, JsonFault::too_deep);
+          if (!enter(at, 0)) return fail(at, JsonFault::too_deep);
           at = skip_space(at + 1);
           if (*at == ']') return leave(at + 1);
           break;
@@ -97,8 +106,9 @@ class Checker {
     return skip_space(at + 1);
   }
 
-  bool enter(uint64_t kind) {
+  bool enter(const uint8_t* at, uint64_t kind) {
     if (depth_ == nesting_max_) return false;
+    index_.open(at);
     if (depth_ % 64 == 0 && depth_ > 0) [[unlikely]]
       outer_kinds_[depth_ / 64 - 1] = kinds_;
     ++depth_;
@@ -106,6 +116,7 @@ class Checker {
     return true;
   }
   const uint8_t* leave(const uint8_t* at) {
+    index_.close(at);
     --depth_;
     kinds_ >>= 1;
     if (depth_ % 64 == 0 && depth_ > 0) [[unlikely]]
@@ -186,6 +197,7 @@ class Checker {
   const uint8_t* const end_;
   const uint32_t nesting_max_;
   MarkedBytes<string_specials> specials_;
+  Index& index_;
   uint32_t depth_ = 0;
   uint64_t kinds_ = 0;  // the lowest bit is the innermost container: 1 for an object
   uint64_t outer_kinds_[kCheckNestingMax / 64];  // of each 64 levels around it
@@ -198,7 +210,26 @@ class Checker {
 
 JsonChecked check_json(const uint8_t* at, const uint8_t* end, uint32_t nesting_max) {
   CHECK(nesting_max <= kCheckNestingMax);
-  return Checker(at, end, nesting_max).check(at);
+  NoIndex index;
+  return Checker<NoIndex>(at, end, nesting_max, index).check(at);
+}
+
+JsonChecked check_json(const uint8_t* at, const uint8_t* end, JsonIndex& index,
+                       uint32_t nesting_max) {
+  CHECK(nesting_max <= kCheckNestingMax);
+  index.begin(at, end);
+  const JsonChecked checked = Checker<JsonIndex>(at, end, nesting_max, index).check(at);
+  if (checked.fault != JsonFault::none) index.forget();
+  return checked;
+}
+
+void JsonIndex::begin(const uint8_t* at, const uint8_t* end) {
+  begin_ = at;
+  count_ = 0;
+  open_ = kNone;
+  const bool is_addressable = static_cast<size_t>(end - at) <= UINT32_MAX;
+  count_max_ = is_addressable ? std::min<size_t>(capacity_, kNone) : 0;
+  if (count_max_ > 0) containers_.reserve(count_max_ * sizeof(JsonContainer));
 }
 
 void append_repaired_utf8(ByteBuffer& out, ByteView text) {

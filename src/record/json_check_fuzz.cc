@@ -1,5 +1,6 @@
 // Any bytes as JSON: the verdict has to be that of nlohmann's parser, and a checked value ends for
-// skip_json_value where it ends for check_json.
+// skip_json_value where it ends for check_json. The index makes no difference to the verdict, and
+// says of each container what skip_json_value finds.
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -10,12 +11,46 @@
 
 using namespace penstock;
 
+namespace {
+
+void check_index(const ByteBuffer& text, const record::JsonChecked& plain) {
+  const uint8_t* const begin = text.data();
+  const uint8_t* const end = begin + text.size();
+  record::JsonIndex index(text.size());
+  const record::JsonChecked checked = record::check_json(begin, end, index);
+  CHECK(checked.fault == plain.fault && checked.end == plain.end);
+  CHECK(checked.bad_utf8 == plain.bad_utf8);
+  const record::JsonContainer* container = index.first();
+  if (container == nullptr) return;
+  record::Quotes quotes(begin, end);
+  const record::JsonContainer* const last = container + container->count;
+  for (const uint8_t* at = begin; at != checked.end; ++at) {
+    bool escaped = false;
+    if (*at == '"') at = record::find_string_end(quotes, at + 1, checked.end, escaped);
+    if (*at != '{' && *at != '[') continue;
+    CHECK(container != last);
+    CHECK(record::skip_json_value(at, end) == at + container->size);
+    uint32_t inside = 0;
+    record::Quotes inner_quotes(at, end);
+    for (const uint8_t* inner = at; inner != at + container->size; ++inner) {
+      if (*inner == '"') inner = record::find_string_end(inner_quotes, inner + 1, end, escaped);
+      if (*inner == '{' || *inner == '[') ++inside;
+    }
+    CHECK(container->count == inside);
+    ++container;
+  }
+  CHECK(container == last);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ByteBuffer text = ByteBuffer::copy_of({data, size});
   record::terminate(text);
   const uint8_t* const end = text.data() + text.size();
   const record::JsonChecked checked = record::check_json(text.data(), end);
   CHECK(checked.end >= text.data() && checked.end <= end);
+  if (size <= 2048) check_index(text, checked);
   ByteBuffer repaired;
   record::append_repaired_utf8(repaired, text.view());
   CHECK(record::is_utf8(repaired.data(), repaired.data() + repaired.size()));

@@ -130,5 +130,33 @@ TEST(JsonCheck, AgreesWithAnotherParserOnDamagedText) {
   EXPECT_GT(accepted, 100);
 }
 
+TEST(JsonIndex, SaysOfEachContainerHowLongItIsAndHowManyItHolds) {
+  ByteBuffer text = ByteBuffer::copy_of(as_bytes(R"({"a":[1,{}],"{":{"b":"]"}} [])"));
+  terminate(text);
+  JsonIndex index(5);
+  const uint8_t* const end = text.data() + text.size();
+  EXPECT_EQ(check_json(text.data(), end, index).end, end - 3);
+  const JsonContainer* const first = index.first();
+  ASSERT_NE(first, nullptr);
+  const auto is = [&](size_t i, uint32_t size, uint32_t count) {
+    return first[i].size == size && first[i].count == count;
+  };
+  EXPECT_TRUE(is(0, 26, 4));
+  EXPECT_TRUE(is(1, 6, 2));
+  EXPECT_TRUE(is(2, 2, 1));
+  EXPECT_TRUE(is(3, 9, 1));
+}
+
+TEST(JsonIndex, ThereIsNoneOfTooManyContainersOrOfWhatIsNoJson) {
+  for (const std::string_view json : {"[[],[],[]]", "[[[{}]]]", "[{}", "[{}}", "1", ""}) {
+    ByteBuffer text = ByteBuffer::copy_of(as_bytes(json));
+    terminate(text);
+    JsonIndex index(3);
+    const auto checked = check_json(text.data(), text.data() + text.size(), index);
+    EXPECT_EQ(checked.fault, check(json).fault) << json;
+    EXPECT_EQ(index.first(), nullptr) << json;
+  }
+}
+
 }  // namespace
 }  // namespace penstock::record

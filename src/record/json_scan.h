@@ -45,8 +45,8 @@ class MarkedBytes {
 
   // The first marked byte from `at`, or end. at must not lie before an earlier one.
   [[nodiscard]] const uint8_t* find(const uint8_t* at) {
-    while (at - block_ >= 64) {
-      block_ += 64;
+    if (at - block_ >= 64) {
+      block_ += (at - block_) & ~ptrdiff_t{63};
       marks_ = marks_at(block_);
     }
     uint64_t ahead = marks_ >> (at - block_);

@@ -1,5 +1,6 @@
 // Members and items of checked JSON (record/json_check.h), each with the bytes of its whole value.
-// Never allocates but for keys with escapes.
+// With an index a container among them is stepped over at once, else it is looked through for its
+// end. Never allocates but for keys with escapes.
 //
 // Thread: none of their own; the text must outlive them.
 #pragma once
@@ -9,9 +10,28 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "record/json_check.h"
 #include "record/json_scan.h"
 
 namespace penstock::protocol::otlp {
+
+// The bytes of one value, and what the index says about it when it is a container.
+class JsonValue {
+ public:
+  JsonValue() = default;
+  JsonValue(ByteView bytes, const record::JsonContainer* container)
+      : bytes_(bytes), container_(container) {}
+
+  operator ByteView() const { return bytes_; }
+  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+  [[nodiscard]] size_t size() const { return bytes_.size(); }
+  // Null: of a scalar, or there is no index.
+  [[nodiscard]] const record::JsonContainer* container() const { return container_; }
+
+ private:
+  ByteView bytes_;
+  const record::JsonContainer* container_ = nullptr;
+};
 
 // A value is an object when it begins with '{', and so on: it has been checked.
 [[nodiscard]] inline bool is_json(ByteView value, char first) {
@@ -27,32 +47,56 @@ namespace penstock::protocol::otlp {
 // What objects and arrays have in common: values one after the other.
 class JsonReader {
  protected:
-  explicit JsonReader(ByteView container)
-      : at_(container.data() + 1),
-        end_(container.data() + container.size()),
-        quotes_(container.data(), end_) {}
+  explicit JsonReader(const JsonValue& container)
+      : at_(ByteView(container).data() + 1),
+        end_(ByteView(container).data() + container.size()),
+        next_(container.container() == nullptr ? nullptr : container.container() + 1),
+        quotes_(at_, end_) {}
 
   // Steps to the next item or member; false at the closing bracket.
   bool step() {
-    at_ = record::skip_json_space(at_, end_);
-    if (at_ != end_ && *at_ == ',') at_ = record::skip_json_space(at_ + 1, end_);
+    skip_space();
+    if (at_ != end_ && *at_ == ',') {
+      ++at_;
+      skip_space();
+    }
     return at_ != end_ && *at_ != ']' && *at_ != '}';
   }
-  ByteView take_value() {
+  void skip_space() {
+    if (at_ != end_ && *at_ > ' ') [[likely]]
+      return;
+    at_ = record::skip_json_space(at_, end_);
+  }
+  JsonValue take_value() {
     const uint8_t* const start = at_;
-    at_ = record::skip_json_value(quotes_, at_, end_);
-    return {start, static_cast<size_t>(at_ - start)};
+    const record::JsonContainer* container = nullptr;
+    if (next_ != nullptr && at_ != end_ && (*at_ == '{' || *at_ == '[')) {
+      container = next_;
+      at_ += container->size;
+      next_ += container->count;
+    } else {
+      at_ = record::skip_json_value(quotes_, at_, end_);
+    }
+    return {{start, static_cast<size_t>(at_ - start)}, container};
+  }
+  // The inside of a string.
+  std::string_view take_string(bool& escaped) {
+    const uint8_t* const start = at_ + 1;
+    const uint8_t* const close = record::find_string_end(quotes_, start, end_, escaped);
+    at_ = close == end_ ? end_ : close + 1;
+    return as_text({start, static_cast<size_t>(close - start)});
   }
 
   const uint8_t* at_;
   const uint8_t* const end_;
+  const record::JsonContainer* next_;  // the next container that begins behind at_
   record::Quotes quotes_;
 };
 
 class JsonItems : JsonReader {
  public:
-  explicit JsonItems(ByteView array) : JsonReader(array) {}
-  [[nodiscard]] bool next(ByteView& value) {
+  explicit JsonItems(const JsonValue& array) : JsonReader(array) {}
+  [[nodiscard]] bool next(JsonValue& value) {
     if (!step()) return false;
     value = take_value();
     return true;
@@ -61,13 +105,17 @@ class JsonItems : JsonReader {
 
 class JsonMembers : JsonReader {
  public:
-  explicit JsonMembers(ByteView object) : JsonReader(object) {}
+  explicit JsonMembers(const JsonValue& object) : JsonReader(object) {}
   // key: without escapes, valid until the next call.
-  [[nodiscard]] bool next(std::string_view& key, ByteView& value) {
+  [[nodiscard]] bool next(std::string_view& key, JsonValue& value) {
     if (!step()) return false;
-    key = record::unescape_json(raw_text(take_value()), scratch_);
-    at_ = record::skip_json_space(at_, end_);  // the colon
-    if (at_ != end_) at_ = record::skip_json_space(at_ + 1, end_);
+    bool escaped = false;
+    key = take_string(escaped);
+    if (escaped) [[unlikely]]
+      key = record::unescape_json(key, scratch_);
+    skip_space();
+    if (at_ != end_) ++at_;  // the colon
+    skip_space();
     value = take_value();
     return true;
   }

@@ -21,9 +21,13 @@ using record::kNestingMax;
 // the pair), under eight around the record.
 constexpr uint32_t kBodyNestingMax = 4 * kNestingMax + 8;
 
+// Bytes of body for each container that the index has room for: attributes as they are sent have
+// one in 17 at the most.
+constexpr size_t kBytesPerContainer = 16;
+
 enum class Written : uint8_t { done, wrong_shape, too_deep };
 
-Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth);
+Written write_value(ByteBuffer& out, const JsonValue& any_value, uint32_t depth);
 
 // A name in camelCase or as the .proto file has it.
 bool is_named(std::string_view key, std::string_view camel, std::string_view snake) {
@@ -82,13 +86,13 @@ void append_double_value(ByteBuffer& out, ByteView value) {
 }
 
 // {"key": …, "value": …} as one member.
-Written write_member(MemberWriter& members, ByteView key_value, uint32_t depth) {
+Written write_member(MemberWriter& members, const JsonValue& key_value, uint32_t depth) {
   if (!is_json(key_value, '{')) return Written::wrong_shape;
-  ByteView key;
-  ByteView value;
+  JsonValue key;
+  JsonValue value;
   JsonMembers reader(key_value);
   std::string_view name;
-  for (ByteView member; reader.next(name, member);) {
+  for (JsonValue member; reader.next(name, member);) {
     if (name == "key") key = member;
     if (name == "value") value = member;
   }
@@ -98,13 +102,13 @@ Written write_member(MemberWriter& members, ByteView key_value, uint32_t depth) 
 }
 
 // A list of pairs as one object; null is no pairs.
-Written write_object(ByteBuffer& out, ByteView pairs, uint32_t depth) {
+Written write_object(ByteBuffer& out, const JsonValue& pairs, uint32_t depth) {
   if (depth > kNestingMax) return Written::too_deep;
   out.push_back('{');
   if (is_json(pairs, '[')) {
     MemberWriter members(out);
     JsonItems reader(pairs);
-    for (ByteView pair; reader.next(pair);) {
+    for (JsonValue pair; reader.next(pair);) {
       const Written written = write_member(members, pair, depth + 1);
       if (written != Written::done) return written;
     }
@@ -115,13 +119,13 @@ Written write_object(ByteBuffer& out, ByteView pairs, uint32_t depth) {
   return Written::done;
 }
 
-Written write_array(ByteBuffer& out, ByteView values, uint32_t depth) {
+Written write_array(ByteBuffer& out, const JsonValue& values, uint32_t depth) {
   if (depth > kNestingMax) return Written::too_deep;
   out.push_back('[');
   if (is_json(values, '[')) {
     bool has_items = false;
     JsonItems reader(values);
-    for (ByteView value; reader.next(value);) {
+    for (JsonValue value; reader.next(value);) {
       if (has_items) out.push_back(',');
       has_items = true;
       const Written written = write_value(out, value, depth + 1);
@@ -135,17 +139,17 @@ Written write_array(ByteBuffer& out, ByteView values, uint32_t depth) {
 }
 
 // The member `values` of an ArrayValue or KeyValueList, or the bare list that some senders make.
-ByteView values_of(ByteView list) {
+JsonValue values_of(const JsonValue& list) {
   if (!is_json(list, '{')) return list;
   JsonMembers reader(list);
   std::string_view key;
-  for (ByteView value; reader.next(key, value);) {
+  for (JsonValue value; reader.next(key, value);) {
     if (key == "values") return value;
   }
   return {};
 }
 
-Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
+Written write_value(ByteBuffer& out, const JsonValue& any_value, uint32_t depth) {
   if (!is_json(any_value, '{')) {  // absent, null, or a plain scalar in the value's place
     if (is_json(any_value, '[')) return Written::wrong_shape;
     out.append(any_value.empty() ? as_bytes("null") : any_value);
@@ -153,7 +157,7 @@ Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
   }
   JsonMembers reader(any_value);
   std::string_view key;
-  for (ByteView value; reader.next(key, value);) {
+  for (JsonValue value; reader.next(key, value);) {
     const bool is_array = is_named(key, "arrayValue", "array_value");
     const bool is_list = is_named(key, "kvlistValue", "kvlist_value");
     const bool is_integer = is_named(key, "intValue", "int_value");
@@ -179,9 +183,9 @@ Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
 }
 
 // protobuf cannot tell an empty list from none: neither becomes a member.
-bool is_no_list(ByteView value) {
+bool is_no_list(const JsonValue& value) {
   if (value.empty() || is_json_null(value)) return true;
-  ByteView first;
+  JsonValue first;
   return is_json(value, '[') && !JsonItems(value).next(first);
 }
 
@@ -241,27 +245,27 @@ std::optional<record::EventTime> time_of(ByteView value) {
 
 // LogRecord's members, read where they stand.
 struct LogRecord {
-  ByteView time;
-  ByteView observed_time;
-  ByteView severity_number;
-  ByteView severity_text;
-  ByteView event_name;
-  ByteView trace_id;
-  ByteView span_id;
-  ByteView flags;
-  ByteView attributes;
-  ByteView dropped_attributes;
-  ByteView body;
+  JsonValue time;
+  JsonValue observed_time;
+  JsonValue severity_number;
+  JsonValue severity_text;
+  JsonValue event_name;
+  JsonValue trace_id;
+  JsonValue span_id;
+  JsonValue flags;
+  JsonValue attributes;
+  JsonValue dropped_attributes;
+  JsonValue body;
 
-  explicit LogRecord(ByteView object) {
+  explicit LogRecord(const JsonValue& object) {
     JsonMembers reader(object);
     std::string_view key;
-    for (ByteView value; reader.next(key, value);) {
-      if (ByteView* const member = named(key)) *member = value;
+    for (JsonValue value; reader.next(key, value);) {
+      if (JsonValue* const member = named(key)) *member = value;
     }
   }
 
-  ByteView* named(std::string_view key) {
+  JsonValue* named(std::string_view key) {
     if (is_named(key, "timeUnixNano", "time_unix_nano")) return &time;
     if (is_named(key, "observedTimeUnixNano", "observed_time_unix_nano")) return &observed_time;
     if (is_named(key, "severityNumber", "severity_number")) return &severity_number;
@@ -280,7 +284,7 @@ struct LogRecord {
 
 class JsonDecoder {
  public:
-  JsonDecoder(ByteView body, const LogsOptions& options)
+  JsonDecoder(const JsonValue& body, const LogsOptions& options)
       : body_(body),
         received_(options.received),
         events_(options.received, options.size_max, body.size()),
@@ -290,7 +294,7 @@ class JsonDecoder {
     if (!is_json(body_, '{')) return failure(LogsError::not_otlp);
     JsonMembers request(body_);
     std::string_view key;
-    for (ByteView value; request.next(key, value);) {
+    for (JsonValue value; request.next(key, value);) {
       if (is_named(key, "resourceLogs", "resource_logs") &&
           !read_each(value, &JsonDecoder::read_resource_logs)) {
         return failure(is_full() ? LogsError::too_large : LogsError::not_otlp);
@@ -306,24 +310,24 @@ class JsonDecoder {
   }
 
   // All items of a list; null is none.
-  bool read_each(ByteView list, bool (JsonDecoder::*read)(ByteView)) {
+  bool read_each(const JsonValue& list, bool (JsonDecoder::*read)(const JsonValue&)) {
     if (list.empty() || is_json_null(list)) return true;
     if (!is_json(list, '[')) return false;
     JsonItems items(list);
-    for (ByteView item; items.next(item);) {
+    for (JsonValue item; items.next(item);) {
       if (!(this->*read)(item)) return false;
     }
     return true;
   }
 
-  bool read_resource_logs(ByteView object) {
+  bool read_resource_logs(const JsonValue& object) {
     if (!is_json(object, '{')) return false;
-    ByteView resource;
-    ByteView scopes;
-    ByteView schema_url;
+    JsonValue resource;
+    JsonValue scopes;
+    JsonValue schema_url;
     JsonMembers reader(object);
     std::string_view key;
-    for (ByteView value; reader.next(key, value);) {
+    for (JsonValue value; reader.next(key, value);) {
       if (key == "resource") resource = value;
       if (is_named(key, "scopeLogs", "scope_logs")) scopes = value;
       if (is_named(key, "schemaUrl", "schema_url")) schema_url = value;
@@ -331,7 +335,7 @@ class JsonDecoder {
     return write_resource(resource, schema_url) && read_each(scopes, &JsonDecoder::read_scope_logs);
   }
 
-  bool write_resource(ByteView resource, ByteView schema_url) {
+  bool write_resource(const JsonValue& resource, const JsonValue& schema_url) {
     prefix_.clear();
     prefix_.push_back('{');
     MemberWriter members(prefix_);
@@ -339,8 +343,8 @@ class JsonDecoder {
     if (is_json(resource, '{')) {
       JsonMembers reader(resource);
       std::string_view key;
-      ByteView dropped;
-      for (ByteView value; reader.next(key, value) && written;) {
+      JsonValue dropped;
+      for (JsonValue value; reader.next(key, value) && written;) {
         if (key == "attributes" && !is_no_list(value)) {
           written = write_object(members.raw_key("resource"), value, 2) == Written::done;
         }
@@ -353,14 +357,14 @@ class JsonDecoder {
     return written;
   }
 
-  bool read_scope_logs(ByteView object) {
+  bool read_scope_logs(const JsonValue& object) {
     if (!is_json(object, '{')) return false;
-    ByteView scope;
-    ByteView records;
-    ByteView schema_url;
+    JsonValue scope;
+    JsonValue records;
+    JsonValue schema_url;
     JsonMembers reader(object);
     std::string_view key;
-    for (ByteView value; reader.next(key, value);) {
+    for (JsonValue value; reader.next(key, value);) {
       if (key == "scope") scope = value;
       if (is_named(key, "logRecords", "log_records")) records = value;
       if (is_named(key, "schemaUrl", "schema_url")) schema_url = value;
@@ -368,20 +372,20 @@ class JsonDecoder {
     return write_scope(scope, schema_url) && read_each(records, &JsonDecoder::read_log_record);
   }
 
-  bool write_scope(ByteView scope, ByteView schema_url) {
+  bool write_scope(const JsonValue& scope, const JsonValue& schema_url) {
     prefix_.resize(resource_size_);
     if (!is_json(scope, '{') && is_empty(schema_url)) return true;
     MemberWriter members(prefix_, prefix_.size() > 1);
     members.raw_key("scope").push_back('{');
     MemberWriter inner(prefix_);
-    ByteView name;
-    ByteView version;
-    ByteView attributes;
-    ByteView dropped;
+    JsonValue name;
+    JsonValue version;
+    JsonValue attributes;
+    JsonValue dropped;
     if (is_json(scope, '{')) {
       JsonMembers reader(scope);
       std::string_view key;
-      for (ByteView value; reader.next(key, value);) {
+      for (JsonValue value; reader.next(key, value);) {
         if (key == "name") name = value;
         if (key == "version") version = value;
         if (key == "attributes") attributes = value;
@@ -398,7 +402,7 @@ class JsonDecoder {
     return written;
   }
 
-  bool read_log_record(ByteView object) {
+  bool read_log_record(const JsonValue& object) {
     if (!is_json(object, '{') || !write_log_record(LogRecord(object))) {
       malformed_.add_malformed(object);
     }
@@ -436,7 +440,7 @@ class JsonDecoder {
     return true;
   }
 
-  const ByteView body_;
+  const JsonValue body_;
   const record::EventTime received_;
   ByteBuffer prefix_;         // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
@@ -450,16 +454,23 @@ Result<Logs, LogsError> decode_logs_json(ByteBuffer& body, const LogsOptions& op
   record::terminate(body);
   const uint8_t* const end = body.data() + body.size();
   const uint8_t* const start = record::skip_json_space(body.data(), end);
-  const record::JsonChecked checked = record::check_json(start, end, kBodyNestingMax);
+  // The index is paid for by what the entries, which are rarely larger than the body, may come to.
+  const size_t spare = options.size_max - std::min(options.size_max, body.size());
+  const size_t containers_max =
+      std::min(body.size() / kBytesPerContainer, spare / sizeof(record::JsonContainer));
+  record::JsonIndex index(containers_max);
+  const record::JsonChecked checked = record::check_json(start, end, index, kBodyNestingMax);
   if (checked.fault != record::JsonFault::none ||
       record::skip_json_space(checked.end, end) != end) {
     return failure(LogsError::not_otlp);
   }
+  LogsOptions rest = options;
+  rest.size_max -= containers_max * sizeof(record::JsonContainer);
   const ByteView whole{start, static_cast<size_t>(checked.end - start)};
-  if (!checked.bad_utf8) return JsonDecoder(whole, options).decode();
+  if (!checked.bad_utf8) return JsonDecoder({whole, index.first()}, rest).decode();
   ByteBuffer repaired(whole.size());
   record::append_repaired_utf8(repaired, whole);
-  return JsonDecoder(repaired.view(), options).decode();
+  return JsonDecoder({repaired.view(), nullptr}, rest).decode();
 }
 
 }  // namespace penstock::protocol::otlp

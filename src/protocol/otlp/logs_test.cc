@@ -50,7 +50,15 @@ Decoded decoded(const Result<Logs, LogsError>& logs) {
 }
 Decoded from_json(std::string_view body, const LogsOptions& options = kOptions) {
   ByteBuffer buffer = ByteBuffer::copy_of(as_bytes(body));
-  return decoded(decode_logs_json(buffer, options));
+  Decoded result = decoded(decode_logs_json(buffer, options));
+  // A bound that leaves no room for an index of the body makes no difference.
+  const Decoded unindexed = decoded(decode_logs_json(buffer, {options.received, body.size()}));
+  if (unindexed.error != LogsError::too_large) {
+    EXPECT_EQ(unindexed.events, result.events);
+    EXPECT_EQ(unindexed.malformed, result.malformed);
+    EXPECT_EQ(unindexed.error, result.error);
+  }
+  return result;
 }
 Decoded from_protobuf(std::string_view body, const LogsOptions& options = kOptions) {
   return decoded(decode_logs_protobuf(as_bytes(body), options));
