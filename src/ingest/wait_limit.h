@@ -1,6 +1,9 @@
 // WaitLimit: until when a request may wait, whatever it waits for: memory, room, the disk. When the
 // limit passes, the event being waited for is set, and the waiter finds passed().
 //
+// A timer is armed only when something is waited for, and left alone when the next request moves
+// the limit: most requests arm none.
+//
 // Thread: the session's IoThread, all of it.
 #pragma once
 
@@ -21,34 +24,44 @@ class WaitLimit : public std::enable_shared_from_this<WaitLimit> {
   void start(nanoseconds time) {
     passed_ = false;
     waiting_.reset();
-    timer_.expires_after(time);
-    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-      const auto self = weak.lock();
-      if (!error && self) self->pass();
-    });
+    expiry_ = std::chrono::steady_clock::now() + time;
   }
-  void stop() {
-    timer_.cancel();
-    waiting_.reset();
-  }
+  void stop() { waiting_.reset(); }
   [[nodiscard]] bool passed() const { return passed_; }
 
   // event is what is waited for from now on.
   void watch(const std::shared_ptr<net::Event>& event) {
     waiting_ = event;
-    if (passed_) event->set();
+    if (passed_) return event->set();
+    // A timer that goes off too early is armed anew for what is left.
+    if (!armed_ || timer_.expiry() > expiry_) arm();
   }
 
  private:
-  void pass() {
-    if (timer_.expiry() > std::chrono::steady_clock::now()) return;  // set anew meanwhile
+  void arm() {
+    armed_ = true;
+    timer_.expires_at(expiry_);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (!error && self) self->go_off();
+    });
+  }
+
+  void go_off() {
+    if (timer_.expiry() > std::chrono::steady_clock::now()) return;  // armed anew meanwhile
+    armed_ = false;
+    const auto event = waiting_.lock();
+    if (!event) return;
+    if (expiry_ > std::chrono::steady_clock::now()) return arm();
     passed_ = true;
-    if (const auto event = waiting_.lock()) event->set();
+    event->set();
   }
 
   boost::asio::steady_timer timer_;
-  std::weak_ptr<net::Event> waiting_;
+  SteadyTime expiry_;
+  bool armed_ = false;
   bool passed_ = false;
+  std::weak_ptr<net::Event> waiting_;
 };
 
 }  // namespace penstock::ingest
