@@ -354,6 +354,15 @@ EncodeOutcome append_json_object(ByteBuffer& out, ByteView json, size_t size_max
   return EncodeOutcome::too_large;
 }
 
+namespace {
+// What a batch holds was checked and repaired when it was received.
+EncodeOutcome append_checked_json(ByteBuffer& out, ByteView json, size_t size_max) {
+  if (json.size() > size_max) return EncodeOutcome::too_large;
+  out.append(json);
+  return EncodeOutcome::done;
+}
+}  // namespace
+
 void append_event_id(ByteBuffer& out, const Hash128& batch_id, uint64_t index) {
   constexpr char kHex[] = "0123456789abcdef";
   uint8_t text[32 + 1 + 20];
@@ -388,7 +397,7 @@ EncodeOutcome EventEncoder::append(ByteBuffer& out, const record::Batch& batch,
   const bool is_msgpack = batch.encoding == record::Encoding::msgpack;
   const EncodeOutcome outcome = is_msgpack
                                     ? append_event_json(out, event.record, size_max, consumed)
-                                    : append_json_object(out, event.record, size_max);
+                                    : append_checked_json(out, event.record, size_max);
   if (!is_msgpack && consumed != nullptr) *consumed = event.record.size();
   if (outcome != EncodeOutcome::done) return outcome;
   if (time_key_.empty() && tag_key_.empty() && id_key_.empty()) return outcome;

@@ -3,7 +3,8 @@
 //
 //   append_event_json    a msgpack map, transcoded in one pass
 //   append_json_object   a JSON object's bytes, passed on unchanged but for U+FFFD
-//   EventEncoder         either of them, by the encoding of the batch, and the injected fields
+//   EventEncoder         a batch's event, by the batch's encoding, and the injected fields; JSON
+//                        objects are passed on as they are: sources have repaired them
 //
 // Pure; thread: none of their own.
 #pragma once
