@@ -51,6 +51,23 @@ def test_a_backlog_survives_a_kill_and_is_drained_within_the_memory_limit(build_
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
 
 
+def test_each_source_delivers_the_same_events(build_directory, tmp_path):
+    figures = tmp_path / "figures.json"
+
+    done = run_bench("--sources", "--quick", "--no-build", "--build", build_directory, "--json", figures)
+
+    assert done.returncode == 0, done.stderr
+    results = {result["form"]: result for result in json.loads(figures.read_text())}
+    assert list(results) == ["forward", "ndjson", "json-array", "otlp-protobuf", "otlp-json"]
+    for name, result in results.items():
+        assert f"| {name} " in done.stdout
+        assert result["received_bytes_per_event"] > 1000
+    # The same records: what HTTP adds and takes away is its heads alone, but for OTLP's other names.
+    wire = {name: result["wire_bytes_per_event"] for name, result in results.items()}
+    assert abs(wire["ndjson"] - wire["forward"]) < 50 and abs(wire["json-array"] - wire["ndjson"]) < 50
+    assert abs(wire["otlp-json"] - wire["otlp-protobuf"]) < 50
+
+
 def test_a_sink_that_counts_too_little_fails_the_run(build_directory, tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()
