@@ -130,10 +130,11 @@ class Floor(Process):
 
 
 class Penstock(Process):
-    def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None):
+    def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None,
+                 http=False):
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
-        config = self._config(directory, sink, certificate, spool, routes, limits or {})
+        config = self._config(directory, sink, certificate, spool, routes, limits or {}, http)
         (directory / "penstock.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(directory), **KEYS}
         started = time.monotonic()
@@ -143,7 +144,7 @@ class Penstock(Process):
         self._wait_ready(started)
         self.idle_kib = self.memory_kib("VmRSS")
 
-    def _config(self, directory, sink, certificate, spool, routes, limits):
+    def _config(self, directory, sink, certificate, spool, routes, limits, http):
         forward = {"listen": f"127.0.0.1:{self.port}"}
         if "max_message" in limits:
             forward["max_message"] = limits["max_message"]
@@ -154,8 +155,10 @@ class Penstock(Process):
         endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{sink.port}"
         names = ("projects", "operations", "audit") if routes else ("projects",)
         by_type = [{"log_type": "audit", "stream": "audit"}, {"log_type": "infrastructure", "stream": "operations"}]
-        http = {"listen": f"127.0.0.1:{self.http_port}"}
-        config = {"sources": [{"forward": forward}, {"http": http}],
+        sources = [{"forward": forward}]
+        if http:
+            sources.append({"http": {"listen": f"127.0.0.1:{self.http_port}"}})
+        config = {"sources": sources,
                   "routes": (by_type if routes else []) + [{"stream": "projects"}],
                   "streams": {name: {"name": name, "region": "us-east-1", "endpoint": endpoint} for name in names},
                   "admin": {"listen": f"127.0.0.1:{self.admin_port}"}}
