@@ -316,7 +316,7 @@ main() {
   check_cluster
   check_streams
   state_load
-  state_update '.version = 1'
+  state_update '.version = 1 | del(.drained, .left)'
   make_secrets
   install_chart
   wait_for_forwarder

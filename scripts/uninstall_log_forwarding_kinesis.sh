@@ -31,7 +31,7 @@ Examples:
 TEXT
 }
 
-DISCARD="" LEFT=()   # LEFT: pods, or volumes without one, that still hold something
+PENDING_TIMEOUT=600 DISCARD="" LEFT=()   # LEFT: pods, or volumes without one, that still hold something
 
 parse_arguments() {
   while (($#)); do
@@ -39,7 +39,7 @@ parse_arguments() {
       --help | -h) usage; exit 0 ;;
       --dry-run) DRY_RUN=1 ;;
       --discard-pending) DISCARD=1 ;;
-      --timeout) (($# > 1)) || usage_error "$1 needs a value"; TIMEOUT=$(seconds_of "$2"); shift ;;
+      --timeout) (($# > 1)) || usage_error "$1 needs a value"; PENDING_TIMEOUT=$(seconds_of "$2"); shift ;;
       *) usage_error "unknown argument '$1'" ;;
     esac
     shift
@@ -94,13 +94,25 @@ find_dead_letters() {
   done
 }
 
+# What an earlier run found when it had the pods to ask, and what nobody can ask any more.
+recall_left() {
+  if [[ $(state .drained) == true ]]; then
+    mapfile -t LEFT < <(state '.left[]')
+  elif [[ $(state .wired) == true ]]; then
+    UNKNOWN=1
+  fi
+}
+
 drain() {
-  [[ $(get statefulset "$NAME" "$NAMESPACE") != null ]] || return 0
+  if [[ $(get statefulset "$NAME" "$NAMESPACE") == null ]]; then recall_left; return; fi
   scale_to_all_volumes
   [[ -z $DRY_RUN ]] || return 0
-  step "waiting until all is delivered (at most ${TIMEOUT}s)"
-  wait_for "$TIMEOUT" nothing_left || warn "after ${TIMEOUT}s still not delivered: ${LEFT[*]}"
+  step "waiting until all is delivered (at most ${PENDING_TIMEOUT}s)"
+  wait_for "$PENDING_TIMEOUT" nothing_left || warn "after ${PENDING_TIMEOUT}s still not delivered: ${LEFT[*]}"
   find_dead_letters
+  # A run that is cut short after the pods are gone must not leave the next one ignorant.
+  # shellcheck disable=SC2016  # $left is jq's
+  state_update --argjson left "$(jq -nc '$ARGS.positional | unique' --args "${LEFT[@]}")" '.drained = true | .left = $left'
 }
 
 left() { [[ " ${LEFT[*]} " == *" $1 "* ]]; }
@@ -169,7 +181,7 @@ main() {
   remove configmap "$STATE_NAME" "$NAMESPACE"
   [[ -z $DRY_RUN ]] || { say "nothing was changed"; exit 0; }
   ((${#KEPT[@]} == 0)) ||
-    die "these volumes in $NAMESPACE are kept, because they hold undelivered events or dead letters:" \
+    die "these volumes in $NAMESPACE are kept, because they hold, or may hold, undelivered events or dead letters:" \
         "${KEPT[*]}. Install again to deliver them, or delete them with --discard-pending"
   say "done: nothing of it is left"
 }

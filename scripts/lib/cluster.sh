@@ -80,17 +80,21 @@ rules_in() {
 # Lines "VERB RESOURCE[.GROUP] NAMESPACE" on stdin; prints those that are refused. What the list does not
 # allow is asked for singly, since some authorizers cannot list.
 missing_permissions() {
-  local verb resource namespace group rules="" listed=""
-  while read -r verb resource namespace; do
-    if [[ $listed != "$namespace" ]]; then rules=$(rules_in "$namespace"); listed=$namespace; fi
-    group=""; [[ $resource == *.* ]] && group=${resource#*.}
-    jq -e --arg v "$verb" --arg r "${resource%%.*}" --arg g "$group" '
+  local wanted namespace verb resource
+  wanted=$(sort -u -k3,3 -k2,2 -k1,1)
+  for namespace in $(awk '{print $3}' <<<"$wanted" | uniq); do
+    rules_in "$namespace" | jq -r --arg wanted "$wanted" --arg namespace "$namespace" '
       def has($list; $x): $list // [] | index($x) != null or index("*") != null;
-      any(.[]; has(.verbs; $v) and has(.apiGroups; $g) and has(.resources; $r) and ((.resourceNames // []) == []))' \
-      <<<"$rules" >/dev/null ||
-      kube auth can-i "$verb" "$resource" -n "$namespace" -q </dev/null >/dev/null 2>&1 ||
-      echo "$verb $resource in $namespace"
-  done < <(sort -u -k3,3 -k2,2 -k1,1)
+      . as $rules | $wanted / "\n" | .[] / " " | select(.[2] == $namespace) | . as [$verb, $name]
+      | ($name | split(".")) as [$resource] | ($name | ltrimstr($resource) | ltrimstr(".")) as $group
+      | select(any($rules[]; has(.verbs; $verb) and has(.apiGroups; $group) and has(.resources; $resource)
+          and ((.resourceNames // []) == [])) | not)
+      | "\($verb) \($name)"' |
+      while read -r verb resource; do
+        kube auth can-i "$verb" "$resource" -n "$namespace" -q </dev/null >/dev/null 2>&1 ||
+          echo "$verb $resource in $namespace"
+      done
+  done
 }
 
 need_permissions() {

@@ -21,10 +21,12 @@ class ApiError(Exception):
 class Api:
     def __init__(self, port, token, ca_file):
         self.port, self.token = port, token
+        self.writes = 0  # tried, by all threads
         self.tls = ssl.create_default_context(cafile=ca_file)
         self.local = threading.local()
 
     def call(self, method, path, body=None, content_type="application/json"):
+        self.writes += method != "GET"
         data = None if body is None else json.dumps(body)
         headers = {
             "Authorization": f"Bearer {self.token}",
@@ -34,7 +36,7 @@ class Api:
         for attempt in (1, 2):
             connection = getattr(self.local, "connection", None)
             if connection is None:
-                connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=30)
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=120)
                 self.local.connection = connection
             try:
                 connection.request(method, path, data, headers)
@@ -117,7 +119,7 @@ class Api:
         return found
 
 
-def wait_until(condition, seconds=30, what="the condition"):
+def wait_until(condition, seconds=120, what="the condition"):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -30,7 +30,9 @@ class Cluster:
 
     def spawn(self, name, *command):
         log = open(self.folder / f"{name}.log", "wb")
-        self.processes.append(subprocess.Popen([str(c) for c in command], stdout=log, stderr=subprocess.STDOUT))
+        # Ends with this process, however that ends.
+        bound = ["setpriv", "--pdeathsig", "KILL", "--", *(str(c) for c in command)]
+        self.processes.append(subprocess.Popen(bound, stdout=log, stderr=subprocess.STDOUT))
 
     def start(self):
         etcd, peer, port = free_port(), free_port(), free_port()
@@ -90,8 +92,8 @@ class Cluster:
         self.api = Api(port, ADMIN_TOKEN, str(self.folder / "server.crt"))
         for path, token in ((self.kubeconfig, ADMIN_TOKEN), (self.limited_kubeconfig, LIMITED_TOKEN)):
             self.write_kubeconfig(path, port, token)
-        wait_until(self.ready, 120, "the API server; see " + str(self.folder / "kube-apiserver.log"))
-        self.stand_in = StandIn(self.api)
+        wait_until(self.ready, 300, "the API server; see " + str(self.folder / "kube-apiserver.log"))
+        self.stand_in = StandIn(Api(port, ADMIN_TOKEN, str(self.folder / "server.crt")))
         self.stand_in.start()
 
     @staticmethod
@@ -203,7 +205,7 @@ class Cluster:
                 ].startswith("system:"):
                     api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{item['metadata']['name']}")
         wait_until(
-            lambda: not api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"), 30, "the CRDs to go"
+            lambda: not api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"), what="the CRDs to go"
         )
         self.stand_in.reset()
 
@@ -234,16 +236,14 @@ class Cluster:
         )
         wait_until(
             lambda: (self.api.get(f"/apis/{group}/{version}/{plural}") or {}).get("items") is not None,
-            30,
-            f"{plural} to be served",
+            what=f"{plural} to be served",
         )
         wait_until(
             lambda: any(
                 r["name"] == plural
                 for r in (self.api.get(f"/apis/{group}/{version}") or {"resources": []})["resources"]
             ),
-            30,
-            f"{plural} in discovery",
+            what=f"{plural} in discovery",
         )
 
     def openshift(self, release, *, collector=None, log_store=True, operator=True):
@@ -309,15 +309,11 @@ class Cluster:
             self.settle()
 
     def settle(self):
-        """Waits until the stand-in has nothing left to do."""
-        before, deadline = None, time.monotonic() + 20
-        while time.monotonic() < deadline:
-            now = self.api.snapshot(versions=True)
-            if now == before:
-                return
-            before = now
-            time.sleep(0.5)
-        raise AssertionError("the cluster does not come to rest")
+        """Waits until the stand-in has looked at everything twice in a row and found nothing to do."""
+        start = self.stand_in.rounds
+        wait_until(
+            lambda: self.stand_in.rounds >= start + 3 and self.stand_in.quiet_rounds >= 2, what="the cluster to come to rest"
+        )
 
     def resource(self, kind, name="instance", namespace=LOGGING):
         paths = {

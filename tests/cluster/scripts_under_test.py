@@ -1,6 +1,7 @@
 """Runs the three scripts as an administrator would, and keeps what they said and started."""
 
 import pathlib
+import re
 import subprocess
 
 SECRETS = {
@@ -9,10 +10,16 @@ SECRETS = {
     "SHARED_KEY": "sharedKeyOfTheTest-1",
 }
 
-# Stands before the real kubectl and helm: notes the arguments, and ends the script before its n-th call.
+WRITES = re.compile(r"^(oc (create|replace|delete|annotate|scale) |helm (upgrade|uninstall) )", re.M)
+
+# Stands before the real kubectl and helm: notes the arguments, and ends the script before its n-th write. Reads do
+# not count, because how many there are depends on how often a script looks while it waits.
 WRAPPER = """#!/bin/bash
 printf '%s\\n' "{name} $*" >>"{log}"
-if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -c . "{log}") > CUT_AFTER)); then kill -9 "$SCRIPT_PID"; exit 137; fi
+if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -cE '{writes}' "{log}") > CUT_AFTER)) ||
+  [[ -n "${{CUT_BEFORE:-}}" ]] && grep -qF -- "$CUT_BEFORE" "{log}"; then
+  kill -9 "$SCRIPT_PID"; exit 137
+fi
 exec "{tool}" "$@"
 """
 
@@ -25,7 +32,7 @@ class Scripts:
         self.calls = folder / "calls"
         for name, tool in (("oc", "kubectl"), ("helm", "helm")):
             path = self.bin / name
-            path.write_text(WRAPPER.format(name=name, log=self.calls, tool=tools / tool))
+            path.write_text(WRAPPER.format(name=name, log=self.calls, tool=tools / tool, writes=WRITES.pattern))
             path.chmod(0o755)
         self.output = ""
 
@@ -43,11 +50,13 @@ class Scripts:
         env.update(changes)
         return {k: v for k, v in env.items() if v is not None}
 
-    def run(self, script, *arguments, cut_after=None, **env):
+    def run(self, script, *arguments, cut_after=None, cut_before=None, **env):
         self.calls.write_text("")
         environment = self.environment(**env)
         if cut_after is not None:
             environment["CUT_AFTER"] = str(cut_after)
+        if cut_before is not None:
+            environment["CUT_BEFORE"] = cut_before
         command = 'export SCRIPT_PID=$$; exec "$@"'
         done = subprocess.run(
             ["bash", "-c", command, "run", str(self.root / "scripts" / script), *arguments],
@@ -56,7 +65,7 @@ class Scripts:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=200,
+            timeout=900,
         )
         self.output = done.stdout
         print(f"$ {script} {' '.join(arguments)}\n{done.stdout}-> {done.returncode}")
@@ -65,15 +74,23 @@ class Scripts:
             assert secret not in self.output, "a secret was printed"
         return done.returncode
 
+    def helm(self, *arguments):
+        """What an administrator does by hand."""
+        subprocess.run([self.bin / "helm", *arguments], env=self.environment(), check=True, capture_output=True)
+
+    def writes(self):
+        """How many the last run made."""
+        return len(WRITES.findall(self.calls.read_text()))
+
     def install(self, *arguments, **env):
         return self.run(
-            "install_log_forwarding_kinesis.sh", "--skip-stream-check", "--timeout", "40s", *arguments, **env
+            "install_log_forwarding_kinesis.sh", "--skip-stream-check", "--timeout", "180s", *arguments, **env
         )
 
     def update(self, *arguments, **env):
         return self.run(
-            "update_log_forwarding-secure_secret.sh", "--settle", "1s", "--timeout", "40s", *arguments, **env
+            "update_log_forwarding-secure_secret.sh", "--settle", "1s", "--timeout", "180s", *arguments, **env
         )
 
     def uninstall(self, *arguments, **env):
-        return self.run("uninstall_log_forwarding_kinesis.sh", "--timeout", "15s", *arguments, **env)
+        return self.run("uninstall_log_forwarding_kinesis.sh", "--timeout", "180s", *arguments, **env)

@@ -1,5 +1,5 @@
 """Stands in for what a bare API server lacks: workload controllers and kubelets, OpenShift's service CA, the
-logging operator, and the pods' admin ports. Looks at the state four times a second and moves it on, in one thread.
+logging operator, and the pods' admin ports. Looks at the state several times a second and moves it on, in one thread.
 
 What it checks, the real ones check too: Secrets' keys, ServiceAccounts, role bindings. What it does not do is
 run containers; pods are objects with an address, and their figures are what a test says.
@@ -39,6 +39,7 @@ class StandIn:
         self.pods_become_ready = True
         self.problems = []  # what the loop itself ran into; tests assert that it is empty
         self.addresses = {}  # pod address -> pod name
+        self.rounds = self.quiet_rounds = 0  # looks at everything; of the last ones, those that found nothing to do
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.server = http.server.ThreadingHTTPServer(("0.0.0.0", 9880), self.handler())
@@ -58,7 +59,8 @@ class StandIn:
         self.operator_on = self.service_ca_on = self.pods_become_ready = True
 
     def run(self):
-        while not self.stopping.wait(0.25):
+        while not self.stopping.wait(0.15):
+            writes_before = self.api.writes
             for act in (self.statefulsets, self.orphans, self.service_ca, self.operator):
                 try:
                     act()
@@ -67,6 +69,8 @@ class StandIn:
                         self.problems.append(f"{act.__name__}: {error}")
                 except Exception:
                     self.problems.append(traceback.format_exc())
+            self.quiet_rounds = self.quiet_rounds + 1 if self.api.writes == writes_before else 0
+            self.rounds += 1
 
     # ---- pods -------------------------------------------------------------------------------------------
 

@@ -5,11 +5,11 @@ import pytest
 from cluster import LOGGING
 from test_generations import NAME, assert_same
 
-EVERYWHERE = [0.5, 0.7, 0.9]  # of the calls that an undisturbed run makes
 
-
-def calls_of(scripts):
-    return len(scripts.calls.read_text().splitlines())
+def everywhere(writes):
+    """Early, late and near the end of a run that makes so many writes when undisturbed."""
+    assert writes >= 6
+    return [writes // 3, 2 * writes // 3, writes - 2]
 
 
 @pytest.mark.parametrize("release", ["4.3", "6.6"])
@@ -17,14 +17,14 @@ def test_an_install_cut_short_is_finished_by_the_next(cluster, scripts, release)
     cluster.openshift(release)
     before = cluster.api.snapshot()
     assert scripts.install() == 0
-    calls = calls_of(scripts)
+    writes = scripts.writes()
     cluster.settle()
     whole = cluster.api.snapshot()
     assert scripts.uninstall() == 0
 
-    for share in EVERYWHERE:
-        assert scripts.install(cut_after=int(calls * share)) != 0
-        assert scripts.install() == 0, f"after a cut at {share}"
+    for cut in everywhere(writes):
+        assert scripts.install(cut_after=cut) != 0
+        assert scripts.install() == 0, f"after a cut before write {cut + 1} of {writes}"
         cluster.settle()
         assert_same(strip_versions(whole), strip_versions(cluster.api.snapshot()))
         assert scripts.uninstall() == 0
@@ -58,11 +58,11 @@ def test_an_uninstall_cut_short_is_finished_by_the_next(cluster, scripts, releas
     before = cluster.api.snapshot()
     assert scripts.install() == 0
     assert scripts.uninstall() == 0
-    calls = calls_of(scripts)
-    for share in EVERYWHERE:
+    writes = scripts.writes()
+    for cut in everywhere(writes):
         assert scripts.install() == 0
-        assert scripts.uninstall(cut_after=int(calls * share)) != 0
-        assert scripts.uninstall() == 0, f"after a cut at {share}"
+        assert scripts.uninstall(cut_after=cut) != 0
+        assert scripts.uninstall() == 0, f"after a cut before write {cut + 1} of {writes}"
         cluster.settle()
         assert_same(before, cluster.api.snapshot())
 
@@ -71,10 +71,10 @@ def test_a_rotation_cut_short_is_finished_by_the_next(cluster, scripts):
     cluster.openshift("4.6")
     assert scripts.install() == 0
     assert scripts.update(SHARED_KEY=None) == 0
-    calls = calls_of(scripts)
-    for share in EVERYWHERE:
-        assert scripts.update(SHARED_KEY=None, cut_after=int(calls * share)) != 0
-        assert scripts.update(SHARED_KEY=None) == 0, f"after a cut at {share}"
+    writes = scripts.writes()
+    for cut in everywhere(writes):
+        assert scripts.update(SHARED_KEY=None, cut_after=cut) != 0
+        assert scripts.update(SHARED_KEY=None) == 0, f"after a cut before write {cut + 1} of {writes}"
         data = cluster.core("secrets", f"{NAME}-auth")["data"]
         assert data["shared_key"] == data["shared_key_previous"]
         secrets = [
@@ -86,6 +86,10 @@ def test_a_rotation_cut_short_is_finished_by_the_next(cluster, scripts):
     assert scripts.uninstall() == 0
 
 
+def volumes(cluster):
+    return [c["metadata"]["name"] for c in cluster.api.items(f"/api/v1/namespaces/{LOGGING}/persistentvolumeclaims")]
+
+
 def test_uninstall_keeps_a_volume_that_still_holds_something(cluster, scripts):
     cluster.openshift("6.6")
     before = cluster.api.snapshot()
@@ -94,13 +98,38 @@ def test_uninstall_keeps_a_volume_that_still_holds_something(cluster, scripts):
 
     assert scripts.uninstall("--timeout", "3s") == 1
     assert f"spool-{NAME}-1" in scripts.output and f"spool-{NAME}-0" not in scripts.output
-    left = [c["metadata"]["name"] for c in cluster.api.items(f"/api/v1/namespaces/{LOGGING}/persistentvolumeclaims")]
-    assert left == [f"spool-{NAME}-1"]
+    assert volumes(cluster) == [f"spool-{NAME}-1"]
 
     assert scripts.uninstall() == 1, "it still holds it"
     assert scripts.install() == 0
     cluster.stand_in.figures.clear()
     assert scripts.uninstall() == 0, "installed again, it was delivered"
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
+def test_an_uninstall_cut_short_leaves_word_of_what_a_volume_held(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-1"] = {"pending": 7}
+
+    assert scripts.uninstall("--timeout", "2s", cut_before="oc delete pvc") != 0
+    assert cluster.core("pods", f"{NAME}-1") is None, "nobody can be asked any more"
+
+    assert scripts.uninstall() == 1
+    assert volumes(cluster) == [f"spool-{NAME}-1"]
+
+
+def test_a_release_removed_by_hand_leaves_volumes_of_which_nobody_knows(cluster, scripts):
+    cluster.openshift("6.6")
+    before = cluster.api.snapshot()
+    assert scripts.install() == 0
+    scripts.helm("uninstall", NAME, "-n", LOGGING)
+
+    assert scripts.uninstall() == 1
+    assert volumes(cluster) == [f"spool-{NAME}-0", f"spool-{NAME}-1"]
+
+    assert scripts.uninstall("--discard-pending") == 0
     cluster.settle()
     assert_same(before, cluster.api.snapshot())
 

@@ -121,7 +121,7 @@ def test_pods_that_do_not_start_leave_the_collector_alone(cluster, scripts):
     cluster.openshift("4.6")
     before = cluster.api.snapshot()
     cluster.stand_in.pods_become_ready = False
-    assert scripts.install("--timeout", "3s") == 1
+    assert scripts.install("--timeout", "15s") == 1
     assert "the collector was not touched" in scripts.output
     assert cluster.api.get(cluster.resource("ClusterLogForwarder")) is None
     assert scripts.uninstall() == 0, "nothing was ever sent to it, so nothing can be lost"
