@@ -25,7 +25,7 @@ class Api:
         self.tls = ssl.create_default_context(cafile=ca_file)
         self.local = threading.local()
 
-    def call(self, method, path, body=None, content_type="application/json"):
+    def call(self, method, path, body=None, content_type="application/json", parse=True):
         self.writes += method != "GET"
         data = None if body is None else json.dumps(body)
         headers = {
@@ -50,7 +50,7 @@ class Api:
                     raise
         if response.status >= 300:
             raise ApiError(response.status, text.decode(errors="replace")[:2000])
-        return json.loads(text) if text else None
+        return json.loads(text) if text and parse else None
 
     def get(self, path):
         """The object, or None when it (or its kind) does not exist."""

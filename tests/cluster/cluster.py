@@ -1,5 +1,6 @@
 """etcd and kube-apiserver as child processes, and the states of OpenShift that tests start from."""
 
+import http.client
 import json
 import pathlib
 import socket
@@ -153,21 +154,24 @@ class Cluster:
         path.chmod(0o600)
 
     def ready(self):
+        """The server says so, and what it makes by itself in the first seconds is complete."""
         assert all(p.poll() is None for p in self.processes), "a server has ended; see " + str(self.folder)
         try:
-            return self.api.get("/api/v1/namespaces/kube-system") is not None and self.api.get("/readyz") is not None
-        except (ApiError, OSError, ValueError):
-            try:
-                return self.api.get("/api/v1/namespaces/default") is not None
-            except (ApiError, OSError):
+            self.api.call("GET", "/readyz", parse=False)
+            if self.api.get("/api/v1/namespaces/default/services/kubernetes") is None:
                 return False
+            before = self.api.snapshot()
+            time.sleep(1)
+            return before == self.api.snapshot()
+        except (ApiError, OSError, http.client.HTTPException):
+            return False
 
     def stop(self):
         self.stand_in.stop()
-        for process in reversed(self.processes):
-            process.terminate()
+        for process in self.processes:  # nothing of theirs is wanted any more
+            process.kill()
         for process in self.processes:
-            process.wait(30)
+            process.wait(120)
 
     # ---- states to start from ---------------------------------------------------------------------------
 
