@@ -399,6 +399,7 @@ class JsonDecoder {
     written = written && write_count(inner, "dropped_attributes_count", dropped) &&
               write_plain(inner, "schema_url", schema_url);
     prefix_.push_back('}');
+    if (!inner.has_members()) prefix_.resize(resource_size_);
     return written;
   }
 

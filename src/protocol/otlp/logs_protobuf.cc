@@ -264,6 +264,7 @@ class ProtobufDecoder {
     write_count(inner, "dropped_attributes_count", dropped);
     write_text(inner, "schema_url", schema_url);
     prefix_.push_back('}');
+    if (!inner.has_members()) prefix_.resize(resource_size_);
     return !reader.failed();
   }
 

@@ -125,6 +125,21 @@ TEST(OtlpLogs, TheSameFromProtobufInAnyOrderOfFields) {
   EXPECT_THAT(decoded.times, ElementsAre(record::EventTime{1'718'093'989, 367'056'526}));
 }
 
+TEST(OtlpLogs, AnEmptyScopeIsNone) {
+  for (const char* scope :
+       {"{}", "null", R"({"name":"","version":"","attributes":[]})", R"({"unknown":1})"}) {
+    const std::string body = std::string(R"({"resourceLogs":[{"scopeLogs":[{"scope":)") + scope +
+                             R"(,"logRecords":[{"severityText":"INFO"}]}]}]})";
+    EXPECT_THAT(from_json(body).events, ElementsAre(R"({"severity_text":"INFO"})")) << scope;
+  }
+  const std::string unknown = ProtobufWriter().varint(99, 1).str();
+  const std::string record = ProtobufWriter().bytes(3, "INFO").str();
+  const std::string scope_logs = ProtobufWriter().bytes(1, unknown).bytes(2, record).str();
+  const std::string body =
+      ProtobufWriter().bytes(1, ProtobufWriter().bytes(2, scope_logs).str()).str();
+  EXPECT_THAT(from_protobuf(body).events, ElementsAre(R"({"severity_text":"INFO"})"));
+}
+
 TEST(OtlpLogs, ValuesKeepTheirTypes) {
   const std::string values =
       R"({"body":{"kvlistValue":{"values":[)"
