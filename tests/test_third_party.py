@@ -13,6 +13,7 @@ import fluent.sender
 import pytest
 
 from harness.daemon import forward_port, run_command, three_streams
+from harness.go_programs import build as build_go_program
 from harness.node import Emulator, send_with_fluent_logger
 from harness.quickstart import compare, expected_by_stream
 from harness.samples import all_samples, missing_and_unexpected
@@ -90,6 +91,22 @@ def test_a_python_client_sends_plain_messages(emulator, start_penstock, kind):
     penstock.wait_settled(50)
     stored = [record.decode() for record in emulator.records(f"python-{kind.__module__}")]
     assert missing_and_unexpected([json.dumps(record) for record in records], stored) == ([], [])
+
+
+@pytest.mark.long  # its cold build takes a while
+@pytest.mark.timeout(600)
+def test_fluentds_go_client_gets_its_acks(kinesis, start_penstock):
+    sender = build_go_program(Path(__file__).parent / "clients/fluent_go")
+    penstock = start_penstock(three_streams(kinesis.endpoint))
+    records = [json.dumps({"n": i, "message": f"line {i}", "nested": {"list": [1, 2.5, None, "é"]}}, ensure_ascii=False)
+               for i in range(50)]
+    done = subprocess.run([sender, str(forward_port(penstock.config)), "app.label"], input="\n".join(records),
+                          capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0 and done.stdout == "50\n", done.stderr
+    penstock.wait_settled(50)
+    # Its JSON reader makes every number a float.
+    stored = [json.loads(event) for event in kinesis.events("projects")]
+    assert sorted(stored, key=lambda record: record["n"]) == [json.loads(record) for record in records]
 
 
 def test_awscli_and_tail_read_the_records_back(emulator, deployment, certificates):

@@ -1,5 +1,5 @@
-// otelcol: an OpenTelemetry Collector of the parts that come nearest to what penstock does: Forward in, batches,
-// HTTP out. For scripts/bench_peer, which measures both against the same sink.
+// otelcol: an OpenTelemetry Collector of the parts that come nearest to what penstock does (Forward in, batches, for
+// scripts/bench --peer, which measures both against the same sink), and of those that send to it (OTLP, for the tests).
 package main
 
 import (
@@ -11,21 +11,23 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/nopexporter"
+	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/batchprocessor"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
 func factories() (factories otelcol.Factories, err error) {
-	if factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](fluentforwardreceiver.NewFactory()); err != nil {
+	if factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](fluentforwardreceiver.NewFactory(), otlpreceiver.NewFactory()); err != nil {
 		return
 	}
 	if factories.Processors, err = otelcol.MakeFactoryMap[processor.Factory](batchprocessor.NewFactory()); err != nil {
 		return
 	}
-	factories.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](nopexporter.NewFactory())
+	factories.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](nopexporter.NewFactory(), otlphttpexporter.NewFactory())
 	factories.Telemetry = otelconftelemetry.NewFactory()
 	return
 }
