@@ -21,7 +21,6 @@ namespace forward = protocol::forward;
 
 namespace {
 
-constexpr seconds kHandshakeTime{10};
 constexpr seconds kMessageByteTime{60};  // between two reads inside a message
 constexpr seconds kAckTime{60};          // for the peer to take an ack
 constexpr seconds kSettleTime{60};       // for acks to come due after the last byte was read
@@ -32,86 +31,27 @@ constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not take
 
 }  // namespace
 
-void ForwardSession::Deadline::expire() {
-  if (reason != nullptr) owner.refuse(reason);
-  owner.close();
-}
-
 ForwardSession::ForwardSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                                std::shared_ptr<const ForwardSettings> settings)
-    : intake_(intake),
-      sessions_(sessions),
-      thread_(accepted.thread),
-      connection_(std::move(accepted.connection)),
-      stream_(std::move(accepted.stream)),
+    : PeerSession(intake, sessions, std::move(accepted),
+                  {.message = "forward connection refused", .client = "forward client refused"}),
       settings_(std::move(settings)),
-      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
-      decoder_({.message_bytes_max = settings_->message_bytes_max}) {
-  intake_.metrics().connections.with(intake_.source()).add();
-}
-
-ForwardSession::~ForwardSession() { intake_.metrics().connections.with(intake_.source()).sub(); }
-
-void ForwardSession::start() {
-  auto self = shared_from_this();
-  asio::co_spawn(thread_.context(), run(), [self](const std::exception_ptr& error) {
-    if (error) self->refuse("internal");  // out of memory: this connection ends, others go on
-    self->close();
-  });
-}
-
-void ForwardSession::refuse(std::string_view reason, LogLevel level) {
-  if (closed_) return;
-  intake_.metrics().messages_refused.with(intake_.source(), reason).add();
-  log_limited(level, intake_.source() + "/" + std::string(reason), "forward connection refused",
-              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
-}
-
-void ForwardSession::refuse_peer(std::string_view reason) {
-  if (closed_) return;
-  intake_.metrics().auth_failures.with(intake_.source(), reason).add();
-  log_limited(LogLevel::warn, intake_.source() + "/auth/" + std::string(reason),
-              "forward client refused",
-              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
-}
+      decoder_({.message_bytes_max = settings_->message_bytes_max}) {}
 
 void ForwardSession::close() {
-  if (closed_) return;
-  closed_ = true;
-  stream_->close();
+  PeerSession::close();
   wake_settling();
 }
 
-asio::awaitable<void> ForwardSession::run() {
-  const SessionSet::Place place(sessions_, thread_, *this);
-  const net::IoThread::Watch handshake(thread_, handshake_deadline_);
-  const net::IoThread::Watch message(thread_, message_deadline_);
+asio::awaitable<void> ForwardSession::converse() {
   const net::IoThread::Watch ack(thread_, ack_deadline_);
   const net::IoThread::Watch settle(thread_, settle_deadline_);
-  if (co_await shake_hands()) co_await read_messages();
+  co_await read_messages();
   co_await settle_acks();
-  close();
-}
-
-asio::awaitable<bool> ForwardSession::shake_hands() {
-  handshake_deadline_.in(kHandshakeTime);
-  const auto shaken = co_await stream_->handshake();
-  if (!shaken) {
-    // Fluentd's transport heartbeat connects and closes, every second: nothing to report.
-    log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
-    if (!closed_ && shaken.error().find("closed") == std::string::npos &&
-        shaken.error().find("reset") == std::string::npos) {
-      refuse("tls_handshake");
-    }
-    co_return false;
-  }
-  bool welcome = true;
-  if (settings_->security != nullptr) welcome = co_await identify_peer();
-  handshake_deadline_.off();
-  co_return welcome;
 }
 
 asio::awaitable<bool> ForwardSession::identify_peer() {
+  if (settings_->security == nullptr) co_return true;
   std::array<uint8_t, 2 * forward::kNonceSize> random{};
   CHECK(RAND_bytes(random.data(), random.size()) == 1);
   const ByteView salts(random);
@@ -127,7 +67,7 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
     const auto answer = handshake.next();
     if (!answer) continue;
     // Counted before the peer can know.
-    if (answer->refusal) refuse_peer(to_string(*answer->refusal));
+    if (answer->refusal) refuse_client(to_string(*answer->refusal));
     if (!answer->pong.empty()) {
       if (co_await stream_->write(answer->pong.view())) co_return false;
     }
@@ -139,7 +79,7 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
       std::copy(rest.begin(), rest.end(), decoder_.free_space().begin());
       decoder_.commit(rest.size());
     }
-    co_return !closed_;
+    co_return !closed();
   }
 }
 
@@ -189,7 +129,7 @@ asio::awaitable<bool> ForwardSession::make_room() {
     record::MemoryLease larger = co_await lend(intake_.memory(), capacity);
     buffer_lease_ = std::move(larger);
   }
-  if (closed_) co_return false;
+  if (closed()) co_return false;
   decoder_.grow(capacity);
   co_return true;
 }
@@ -227,7 +167,8 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
                 chunk = std::move(message.chunk),
                 is_bin = message.chunk_is_bin](spool::AppendOutcome outcome) {
       asio::post(executor, [weak, outcome, chunk, is_bin] {
-        if (const auto self = weak.lock()) self->acknowledge(outcome, chunk, is_bin);
+        const auto self = weak.lock();
+        if (self) static_cast<ForwardSession&>(*self).acknowledge(outcome, chunk, is_bin);
       });
     };
   }
@@ -239,13 +180,13 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
   Received received{std::move(arrived->batch), arrived->fingerprint, std::nullopt};
   const auto admission = co_await intake_.append(std::move(received), std::move(finished));
   co_await admission->admitted->wait();
-  co_return !closed_;
+  co_return !closed();
 }
 
 void ForwardSession::acknowledge(spool::AppendOutcome outcome, const std::string& chunk,
                                  bool is_bin) {
   --acks_expected_;
-  if (closed_) return;
+  if (closed()) return;
   if (outcome == spool::AppendOutcome::done && !writing_ended_) {
     forward::append_ack(acks_, chunk, is_bin);
     if (acks_.size() > kAcksWaitingMax) {
@@ -264,7 +205,7 @@ void ForwardSession::acknowledge(spool::AppendOutcome outcome, const std::string
 }
 
 asio::awaitable<void> ForwardSession::write_acks() {
-  while (!acks_.empty() && !closed_) {
+  while (!acks_.empty() && !closed()) {
     const ByteBuffer bytes = std::exchange(acks_, {});
     ack_deadline_.in(kAckTime);
     const auto error = co_await stream_->write(bytes.view());
@@ -284,14 +225,14 @@ asio::awaitable<void> ForwardSession::write_acks() {
 // A peer that has ended its side, or sent something broken, still hears of the whole chunks it sent
 // before: else it would send them again.
 asio::awaitable<void> ForwardSession::settle_acks() {
-  if (closed_ || (acks_expected_ == 0 && !writing_)) co_return;
+  if (closed() || (acks_expected_ == 0 && !writing_)) co_return;
   settled_ = std::make_shared<net::Event>(thread_.context().get_executor());
   settle_deadline_.in(kSettleTime);
   co_await settled_->wait();
 }
 
 void ForwardSession::wake_settling() {
-  if (settled_ && (closed_ || (acks_expected_ == 0 && !writing_))) settled_->set();
+  if (settled_ && (closed() || (acks_expected_ == 0 && !writing_))) settled_->set();
 }
 
 bool ForwardSession::is_aged() const {
@@ -306,7 +247,7 @@ void ForwardSession::half_close() {
 
 void ForwardSession::end_writing_when_idle() {
   const bool at_boundary = decoder_.buffered() == 0 && acks_expected_ == 0 && !writing_;
-  if (!half_closing_ || !at_boundary || writing_ended_ || closed_) return;
+  if (!half_closing_ || !at_boundary || writing_ended_ || closed()) return;
   writing_ended_ = true;
   asio::co_spawn(thread_.context(), stream_->end_writing(),
                  [self = shared_from_this()](const std::exception_ptr&) {});

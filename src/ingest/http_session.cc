@@ -15,7 +15,6 @@ namespace otlp = protocol::otlp;
 
 namespace {
 
-constexpr seconds kHandshakeTime{10};
 constexpr seconds kMessageByteTime{60};  // between two reads inside a request
 constexpr seconds kAnswerTime{60};       // for the peer to take an answer
 constexpr seconds kLingerTime{10};       // for the peer to hang up behind a last answer
@@ -27,85 +26,26 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 HttpSession::HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                          std::shared_ptr<const HttpSettings> settings,
                          const std::atomic<bool>& leaving)
-    : intake_(intake),
-      sessions_(sessions),
-      thread_(accepted.thread),
-      connection_(std::move(accepted.connection)),
-      stream_(std::move(accepted.stream)),
+    : PeerSession(intake, sessions, std::move(accepted),
+                  {.message = "http request refused", .client = "http client refused"}),
       settings_(std::move(settings)),
       leaving_(leaving),
-      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
       reader_(settings_->body_bytes_max),
-      limit_(std::make_shared<WaitLimit>(thread_.context().get_executor())) {
-  intake_.metrics().connections.with(intake_.source()).add();
-}
-
-HttpSession::~HttpSession() { intake_.metrics().connections.with(intake_.source()).sub(); }
-
-void HttpSession::start() {
-  auto self = shared_from_this();
-  asio::co_spawn(thread_.context(), run(), [self](const std::exception_ptr& error) {
-    if (error) self->note(0, "internal");  // out of memory: this connection ends, others go on
-    self->close();
-  });
-}
-
-void HttpSession::note(int status, std::string_view reason) {
-  if (closed_) return;
-  const bool is_auth = status == 401 || status == 403;
-  auto& family = is_auth ? intake_.metrics().auth_failures : intake_.metrics().messages_refused;
-  family.with(intake_.source(), reason).add();
-  log_limited(LogLevel::warn, intake_.source() + "/" + std::string(reason), "http request refused",
-              {{"source", intake_.source()},
-               {"reason", reason},
-               {"status", status},
-               {"peer", stream_->peer()}});
-}
-
-void HttpSession::end_late(std::string_view reason) {
-  if (!reason.empty()) note(0, reason);
-  close();
-}
-
-void HttpSession::close() {
-  if (closed_) return;
-  closed_ = true;
-  stream_->close();
-}
+      limit_(std::make_shared<WaitLimit>(thread_.context().get_executor())) {}
 
 // A client that is between two requests learns of it by our FIN; one that is in the middle of a
 // request gets its answer first.
 void HttpSession::half_close() {
   half_closing_ = true;
-  if (!idle_ || closed_) return;
+  if (!idle_ || closed()) return;
   asio::co_spawn(thread_.context(), stream_->end_writing(),
                  [self = shared_from_this()](const std::exception_ptr&) {});
 }
 
-asio::awaitable<void> HttpSession::run() {
-  const SessionSet::Place place(sessions_, thread_, *this);
-  const net::IoThread::Watch handshake(thread_, handshake_deadline_);
-  const net::IoThread::Watch message(thread_, message_deadline_);
+asio::awaitable<void> HttpSession::converse() {
   const net::IoThread::Watch answer(thread_, answer_deadline_);
   const net::IoThread::Watch lingering(thread_, linger_deadline_);
-  if (co_await shake_hands()) {
-    while (co_await serve_next()) continue;
-  }
-  close();
-}
-
-asio::awaitable<bool> HttpSession::shake_hands() {
-  handshake_deadline_.in(kHandshakeTime);
-  const auto shaken = co_await stream_->handshake();
-  handshake_deadline_.off();
-  if (shaken) co_return !closed_;
-  log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
-  // Probes of load balancers connect and close: nothing to report.
-  if (shaken.error().find("closed") == std::string::npos &&
-      shaken.error().find("reset") == std::string::npos) {
-    note(0, "tls_handshake");
-  }
-  co_return false;
+  while (co_await serve_next()) continue;
 }
 
 // False: the connection has ended.
@@ -123,13 +63,13 @@ asio::awaitable<bool> HttpSession::serve_next() {
     // What is left of the body is not worth reading: the connection ends.
     co_return co_await refuse_request(std::move(*refusal), true);
   }
-  if (closed_) co_return false;
+  if (closed()) co_return false;
   limit_->start(settings_->ack_timeout);
   ByteBuffer body = reader_.take_body();
   refusal = co_await take(std::move(body));
   limit_->stop();
   body_lease_.release();
-  if (closed_) co_return false;
+  if (closed()) co_return false;
   if (refusal) co_return co_await refuse_request(std::move(*refusal), false);
   HttpAnswer ok;
   if (kind_ == HttpBodyKind::json) {
@@ -152,9 +92,9 @@ asio::awaitable<bool> HttpSession::await_request() {
     idle_ = true;
     const auto error = co_await stream_->wait_readable();
     idle_ = false;
-    if (error || closed_) co_return false;
+    if (error || closed()) co_return false;
     head_lease_ = co_await lend(intake_.memory(), HttpRequestReader::kHeadBytesMax);
-    if (closed_) co_return false;
+    if (closed()) co_return false;
     reader_.open();
   }
   co_return true;
@@ -185,12 +125,12 @@ asio::awaitable<bool> HttpSession::read_head() {
     if (*progress == HttpRequestReader::Progress::head) break;
     const auto got = co_await read_more();
     if (!got || *got == 0) {
-      if (!reader_.is_idle()) note(0, "truncated");
+      if (!reader_.is_idle()) refuse("truncated");
       co_return false;
     }
   }
   message_deadline_.off();
-  co_return !closed_;
+  co_return !closed();
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
@@ -284,7 +224,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
     const auto got = co_await read_more();
     message_deadline_.off();
     if (!got || *got == 0) {
-      note(0, "truncated");
+      refuse("truncated");
       close();
       co_return std::nullopt;
     }
@@ -384,8 +324,9 @@ asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,
 }
 
 asio::awaitable<bool> HttpSession::refuse_request(Refusal refusal, bool close) {
-  if (closed_) co_return false;
-  note(refusal.status, refusal.reason);
+  if (closed()) co_return false;
+  const bool is_auth = refusal.status == 401 || refusal.status == 403;
+  is_auth ? refuse_client(refusal.reason) : refuse(refusal.reason);
   HttpAnswer said;
   said.status = refusal.status;
   said.close = close;
@@ -409,7 +350,7 @@ asio::awaitable<bool> HttpSession::answer(HttpAnswer answer) {
   answer_deadline_.in(kAnswerTime);
   const auto error = co_await stream_->write(as_bytes(bytes));
   answer_deadline_.off();
-  if (error || closed_) co_return false;
+  if (error || closed()) co_return false;
   if (answer.close) {
     co_await linger();
     co_return false;

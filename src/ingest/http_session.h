@@ -2,8 +2,7 @@
 // safe as the configuration asks, and only then reads the next: pipelined requests are answered in
 // their order, and what is not admitted waits in the sender.
 //
-// Ownership: itself (a shared_ptr lives in its coroutine) until the connection ends.
-// Thread: one IoThread, all of it.
+// Ownership and thread: see PeerSession.
 #pragma once
 
 #include <atomic>
@@ -11,13 +10,11 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
 #include "ingest/http_answer.h"
 #include "ingest/http_auth.h"
 #include "ingest/http_body.h"
 #include "ingest/http_request_reader.h"
-#include "ingest/listener_source.h"
-#include "ingest/peer_deadline.h"
+#include "ingest/peer_session.h"
 #include "ingest/token_review.h"
 #include "ingest/wait_limit.h"
 
@@ -30,21 +27,13 @@ struct HttpSettings final : SourceSettings {
   nanoseconds ack_timeout = seconds(25);
 };
 
-class HttpSession final : public Session,
-                          public Expirable,
-                          public std::enable_shared_from_this<HttpSession> {
+class HttpSession final : public PeerSession {
  public:
   // leaving: answers ask the client to connect anew, so that it finds another replica.
   HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
               std::shared_ptr<const HttpSettings> settings, const std::atomic<bool>& leaving);
-  ~HttpSession() override;
-
-  // Begins; returns at once.
-  void start();
 
   void half_close() override;
-  void close() override;
-  void end_late(std::string_view reason) override;
 
  private:
   // Why a request is refused: the answer's code, and a label of messages_refused (of auth_failures
@@ -56,8 +45,7 @@ class HttpSession final : public Session,
   };
   using Checked = std::optional<Refusal>;
 
-  boost::asio::awaitable<void> run();
-  boost::asio::awaitable<bool> shake_hands();
+  boost::asio::awaitable<void> converse() override;
   boost::asio::awaitable<bool> serve_next();
   boost::asio::awaitable<bool> await_request();
   boost::asio::awaitable<bool> read_head();
@@ -74,17 +62,10 @@ class HttpSession final : public Session,
   boost::asio::awaitable<bool> answer(HttpAnswer answer);
   boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
   boost::asio::awaitable<void> linger();
-  void note(int status, std::string_view reason);
   Refusal no_room(std::string_view reason) const;
 
-  Intake& intake_;
-  SessionSet& sessions_;
-  net::IoThread& thread_;
-  net::ConnectionLease connection_;
-  std::unique_ptr<net::Stream> stream_;
   const std::shared_ptr<const HttpSettings> settings_;
   const std::atomic<bool>& leaving_;
-  metrics::Counter& bytes_received_;
 
   HttpRequestReader reader_;
   record::MemoryLease head_lease_;  // what the reader's small buffer costs
@@ -95,10 +76,7 @@ class HttpSession final : public Session,
   uint32_t malformed_ = 0;  // likewise
   bool idle_ = false;       // between requests
   bool half_closing_ = false;
-  bool closed_ = false;
 
-  PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
-  PeerDeadline message_deadline_{*this, "message_timeout"};
   PeerDeadline answer_deadline_{*this, "answer_timeout"};
   PeerDeadline linger_deadline_{*this, ""};
 };

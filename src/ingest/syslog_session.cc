@@ -12,7 +12,6 @@ using protocol::syslog::FrameReader;
 
 namespace {
 
-constexpr seconds kHandshakeTime{10};
 constexpr seconds kMessageByteTime{60};  // between two reads inside a message
 constexpr size_t kRead = 64_KiB;
 constexpr size_t kBatch = 512_KiB;  // entries of one append; one large message may need more
@@ -21,74 +20,19 @@ constexpr size_t kBatch = 512_KiB;  // entries of one append; one large message 
 
 SyslogSession::SyslogSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                              std::shared_ptr<const SyslogSettings> settings)
-    : intake_(intake),
-      sessions_(sessions),
-      thread_(accepted.thread),
-      connection_(std::move(accepted.connection)),
-      stream_(std::move(accepted.stream)),
+    : PeerSession(intake, sessions, std::move(accepted),
+                  {.message = "syslog message refused", .client = "syslog client refused"}),
       settings_(std::move(settings)),
-      bytes_received_(intake.metrics().bytes_received.with(intake.source())),
-      frames_(settings_->message_bytes_max) {
-  intake_.metrics().connections.with(intake_.source()).add();
-}
-
-SyslogSession::~SyslogSession() { intake_.metrics().connections.with(intake_.source()).sub(); }
-
-void SyslogSession::start() {
-  auto self = shared_from_this();
-  asio::co_spawn(thread_.context(), run(), [self](const std::exception_ptr& error) {
-    if (error) self->note("internal");  // out of memory: this connection ends, others go on
-    self->close();
-  });
-}
-
-void SyslogSession::note(std::string_view reason, LogLevel level) {
-  if (closed_) return;
-  intake_.metrics().messages_refused.with(intake_.source(), reason).add();
-  log_limited(level, intake_.source() + "/" + std::string(reason), "syslog message refused",
-              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
-}
-
-void SyslogSession::end_late(std::string_view reason) {
-  note(reason);
-  close();
-}
-
-void SyslogSession::close() {
-  if (closed_) return;
-  closed_ = true;
-  stream_->close();
-}
+      frames_(settings_->message_bytes_max) {}
 
 // Senders that look learn of it; what they still send is taken until they leave.
 void SyslogSession::half_close() {
-  if (closed_) return;
+  if (closed()) return;
   asio::co_spawn(thread_.context(), stream_->end_writing(),
                  [self = shared_from_this()](const std::exception_ptr&) {});
 }
 
-asio::awaitable<void> SyslogSession::run() {
-  const SessionSet::Place place(sessions_, thread_, *this);
-  const net::IoThread::Watch handshake(thread_, handshake_deadline_);
-  const net::IoThread::Watch message(thread_, message_deadline_);
-  if (co_await shake_hands()) co_await read_messages();
-  close();
-}
-
-asio::awaitable<bool> SyslogSession::shake_hands() {
-  handshake_deadline_.in(kHandshakeTime);
-  const auto shaken = co_await stream_->handshake();
-  handshake_deadline_.off();
-  if (shaken) co_return !closed_;
-  log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
-  if (shaken.error().find("closed") == std::string::npos &&
-      shaken.error().find("reset") == std::string::npos) {
-    note("tls_handshake");
-  }
-  co_return false;
-}
-
-asio::awaitable<void> SyslogSession::read_messages() {
+asio::awaitable<void> SyslogSession::converse() {
   for (;;) {
     if (buffer_.empty()) {
       buffer_.release();
@@ -96,7 +40,7 @@ asio::awaitable<void> SyslogSession::read_messages() {
       if (co_await stream_->wait_readable()) co_return;
     }
     co_await make_room();
-    if (closed_) co_return;
+    if (closed()) co_return;
     message_deadline_.in(kMessageByteTime);
     const auto got = co_await stream_->read_some(buffer_.free_space());
     message_deadline_.off();
@@ -107,7 +51,7 @@ asio::awaitable<void> SyslogSession::read_messages() {
     bytes_received_.add(*got);
     buffer_.commit(*got);
     co_await take_buffered();
-    if (closed_) co_return;
+    if (closed()) co_return;
   }
 }
 
@@ -132,10 +76,10 @@ asio::awaitable<void> SyslogSession::take_buffered() {
     taken += consumed;
     if (outcome == FrameReader::Outcome::need_bytes) break;
     if (outcome == FrameReader::Outcome::too_large) {
-      note("too_large");
+      refuse("too_large");
     } else if (!message.empty()) {
       co_await add(message);
-      if (closed_) co_return;
+      if (closed()) co_return;
     }
   }
   buffer_.consume(taken);
@@ -145,8 +89,8 @@ asio::awaitable<void> SyslogSession::take_buffered() {
 // The peer has ended: a last line without its newline is a message.
 asio::awaitable<void> SyslogSession::take_rest() {
   const auto rest = frames_.finish(buffer_.view());
-  if (rest.is_cut_off) note("truncated", LogLevel::info);
-  if (closed_ || rest.message.empty()) co_return;
+  if (rest.is_cut_off) refuse("truncated", LogLevel::info);
+  if (closed() || rest.message.empty()) co_return;
   co_await add(rest.message);
   co_await flush();
 }

@@ -1,0 +1,68 @@
+// PeerSession: what the sessions of every protocol have in common: the connection and its place
+// among the source's, TLS, refusals counted and told of, and the end.
+//
+// Ownership: itself (a shared_ptr lives in its coroutine) until the connection ends.
+// Thread: one IoThread, all of it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string_view>
+
+#include "base/log.h"
+#include "ingest/intake.h"
+#include "ingest/listener_source.h"
+#include "ingest/peer_deadline.h"
+#include "ingest/session_set.h"
+
+namespace penstock::ingest {
+
+class PeerSession : public Session,
+                    public Expirable,
+                    public std::enable_shared_from_this<PeerSession> {
+ public:
+  ~PeerSession() override;
+
+  // Begins; returns at once.
+  void start();
+
+  void close() override;
+  void end_late(std::string_view reason) final;
+
+ protected:
+  // What the log says when something is refused.
+  struct Words {
+    std::string_view message;  // "http request refused"
+    std::string_view client;   // for who it came from
+  };
+  PeerSession(Intake& intake, SessionSet& sessions, Accepted accepted, Words words);
+
+  // Who is there? False ends the connection. Under the deadline of the TLS handshake.
+  virtual boost::asio::awaitable<bool> identify_peer();
+  // Until the connection ends, or is to end.
+  virtual boost::asio::awaitable<void> converse() = 0;
+
+  // Counted in messages_refused, and in auth_failures.
+  void refuse(std::string_view reason, LogLevel level = LogLevel::warn);
+  void refuse_client(std::string_view reason);
+
+  [[nodiscard]] bool closed() const { return closed_; }
+
+  Intake& intake_;
+  net::IoThread& thread_;
+  const std::unique_ptr<net::Stream> stream_;
+  metrics::Counter& bytes_received_;
+  PeerDeadline message_deadline_{*this, "message_timeout"};
+
+ private:
+  boost::asio::awaitable<void> run();
+  boost::asio::awaitable<bool> shake_hands();
+
+  SessionSet& sessions_;
+  const net::ConnectionLease connection_;
+  const Words words_;
+  bool closed_ = false;
+  PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
+};
+
+}  // namespace penstock::ingest
