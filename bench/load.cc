@@ -5,7 +5,9 @@
 //   bench-load --to HOST:PORT [--as forward|ndjson|json-array|otlp-json|otlp-protobuf] [--tls]
 //              [--shared-key K] [--connections N] [--chunk-events N] [--events N]
 //              [--rate EVENTS_PER_S] [--window N] [--tag T]… [--mark]
+//              [--event-bytes N]
 //
+// --event-bytes: by Forward, short records of so many bytes of JSON instead of OpenShift's.
 // --rate: open loop: chunks have their times, and a late one is counted from its time, not from
 // when it was sent. --mark: each chunk's first record carries that time in nanoseconds as its id.
 //
@@ -53,6 +55,7 @@ struct Options {
   uint64_t window = 1;  // chunks of a connection without ack
   double rate = 0;      // 0: as fast as acks come
   bool mark = false;
+  uint64_t event_bytes = 0;  // 0: an OpenShift record
 };
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -94,8 +97,8 @@ class Client {
  public:
   explicit Client(Run& run) : run_(run), options_(run.options) {
     for (const std::string& tag : options_.tags) {
-      messages_.push_back(
-          make_message(options_.form, tag, chunk_id(run.name, 0), options_.chunk_events));
+      messages_.push_back(make_message(options_.form, tag, chunk_id(run.name, 0),
+                                       options_.chunk_events, options_.event_bytes));
     }
     acks_.reserve(kAckBytes);
   }
@@ -273,6 +276,8 @@ Options parse(int argc, char** argv) {
       options.rate = static_cast<double>(count());
     else if (flag == "--tag")
       options.tags.push_back(value());
+    else if (flag == "--event-bytes")
+      options.event_bytes = count();
     else if (flag == "--mark")
       options.mark = true;
     else

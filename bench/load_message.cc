@@ -25,14 +25,33 @@ record::EventTime time_now() {
   return {std::chrono::duration_cast<seconds>(time).count(), 0};
 }
 
-ByteBuffer forward_message(const std::string& tag, const std::string& chunk, uint64_t events) {
+// {"penstock_id":"…","level":"info","message":"…"}
+void append_short_record(record::MsgpackWriter& writer, uint64_t number, uint64_t json_bytes) {
+  constexpr uint64_t kOthers = 38 + cli::kIdField.size() + kNoMark.size();
+  std::string text = "request " + std::to_string(number) + " was answered;";
+  while (kOthers + text.size() < json_bytes) text += static_cast<char>('a' + text.size() % 26);
+  writer.map(3);
+  writer.str(cli::kIdField);
+  writer.str(kNoMark);
+  writer.str("level");
+  writer.str("info");
+  writer.str("message");
+  writer.str(text);
+}
+
+ByteBuffer forward_message(const std::string& tag, const std::string& chunk, uint64_t events,
+                           uint64_t event_bytes) {
   ByteBuffer entries;
   record::MsgpackWriter writer(entries);
   const record::EventTime time = time_now();
   for (uint64_t i = 0; i < events; ++i) {
     writer.array(2);
     writer.event_time(time);
-    cli::append_sample_record(entries, i, kNoMark, time);
+    if (event_bytes > 0) {
+      append_short_record(writer, i, event_bytes);
+    } else {
+      cli::append_sample_record(entries, i, kNoMark, time);
+    }
   }
   return forward::write_packed_forward({.tag = tag,
                                         .entries = entries.view(),
@@ -141,9 +160,10 @@ void Message::put(size_t at, std::string_view text) {
   std::memcpy(bytes.data() + at, text.data(), text.size());
 }
 
-Message make_message(Form form, const std::string& tag, const std::string& chunk, uint64_t events) {
+Message make_message(Form form, const std::string& tag, const std::string& chunk, uint64_t events,
+                     uint64_t event_bytes) {
   Message message;
-  message.bytes = form == Form::forward ? forward_message(tag, chunk, events)
+  message.bytes = form == Form::forward ? forward_message(tag, chunk, events, event_bytes)
                                         : ByteBuffer::copy_of(as_bytes(http_message(form, events)));
   const std::string_view text = as_text(message.bytes.view());
   if (form == Form::forward) message.chunk_at = text.rfind(chunk);

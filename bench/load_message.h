@@ -26,8 +26,9 @@ struct Message {
   void put(size_t at, std::string_view text);
 };
 // chunk: the id it has until another of the same size is put in its place. tag: Forward's.
+// event_bytes: Forward's, too: short records of so many bytes of JSON; 0: OpenShift's.
 [[nodiscard]] Message make_message(Form form, const std::string& tag, const std::string& chunk,
-                                   uint64_t events);
+                                   uint64_t events, uint64_t event_bytes = 0);
 
 // The first answer in bytes, or nothing while it is not whole. Exits when it is none, or a refusal.
 struct Answer {

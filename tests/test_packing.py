@@ -5,11 +5,14 @@ import collections
 import gzip
 import hashlib
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
 from harness import forward_client as wire
-from harness.daemon import forward_port, three_streams
+from harness.daemon import forward_port, run_command, three_streams
 from harness.forward_client import ForwardClient
 from harness.node import deaggregate
 from harness.waiting import wait_until
@@ -119,6 +122,40 @@ def test_the_order_of_a_key_survives_failures_throttles_and_a_reshard(kinesis, s
     penstock.wait_settled(1000)
 
 
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+@pytest.mark.parametrize("aggregation", ["none", "kpl"])
+def test_the_order_of_a_key_survives_a_restart(kinesis, start_penstock, tmp_path, aggregation, end):
+    """Some keys' shard takes nothing before the restart, others fail now and then. What was not final is sent again
+    after it, perhaps for the second time, but no event is first seen after a later one of its key."""
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool", drain_timeout="1s", streams={
+        "aggregation": aggregation, "order": "per_key", "partition_key": "field:pod", "flush": {"interval": "50ms"}})
+    kinesis.add_fault("throttle", stream="projects", shard="shardId-000000000001")
+    kinesis.add_fault("fail_records", operation="PutRecords", probability=0.2, seed=9)
+    before = start_penstock(config)
+    with ForwardClient(forward_port(config)) as client:
+        for part in range(10):
+            client.send_acked(wire.packed_forward, "t", numbered(100, start=part * 100))
+    wait_until(lambda: 50 <= len(kinesis.events("projects")) < 1000, "some are there, not all")
+    if end == "kill":
+        before.kill()
+    else:
+        before.stop_quickly()
+    seen_before = len(kinesis.events("projects"))
+    kinesis.remove_fault()
+    after = start_penstock(config)
+    with ForwardClient(forward_port(config)) as client:
+        client.send_acked(wire.packed_forward, "t", numbered(100, start=1000))
+    after.wait_settled(100)
+    events = [json.loads(text) for text in kinesis.events("projects")]
+    assert seen_before < 1000 <= len(events)
+    first_seen = {}
+    for event in events:
+        first_seen.setdefault(event["pod"], {}).setdefault(event["id"])
+    assert sum(map(len, first_seen.values())) == 1100
+    for pod, ids in first_seen.items():
+        assert list(ids) == sorted(ids), f"{pod} is out of order"
+
+
 def test_an_event_larger_than_a_record_arrives_in_parts_and_counts_once(kinesis, start_with):
     penstock, client = start_with()
     text = "".join(f"line {i} of a long story. " for i in range(150_000))
@@ -155,3 +192,20 @@ def test_a_stream_whose_shards_nobody_may_list_is_delivered_all_the_same(kinesis
     client.send_acked(wire.packed_forward, "t", numbered(1000))
     assert kinesis.tally("projects", "id") == exactly_once(1000)
     assert penstock.wait_settled(1000).delivered == 1000
+
+
+def test_the_costs_in_the_documentation_are_what_the_estimator_says():
+    text = (Path(__file__).resolve().parents[1] / "doc/delivery.md").read_text()
+    command, table = re.search(r"\$ penstock (estimate .*)\n((?:.*\n)*?)```", text).groups()
+    done = run_command(*shlex.split(command))
+    assert done.returncode == 0, done.stderr
+    told, documented = ([line.split() for line in lines.splitlines()] for lines in (done.stdout, table))
+    assert len(told) == len(documented) > 10
+    for ours, written in zip(told, documented):
+        if len(ours) < 3 or ours[1] not in ("gzip", "zstd"):
+            assert ours == written
+            continue
+        # How small a text becomes is for another version of the library to say.
+        assert ours[:2] == written[:2]
+        for now, then in zip(map(float, ours[2:]), map(float, written[2:]), strict=True):
+            assert now == pytest.approx(then, rel=0.1, abs=1)

@@ -131,10 +131,13 @@ class Floor(Process):
 
 class Penstock(Process):
     def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None,
-                 http=False):
+                 http=False, stream=None):
+        """`stream`: further options of each stream."""
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
         config = self._config(directory, sink, certificate, spool, routes, limits or {}, http)
+        for options in config["streams"].values():
+            options |= stream or {}
         (directory / "penstock.yaml").write_text(json.dumps(config, indent=1))  # JSON is YAML
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(directory), **KEYS}
         started = time.monotonic()
@@ -178,6 +181,16 @@ class Penstock(Process):
             except OSError:
                 time.sleep(0.002)
         raise BenchError(f"penstock does not listen{self.last_words()}")
+
+    def metric(self, name):
+        """The sum over all labels."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.M))
 
     def _wait_ready(self, started):
         while time.monotonic() < started + START_TIMEOUT_S and self.process.poll() is None:
