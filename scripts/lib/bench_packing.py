@@ -25,7 +25,7 @@ WAYS = {  # heading: options of the stream
 
 
 def turn(build, directory, penstock, sink, events):
-    """One load: (CPU seconds, records, bytes on the wire)."""
+    """One load: (CPU seconds, records, bytes on the wire, requests)."""
     flags = ["--chunk-events", CHUNK_EVENTS, "--events", events, "--connections", 4, "--window", 4,
              "--event-bytes", EVENT_BYTES]
     before, cpu_before = sink.report(), penstock.cpu_s()
@@ -40,7 +40,7 @@ def turn(build, directory, penstock, sink, events):
             raise BenchError(f"{load['events']:.0f} events sent, {delivered:.0f} delivered{penstock.last_words()}")
         time.sleep(0.02)
     after = sink.report()
-    return penstock.cpu_s() - cpu_before, after["records"] - before["records"], after["bytes"] - before["bytes"]
+    return penstock.cpu_s() - cpu_before, *(after[name] - before[name] for name in ("records", "bytes", "requests"))
 
 
 def run(build, directory, events, turns):
@@ -60,14 +60,14 @@ def run(build, directory, events, turns):
             penstock.stop()
         sink.stop()
     print(f"\nPer million events of {EVENT_BYTES} bytes ({turns} turns of {events:,}, medians):\n")
-    print("| packing | CPU s | to none | records | payload units at most | wire MB |")
-    print("|---------|------:|--------:|--------:|----------------------:|--------:|")
+    print("| packing | CPU s | to none | records | payload units at most | requests | wire MB |")
+    print("|---------|------:|--------:|--------:|----------------------:|---------:|--------:|")
     for way, measured in results.items():
-        cpu = statistics.median(cpu for cpu, _, _ in measured)
+        cpu = statistics.median(turn[0] for turn in measured)
         ratio = statistics.median(ours[0] / plain[0] for ours, plain in zip(measured, results["none"]) if plain[0] > 0)
-        records = sum(records for _, records, _ in measured) / turns / events * 1e6
-        wire = sum(wire for _, _, wire in measured) / turns / events
+        records, wire, requests = (sum(of_turn) / turns / events * 1e6 for of_turn in list(zip(*measured))[1:])
         units = records * (AGGREGATE_UNITS if "aggregation" in WAYS[way] else 1)
-        print(f"| {way} | {cpu / events * 1e6:.2f} | {ratio:.2f} | {records:,.0f} | {units:,.0f} | {wire:.0f} |")
-    if sum(records for _, records, _ in results["kpl"]) * AGGREGATE_UNITS * 12 > turns * events:
+        print(f"| {way} | {cpu / events * 1e6:.2f} | {ratio:.2f} | {records:,.0f} | {units:,.0f} | {requests:,.0f} "
+              f"| {wire / 1e6:.0f} |")
+    if sum(measured[1] for measured in results["kpl"]) * AGGREGATE_UNITS * 12 > turns * events:
         raise BenchError("kpl takes more than a twelfth of the payload units")
