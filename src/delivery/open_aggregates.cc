@@ -56,7 +56,7 @@ Waiting OpenAggregates::close(Open& open, SteadyTime now) {
   record.note = std::move(open.note);
   record.due = now;
   record.data.reserve(open.aggregator.counted_bytes() + 64);
-  open.aggregator.close(record.data);
+  record.note.unsealed = open.aggregator.close_unsealed(record.data);
   drop(open);
   return record;
 }

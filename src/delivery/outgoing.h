@@ -24,6 +24,7 @@ struct RecordNote {
   uint32_t tries = 0;           // answers it was refused in
   uint32_t shard = kinesis::kNoShard;  // predicted
   bool anywhere = false;               // its key is ours to choose: it may go to any shard
+  bool unsealed = false;               // a kpl aggregate whose digest is not in yet
   bool is_final = false;               // accepted, and so are all its events
 
   [[nodiscard]] uint64_t events() const {

@@ -199,6 +199,11 @@ bool Sender::add_waiting(SteadyTime now) {
   while (Waiting* const next = queue_.next(now, placement_)) {
     if (!respread(*next, now)) return false;
     if (builder_.empty()) begin_request(now);
+    if (next->note.unsealed && builder_.options().protocol == encode::Protocol::json) {
+      const std::span<uint8_t> record(next->data.data(), next->data.size());
+      encode::seal({&record, 1});  // as base64 it can no longer be changed
+      next->note.unsealed = false;
+    }
     const encode::RecordKey key{next->partition_key, next->hash_key};
     switch (builder_.add_record(next->data.view(), key, notes_.size())) {
       case encode::AddOutcome::request_full:
@@ -211,6 +216,7 @@ bool Sender::add_waiting(SteadyTime now) {
       case encode::AddOutcome::added: {
         Waiting record = queue_.take();
         placement_.sent(record.note.shard, record.data.size(), now);
+        unsealed_ |= record.note.unsealed;
         notes_.push_back(std::move(record.note));
         request_full_ = builder_.full() || builder_.counted_bytes() >= options_.flush_bytes;
         return true;
@@ -267,7 +273,19 @@ void Sender::send_filled(SteadyTime) {
   flight.lease = std::move(building_lease_);
   flight.lease.shrink(flight.request.memory_bytes());
   request_full_ = false;
+  if (std::exchange(unsealed_, false)) seal_aggregates(flight);
   send(std::move(flight));
+}
+
+// All at once, which is faster than each when it is full.
+void Sender::seal_aggregates(Flight& flight) {
+  std::vector<std::span<uint8_t>> unsealed;
+  for (size_t slot = 0; slot < flight.request.slots().size(); ++slot) {
+    RecordNote& note = flight.notes[flight.request.slots()[slot].cookie];
+    if (!std::exchange(note.unsealed, false)) continue;
+    unsealed.push_back(flight.request.data_in_place(slot));
+  }
+  encode::seal(unsealed);
 }
 
 void Sender::send(Flight flight) {

@@ -111,6 +111,7 @@ class Sender {
   void begin_request(SteadyTime now);
   [[nodiscard]] bool should_send(SteadyTime now) const;
   void send_filled(SteadyTime now);
+  static void seal_aggregates(Flight& flight);
   void try_others(SteadyTime now);
   void send(Flight flight);
   void resend_due(SteadyTime now);
@@ -155,6 +156,7 @@ class Sender {
   record::MemoryLease building_lease_;
   SteadyTime building_since_{};
   bool request_full_ = false;
+  bool unsealed_ = false;           // aggregates in builder_ have no digest yet
   bool limits_changed_ = false;     // the next request has other options
   size_t stream_record_bytes_ = 0;  // what the service said; 0: nothing
   bool memory_awaited_ = false;

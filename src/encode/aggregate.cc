@@ -172,18 +172,18 @@ AggregateOutcome Aggregator::end_kpl_event(std::string_view partition_key) {
   return AggregateOutcome::added;
 }
 
-void Aggregator::close_kpl(ByteBuffer& out) {
+bool Aggregator::close_kpl(ByteBuffer& out) {
   if (event_count_ == 1 && !options_.wrap_single) {
     out.append(events_.view().subspan(single_start_));
-    return;
+    return false;
   }
   out.append(ByteView(kMagic, sizeof kMagic));
-  const size_t start = out.size();
   out.append(key_table_.view());
   out.append(hash_key_table_.view());
   out.append(events_.view());
-  const Md5Digest digest = md5(out.view().subspan(start));
-  out.append(ByteView(digest.data(), digest.size()));
+  static constexpr Md5Digest kFree{};
+  out.append(ByteView(kFree.data(), kFree.size()));
+  return true;
 }
 
 // ---- lines, none ----
@@ -248,10 +248,18 @@ size_t Aggregator::memory_bytes() const {
 }
 
 void Aggregator::close(ByteBuffer& out) {
+  const size_t start = out.size();
+  if (!close_unsealed(out)) return;
+  const std::span<uint8_t> record(out.data() + start, out.size() - start);
+  seal({&record, 1});
+}
+
+bool Aggregator::close_unsealed(ByteBuffer& out) {
   CHECK(!empty());
   const size_t start = out.size();
+  bool unsealed = false;
   if (options_.aggregation == Aggregation::kpl) {
-    close_kpl(out);
+    unsealed = close_kpl(out);
   } else if (compressed_alone_) {
     out.append(compressed_.view());
   } else {
@@ -264,6 +272,23 @@ void Aggregator::close(ByteBuffer& out) {
     }
   }
   clear();
+  return unsealed;
+}
+
+void seal(std::span<const std::span<uint8_t>> kpl_aggregates) {
+  std::vector<ByteView> messages;
+  messages.reserve(kpl_aggregates.size());
+  for (const std::span<uint8_t> record : kpl_aggregates) {
+    CHECK(record.size() >= sizeof kMagic + sizeof(Md5Digest));
+    messages.push_back(
+        record.subspan(sizeof kMagic, record.size() - sizeof kMagic - sizeof(Md5Digest)));
+  }
+  std::vector<Md5Digest> digests(messages.size());
+  md5_of_each(messages, digests);
+  for (size_t i = 0; i < digests.size(); ++i) {
+    const std::span<uint8_t> place = kpl_aggregates[i].last(sizeof(Md5Digest));
+    std::copy(digests[i].begin(), digests[i].end(), place.begin());
+  }
 }
 
 }  // namespace penstock::encode

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,6 +43,9 @@ enum class AggregateOutcome : uint8_t {
   full,       // cut off again: it belongs into the next aggregate
   too_large,  // cut off again: it fits into no record
 };
+
+// Puts the digest into each of these records. Of several at once it takes a third of the time.
+void seal(std::span<const std::span<uint8_t>> kpl_aggregates);
 
 class Aggregator {
  public:
@@ -79,6 +83,9 @@ class Aggregator {
   // Appends the record's data and is empty again. At most bytes_max less the key. Requires an
   // event.
   void close(ByteBuffer& out);
+  // The same, but where there is to be a kpl digest its place is left free, and true returned: it
+  // is for seal().
+  [[nodiscard]] bool close_unsealed(ByteBuffer& out);
   void clear();
 
  private:
@@ -94,7 +101,7 @@ class Aggregator {
   [[nodiscard]] size_t index_of_key(std::string_view partition_key) const;
   void add_key(std::string_view partition_key, size_t index);
   [[nodiscard]] size_t kpl_bytes() const;
-  void close_kpl(ByteBuffer& out);
+  [[nodiscard]] bool close_kpl(ByteBuffer& out);
   // Of the record's data.
   [[nodiscard]] size_t data_bytes_max() const;
   [[nodiscard]] size_t data_bytes_target() const;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -15,6 +16,10 @@ namespace penstock::encode {
 using Md5Digest = std::array<uint8_t, 16>;
 
 [[nodiscard]] Md5Digest md5(ByteView bytes);
+
+// Of several messages, eight at a time side by side, which takes about a third of the time. As many
+// digests as messages.
+void md5_of_each(std::span<const ByteView> messages, std::span<Md5Digest> digests);
 
 // The hash key a partition key stands for: its MD5, read as a big-endian number.
 [[nodiscard]] Uint128 hash_key_of(std::string_view partition_key);

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <random>
 #include <string>
+#include <vector>
 
 #include "encode/u128.h"
 
@@ -38,6 +40,22 @@ TEST(Md5, AgreesWithOpenSslAtEveryLength) {
     }
     ASSERT_EQ(md5(as_bytes(text)), expected) << size;
     text += static_cast<char>(size * 37);
+  }
+}
+
+TEST(Md5, OfSeveralIsThatOfEach) {
+  std::mt19937 random(7);
+  for (size_t count = 0; count < 40; ++count) {
+    std::vector<std::string> texts(count);
+    for (std::string& text : texts) {
+      text.resize(random() % (count % 2 == 0 ? 300 : 70'000));
+      for (char& c : text) c = static_cast<char>(random());
+    }
+    std::vector<ByteView> views;
+    for (const std::string& text : texts) views.push_back(as_bytes(text));
+    std::vector<Md5Digest> digests(count);
+    md5_of_each(views, digests);
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(digests[i], md5(views[i])) << i << " of " << count;
   }
 }
 

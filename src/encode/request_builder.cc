@@ -81,6 +81,11 @@ ByteView Request::data(size_t slot, ByteBuffer& scratch) const {
   return scratch.view();
 }
 
+std::span<uint8_t> Request::data_in_place(size_t slot) {
+  CHECK(protocol_ == Protocol::cbor);
+  return {body_.data() + slots_[slot].data_offset, slots_[slot].data_size};
+}
+
 RequestBuilder::RequestBuilder(Options options) { reconfigure(std::move(options)); }
 
 void RequestBuilder::reconfigure(Options options) {

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,8 @@ class Request {
   [[nodiscard]] RecordKey key(size_t slot) const;
   // The data of a record, raw: a view into the body, or, decoded, into scratch.
   [[nodiscard]] ByteView data(size_t slot, ByteBuffer& scratch) const;
+  // The same, to be changed where it stands. Requires CBOR.
+  [[nodiscard]] std::span<uint8_t> data_in_place(size_t slot);
 
  private:
   friend class RequestBuilder;
