@@ -66,8 +66,7 @@ void HttpPutPort::set_endpoint(kinesis::Endpoint endpoint) {
 
 net::HttpRequest HttpPutPort::sign(encode::Request& request,
                                    const kinesis::Credentials& credentials) {
-  const WallTime now =
-      clock_.wall() + std::chrono::duration_cast<WallTime::duration>(clock_offset_);
+  const WallTime now = clock_offset_.correct(clock_.wall());
   net::HttpRequest http = signer_.sign(
       {.content_type = request.content_type(), .target = request.target(), .body = request.body()},
       credentials, now);
@@ -127,9 +126,10 @@ PutResult HttpPutPort::read(const net::HttpResponse& response, const encode::Req
   }
   if (result.verdict == Verdict::credentials) {
     if (answer_.server_time && answer_.error == kinesis::PutError::clock_skew) {
-      clock_offset_ = *answer_.server_time - clock_.wall();
-      log_limited(LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
-                  {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_).count()}});
+      clock_offset_.learn(*answer_.server_time, clock_.wall());
+      log_limited(
+          LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
+          {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_.offset()).count()}});
     } else {
       credentials_.refresh_soon();
     }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "delivery/put_port.h"
+#include "kinesis/clock_offset.h"
 #include "kinesis/credentials/credentials.h"
 #include "kinesis/endpoint.h"
 #include "kinesis/put_records.h"
@@ -58,7 +59,7 @@ class HttpPutPort final : public PutPort {
   // Whether the service has once understood CBOR, and else how often it may not have.
   bool cbor_understood_ = false;
   int cbor_doubts_ = 0;
-  nanoseconds clock_offset_{0};  // the service's clock less ours, once it said we are off
+  kinesis::ClockOffset clock_offset_;
 };
 
 }  // namespace penstock::delivery
