@@ -285,7 +285,9 @@ void Sender::credentials_renewed() {
   pump();
 }
 
-// Two requests with half of the records each, next in line.
+// Two requests with half of the records each: next in line, but of a search behind all that is to
+// be asked, so that the largest parts come first. Where any larger part is good it is accepted
+// early, and shows that the stream is.
 void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into) {
   const size_t records = flight.request.slots().size();
   CHECK(records > 1);
@@ -307,8 +309,12 @@ void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into
     halves[half].lease =
         flight.lease.split(std::min(flight.lease.bytes(), halves[half].request.memory_bytes()));
   }
-  into.push_front(std::move(halves[1]));
-  into.push_front(std::move(halves[0]));
+  if (is_probe) {
+    for (Flight& half : halves) into.push_back(std::move(half));
+  } else {
+    into.push_front(std::move(halves[1]));
+    into.push_front(std::move(halves[0]));
+  }
 }
 
 void Sender::rebuild_as_json(Flight flight) {

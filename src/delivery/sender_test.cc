@@ -138,6 +138,22 @@ TEST_F(SenderTest, APoisonedRecordIsFoundAndItAloneIsDeadLettered) {
   EXPECT_THAT(rig_.log.released, ElementsAre(0u));
 }
 
+TEST_F(SenderTest, ManyPoisonedRecordsInARowAreFoundWithoutHoldingTheStream) {
+  stream_.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
+    for (const auto& record : call.records) {
+      if (record.data.size() < 100) return whole(Verdict::refused, "InvalidArgumentException");
+    }
+    return std::nullopt;
+  };
+  rig_.add(objects(0, 600));
+  rig_.add(objects(600, 400, 200));
+  world_.run_for(60s);
+  EXPECT_EQ(rig_.delivered(), 400u);
+  EXPECT_THAT(world_.spool.letters, SizeIs(600));
+  EXPECT_EQ(rig_.pending(), 0u);
+  EXPECT_LT(stream_.calls.size(), 3'000u);
+}
+
 TEST_F(SenderTest, AStreamThatRefusesEverythingIsHeldAndNothingIsGivenUp) {
   bool refuses = true;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
