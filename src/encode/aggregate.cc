@@ -25,9 +25,17 @@ size_t varint_size(uint64_t value) {
   return size;
 }
 
+constexpr size_t kVarintMax = 10;
+
+uint8_t* write_varint(uint8_t* at, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<uint8_t>(value | 0x80);
+  *at++ = static_cast<uint8_t>(value);
+  return at;
+}
+
 void append_varint(ByteBuffer& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<uint8_t>(value | 0x80));
-  out.push_back(static_cast<uint8_t>(value));
+  uint8_t bytes[kVarintMax];
+  out.append(ByteView(bytes, static_cast<size_t>(write_varint(bytes, value) - bytes)));
 }
 
 void append_field(ByteBuffer& out, uint8_t tag, std::string_view text) {
@@ -159,14 +167,17 @@ AggregateOutcome Aggregator::end_kpl_event(std::string_view partition_key) {
   if (event_count_ > 0 && kpl_bytes() + added > data_bytes_target()) return AggregateOutcome::full;
 
   add_key(partition_key, index);
-  events_.push_back(kRecords);
-  append_varint(events_, body_size);
-  events_.push_back(kPartitionKeyIndex);
-  append_varint(events_, index);
-  events_.push_back(kHashKeyIndex);
-  events_.push_back(0);
-  events_.push_back(kData);
-  append_varint(events_, data.size());
+  uint8_t head[5 + 3 * kVarintMax];
+  uint8_t* at = head;
+  *at++ = kRecords;
+  at = write_varint(at, body_size);
+  *at++ = kPartitionKeyIndex;
+  at = write_varint(at, index);
+  *at++ = kHashKeyIndex;
+  *at++ = 0;
+  *at++ = kData;
+  at = write_varint(at, data.size());
+  events_.append(ByteView(head, static_cast<size_t>(at - head)));
   if (event_count_ == 0) single_start_ = events_.size();
   events_.append(data);
   return AggregateOutcome::added;

@@ -44,7 +44,7 @@ enum class AggregateOutcome : uint8_t {
   too_large,  // cut off again: it fits into no record
 };
 
-// Puts the digest into each of these records. Of several at once it takes a third of the time.
+// Puts the digest into each of these records. Of several at once it takes a fraction of the time.
 void seal(std::span<const std::span<uint8_t>> kpl_aggregates);
 
 class Aggregator {

@@ -17,9 +17,10 @@ using Md5Digest = std::array<uint8_t, 16>;
 
 [[nodiscard]] Md5Digest md5(ByteView bytes);
 
-// Of several messages, eight at a time side by side, which takes about a third of the time. As many
-// digests as messages.
-void md5_of_each(std::span<const ByteView> messages, std::span<Md5Digest> digests);
+// Of several messages side by side: sixteen at a time with AVX2, else eight, which takes a quarter
+// or two fifths of the time. As many digests as messages.
+void md5_of_each(std::span<const ByteView> messages, std::span<Md5Digest> digests,
+                 bool may_use_avx2 = true);
 
 // The hash key a partition key stands for: its MD5, read as a big-endian number.
 [[nodiscard]] Uint128 hash_key_of(std::string_view partition_key);
