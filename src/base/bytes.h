@@ -101,6 +101,7 @@ class ByteBuffer {
   // Removes the first n bytes by moving the rest down.
   void consume(size_t n) {
     CHECK(n <= size_);
+    if (n == 0) return;  // a buffer that never held anything has no bytes to move, and no address
     std::memmove(bytes_, bytes_ + n, size_ - n);
     size_ -= n;
   }
