@@ -42,6 +42,17 @@ void check_index(const ByteBuffer& text, const record::JsonChecked& plain) {
   CHECK(container == last);
 }
 
+// Whether a \u escape names half a surrogate pair, with its other half or without.
+bool escapes_surrogate(std::string_view text) {
+  for (size_t at = 0; (at = text.find("\\u", at)) != std::string_view::npos; at += 2) {
+    const std::string_view unit = text.substr(at + 2, 2);
+    if (unit.size() == 2 && (unit[0] | 0x20) == 'd' && unit[1] >= '8') {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -60,11 +71,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                              std::string_view(",]}").find(static_cast<char>(*checked.end)) !=
                                  std::string_view::npos);
   if (ends) CHECK(record::skip_json_value(text.data(), end) == checked.end);
-  // The other parser refuses floats that do not fit a double, has no bound on nesting, and takes a
-  // zero byte for the end.
+  // The other parser refuses floats that do not fit a double and escaped surrogates without their
+  // partner, has no bound on nesting, and takes a zero byte for the end.
   const std::string_view whole = as_text(text.view());
   if (whole.find_first_of(std::string_view("eE\0", 3)) != std::string_view::npos || size > 300 ||
-      checked.bad_utf8 || checked.fault == record::JsonFault::too_deep ||
+      checked.bad_utf8 || escapes_surrogate(whole) ||
+      checked.fault == record::JsonFault::too_deep ||
       (size > 0 && record::is_json_space(data[0]))) {
     return 0;
   }
