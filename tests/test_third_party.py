@@ -1,5 +1,5 @@
-"""Clients and servers of others on both ends: @fluent-org/logger and fluent-logger in, kinesalite and kinesis-local
-out, boto3 and awscli to read back."""
+"""Clients and servers of others on both ends: @fluent-org/logger and fluent-logger in, kinesalite, kinesis-local
+and moto out, boto3 and awscli to read back."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ STREAMS = {"projects": 2, "operations": 2, "audit": 1}
 MODES = ["Message", "Forward", "PackedForward", "CompressedPackedForward"]
 
 
-@pytest.fixture(scope="module", params=["kinesalite", "kinesis-local"])
+@pytest.fixture(scope="module", params=["kinesalite", "kinesis-local", "moto"])
 def emulator(request, tmp_path_factory):
     """One server for all tests of it; each test makes streams of its own names."""
     server = Emulator(request.param, tmp_path_factory.mktemp(request.param), {})

@@ -1,9 +1,10 @@
-"""What comes from npm: two Kinesis servers and a Forward client, each in its process."""
+"""What others made: three Kinesis servers and a Forward client, each in its process."""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -25,7 +26,7 @@ def client_for(endpoint: str, verify=None):
 
 
 class Emulator:
-    """kinesalite or kinesis-local, with streams made before anything is sent."""
+    """kinesalite, kinesis-local (npm) or moto (PyPI), with streams made before anything is sent."""
 
     def __init__(self, name: str, directory: Path, streams: dict[str, int]):
         self.name = name
@@ -35,6 +36,8 @@ class Emulator:
         if name == "kinesalite":
             command = ["node", MODULES / "kinesalite/cli.js", "--port", port, "--createStreamMs", 0,
                        "--deleteStreamMs", 0, "--updateStreamMs", 0, "--shardLimit", 100]
+        elif name == "moto":
+            command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port]
         else:
             command = ["node", "main.js"]
             folder = MODULES / "kinesis-local"  # it reads its certificate from the working directory
