@@ -42,18 +42,24 @@ def start_with(kinesis, start_penstock):
         client.__exit__(None, None, None)
 
 
+def send_ten_chunks(client, events, after):
+    """Of so many events each, all acked at the end. after: by number of the chunk, what is done once it is sent and
+    the first chunk is acked."""
+    for part in range(10):
+        client.send(wire.packed_forward("t", numbered(events, start=part * events), {"chunk": str(part)}))
+        if part in after:
+            client.wait_ack("0")
+            after[part]()
+    for part in range(10):
+        client.wait_ack(str(part))
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 @pytest.mark.parametrize("aggregation", ["none", "kpl", "lines"])
 def test_every_event_is_read_back_once_after_failures_and_a_reshard(kinesis, start_with, aggregation, compression):
     penstock, client = start_with(aggregation=aggregation, compression=compression)
     kinesis.add_fault("fail_records", operation="PutRecords", probability=0.2, seed=5)
-    for part in range(10):
-        client.send(wire.packed_forward("t", numbered(300, start=part * 300), {"chunk": str(part)}))
-        if part == 5:
-            client.wait_ack("0")
-            kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])
-    for part in range(1, 10):
-        client.wait_ack(str(part))
+    send_ten_chunks(client, 300, {5: lambda: kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])})
     assert kinesis.tally("projects", "id") == exactly_once(3000)
     assert kinesis.misplaced("projects") == 0, "a consumer library would drop those aggregates"
     assert penstock.wait_settled(3000).delivered == 3000
@@ -69,15 +75,10 @@ def test_a_consumer_library_drops_nothing_of_aggregates_sent_across_a_reshard(ki
     penstock, client = start_with(aggregation="kpl", partition_key=keys, compression=compression)
     # What is refused goes again, some of it after the reshard, with the hash key it was packed for.
     kinesis.add_fault("fail_records", operation="PutRecords", probability=0.3, seed=8)
-    for part in range(10):
-        client.send(wire.packed_forward("t", numbered(300, start=part * 300), {"chunk": str(part)}))
-        if part == 3:
-            client.wait_ack("0")
-            children = kinesis.split_shard("projects", "shardId-000000000000")
-        if part == 6:
-            kinesis.merge_shards("projects", children[1], "shardId-000000000001")
-    for part in range(1, 10):
-        client.wait_ack(str(part))
+    children = []
+    send_ten_chunks(client, 300, {
+        3: lambda: children.extend(kinesis.split_shard("projects", "shardId-000000000000")),
+        6: lambda: kinesis.merge_shards("projects", children[1], "shardId-000000000001")})
     penstock.wait_settled(3000)
     ranges = {shard["id"]: (int(shard["first"]), int(shard["last"])) for shard in kinesis.shards("projects")}
     assert len(ranges) == 5
@@ -105,13 +106,7 @@ def test_the_order_of_a_key_survives_failures_throttles_and_a_reshard(kinesis, s
     # Of aggregates there are few, and each throttle of one costs it a pause that grows: fewer will do.
     kinesis.add_fault("throttle", stream="projects", shard="shardId-000000000001",
                       times=30 if aggregation == "none" else 4)
-    for part in range(10):
-        client.send(wire.packed_forward("t", numbered(100, start=part * 100), {"chunk": str(part)}))
-        if part == 5:
-            client.wait_ack("0")
-            kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])
-    for part in range(1, 10):
-        client.wait_ack(str(part))
+    send_ten_chunks(client, 100, {5: lambda: kinesis.split_shard("projects", kinesis.shards("projects")[0]["id"])})
     by_pod = {}
     for text in kinesis.events("projects"):
         event = json.loads(text)
