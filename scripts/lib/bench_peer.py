@@ -6,7 +6,6 @@ exporter, so nothing is converted to JSON, signed or sent. penstock does its who
 
 import json
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from bench_processes import BenchError, Penstock, Process, Sink, free_port, run_
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "bench" / "peers" / "otelcol"
 CHUNKS = (100, 1_000)
-START_TIMEOUT_S = 30
 QUIET_S = 0.2  # of CPU use, then it has done what it had to
 
 
@@ -31,17 +29,7 @@ class Collector(Process):
                                                      "exporters": ["nop"]}}}}
         (directory / "otelcol.yaml").write_text(json.dumps(config))  # JSON is YAML
         super().__init__("otelcol", [binary, "--config", directory / "otelcol.yaml"], log=directory / "otelcol.log")
-        self._wait_listening()
-
-    def _wait_listening(self):
-        end = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise BenchError(f"otelcol does not listen{self.last_words()}")
+        self.wait_listening()
 
     def wait_idle(self):
         used = self.cpu_s()

@@ -75,6 +75,17 @@ class Process:
         text = Path(self._log).read_text(errors="replace") if self._log and Path(self._log).exists() else ""
         return ":\n" + text[-2000:] if text else ""
 
+    def wait_listening(self):
+        """The time (monotonic) at which its port was there."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return time.monotonic()
+            except OSError:
+                time.sleep(0.002)
+        raise BenchError(f"{self.name} does not listen{self.last_words()}")
+
     def cpu_s(self):
         """User and system time of all its threads, from /proc/PID/stat."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -143,7 +154,7 @@ class Penstock(Process):
         started = time.monotonic()
         super().__init__("penstock", [build / "penstock", "run", "--config", directory / "penstock.yaml"],
                          environment, directory, directory / "penstock.log")
-        self.start_ms = (self._wait_listening(started) - started) * 1000
+        self.start_ms = (self.wait_listening() - started) * 1000
         self._wait_ready(started)
         self.idle_kib = self.memory_kib("VmRSS")
 
@@ -172,15 +183,6 @@ class Penstock(Process):
         if spool:
             config["spool"] = {"directory": str(spool), "max_size": "8GiB"}
         return config
-
-    def _wait_listening(self, started):
-        while time.monotonic() < started + START_TIMEOUT_S and self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return time.monotonic()
-            except OSError:
-                time.sleep(0.002)
-        raise BenchError(f"penstock does not listen{self.last_words()}")
 
     def metric(self, name):
         """The sum over all labels."""
