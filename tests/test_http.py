@@ -457,6 +457,22 @@ def test_large_bodies_at_once_wait_for_memory_and_all_go_through(kinesis, start_
         assert penstock.memory_peak_bytes() <= 256 * 2**20
 
 
+def test_a_body_of_the_smallest_objects_is_split_within_the_memory_limit(kinesis, start_penstock, tmp_path):
+    """Each of its entries is six times as long as its text: too much to be there twice, even for the largest loan."""
+    penstock = start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool", memory_limit="48MiB",
+                                            sources=[http_source(max_body="4MiB")],
+                                            streams={"aggregation": "lines"}))
+    audit, others = 1_000, 330_000
+    body = b"{}\n" * (others // 2) + b'{"log_type":"audit"}\n' * audit + b"{}\n" * (others // 2)
+    answer = post(port_of(penstock), gzip.compress(body, 1), Content_Encoding="gzip")
+    assert answer.status == 200 and answer.json() == {"events": audit + others, "malformed": 0}
+    penstock.wait_settled(audit + others, 30)
+    delivered = penstock.metrics().by("penstock_events_delivered_total", "stream")
+    assert delivered["audit"] == audit and delivered["projects"] == others
+    if not is_sanitized():
+        assert penstock.memory_peak_bytes() <= 48 * 2**20
+
+
 @pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_request_that_stops_in_the_middle_is_ended_after_a_minute_and_an_idle_connection_never(plain):

@@ -107,6 +107,9 @@ class ByteBuffer {
   }
   // Gives the memory back.
   void release() { *this = ByteBuffer(); }
+  // Nobody will look at these bytes again: whole pages of them go back to the system at once, while
+  // the rest stays where it is. They read as anything until they are written anew.
+  void discard(size_t begin, size_t end);
 
  private:
   uint8_t* bytes_ = nullptr;

@@ -1,5 +1,6 @@
 #include "ingest/intake.h"
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 #include <random>
 
@@ -8,6 +9,7 @@
 namespace penstock::ingest {
 
 namespace asio = boost::asio;
+using Split = route::Router::Split;
 
 namespace {
 
@@ -17,12 +19,19 @@ Hash128 random_id() {
   return {random(), random()};
 }
 
-// Splitting copies entries: for a moment the batch is there twice. Its loan grows in place where it
-// can, else it is exchanged for a larger one (whoever stands first in the queue gets the large
-// loan, so the wait ends). False: the limit has passed.
+// Splitting copies entries: for a moment the batch is there twice, unless that is more than anybody
+// may borrow.
+Split split_of(const record::MemoryBudget& memory, const route::Router& router,
+               const record::Batch& batch) {
+  const size_t all = batch.lease.bytes() + router.bytes_to_split(batch);
+  return all <= memory.loan_max() ? Split::at_once : Split::by_pieces;
+}
+
+// The batch's loan grows in place where it can, else it is exchanged for a larger one (whoever
+// stands first in the queue gets the large loan, so the wait ends). False: the limit has passed.
 asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch& batch,
                                     size_t bytes, WaitLimit* limit) {
-  const size_t all = batch.lease.bytes() + bytes;
+  const size_t all = std::min(batch.lease.bytes() + bytes, memory.loan_max());
   if (batch.lease && memory.try_resize(batch.lease, all)) co_return true;
   record::MemoryLease larger = co_await lend(memory, all, limit);
   if (!larger) co_return false;
@@ -32,9 +41,9 @@ asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch&
 
 }  // namespace
 
-spool::Append route_append(const route::Router& router, record::Batch batch) {
+spool::Append route_append(const route::Router& router, record::Batch batch, Split split) {
   spool::Append append;
-  route::Routed routed = router.route(std::move(batch));
+  route::Routed routed = router.route(std::move(batch), split);
   for (auto& part : routed.parts) {
     append.parts.push_back({std::move(part.stream), std::move(part.batch)});
   }
@@ -58,7 +67,8 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
   append.fingerprint = received.fingerprint;
   if (received.batch.event_count > 0) {
     received.batch.id = received.fingerprint ? *received.fingerprint : random_id();
-    if (const size_t bytes = router->bytes_to_split(received.batch); bytes > 0) {
+    const Split split = split_of(stages_.memory, *router, received.batch);
+    if (const size_t bytes = router->bytes_to_split(received.batch, split); bytes > 0) {
       const bool paid = co_await pay_for_split(stages_.memory, received.batch, bytes, limit);
       if (!paid) {
         admission->outcome = spool::AppendOutcome::cancelled;
@@ -68,7 +78,7 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
         co_return admission;
       }
     }
-    spool::Append routed = route_append(*router, std::move(received.batch));
+    spool::Append routed = route_append(*router, std::move(received.batch), split);
     append.parts = std::move(routed.parts);
     append.refused = std::move(routed.refused);
     append.dropped = std::move(routed.dropped);

@@ -97,7 +97,7 @@ MemoryLease MemoryBudget::try_acquire(size_t bytes, const Member& member) {
 }
 
 MemoryBudget::Ticket MemoryBudget::acquire(size_t bytes, Granted granted, Member member) {
-  CHECK(bytes <= std::max(options_.ordinary_bytes, options_.large_bytes));
+  CHECK(bytes <= loan_max());
   MemoryLease lease;
   {
     const std::lock_guard lock(mutex_);

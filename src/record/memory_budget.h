@@ -13,6 +13,7 @@
 // keep them short (post to your own loop).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -84,11 +85,16 @@ class MemoryBudget {
   [[nodiscard]] MemoryLease try_acquire(size_t bytes, const Member& member = nullptr);
 
   // Calls granted exactly once, perhaps before returning, unless cancelled.
-  // bytes must not exceed max(ordinary_bytes, large_bytes).
+  // bytes must not exceed loan_max().
   Ticket acquire(size_t bytes, Granted granted, Member member = nullptr);
 
   // True: granted will not be called. False: it was, or is being called right now.
   bool cancel(Ticket ticket);
+
+  // The largest loan there is.
+  [[nodiscard]] size_t loan_max() const {
+    return std::max(options_.ordinary_bytes, options_.large_bytes);
+  }
 
   // Changes a loan to `bytes` in all, now or not at all.
   [[nodiscard]] bool try_resize(MemoryLease& lease, size_t bytes);

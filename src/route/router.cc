@@ -17,6 +17,10 @@ namespace {
 
 constexpr std::string_view kOtlpTag = "otlp";
 
+// Split by pieces: so many bytes are there twice, and a few pages at the edges of each part.
+constexpr size_t kPiece = 256_KiB;
+constexpr size_t kPiecesBeside = 2 * kPiece;
+
 // The same event gets the same id as long as it goes to the same place.
 Hash128 part_id(const Hash128& batch_id, std::string_view target) {
   ByteBuffer named(sizeof batch_id + target.size());
@@ -153,7 +157,8 @@ void Router::finish(Batch batch, Target target, Routed& routed) const {
 }
 
 // One batch whose events have to be looked at: first where each goes, then one copy of each.
-// Budget: one find() a record, one byte an event, no allocation an event.
+// Budget: one find() a record, one byte an event, no allocation an event; by pieces two find()s, no
+// byte.
 class Router::Splitter {
  public:
   Splitter(const Router& router, const Known& known, Routed& routed)
@@ -163,14 +168,14 @@ class Router::Splitter {
         set_(known.is_otlp ? *router.otlp_fields_ : *router.fields_),
         fields_(set_.size()) {}
 
-  void split(Batch batch) {
-    ByteBuffer targets(batch.event_count);
-    targets.resize(batch.event_count);
+  void split(Batch batch, Split how) {
+    how_ = how;
+    if (how == Split::at_once) targets_.resize(batch.event_count);
     EventView event;
     uint32_t index = 0;
     for (EntryReader reader(batch); reader.next(event); ++index) {
       const Target target = target_of(event, batch.encoding);
-      targets.data()[index] = target;
+      if (how == Split::at_once) targets_.data()[index] = target;
       ++counts_[target];
       sizes_[target] += event.entry.size();
     }
@@ -180,7 +185,7 @@ class Router::Splitter {
       router_.finish(std::move(batch), static_cast<Target>(whole - counts_.begin()), routed_);
       return;
     }
-    copy_apart(batch, targets.view());
+    copy_apart(batch);
   }
 
  private:
@@ -217,26 +222,50 @@ class Router::Splitter {
     });
   }
 
-  void copy_apart(Batch& batch, ByteView targets) {
+  void copy_apart(Batch& batch) {
     std::array<ByteBuffer, 256> copies;
     for (size_t i = 0; i < copies.size(); ++i) {
       if (counts_[i] > 0 && i != kOwnLogs && i != kNotSelected) copies[i].reserve(sizes_[i]);
     }
-    const ByteView entries = batch.entries();
+    const uint64_t by_default = routed_.log_type_by_default;  // each event counts once
+    // Neighbours that go the same way are copied together.
     size_t run_start = 0;
-    size_t at = 0;
+    Target run_target = 0;
     EventView event;
     EntryReader reader(batch);
     for (uint32_t i = 0; i < batch.event_count; ++i) {
+      const size_t at = reader.position();
       CHECK(reader.next(event));
-      at = reader.position();
-      if (i + 1 < batch.event_count && targets[i + 1] == targets[i]) continue;
-      ByteBuffer& copy = copies[targets[i]];
-      if (copy.capacity() > 0) copy.append(entries.subspan(run_start, at - run_start));
-      run_start = at;
+      const Target target =
+          how_ == Split::at_once ? targets_.data()[i] : target_of(event, batch.encoding);
+      const bool is_long = how_ == Split::by_pieces && at - run_start >= kPiece;
+      if (i > 0 && (target != run_target || is_long)) {
+        move_run(batch, run_start, at, copies[run_target]);
+        run_start = at;
+      }
+      run_target = target;
     }
+    move_run(batch, run_start, reader.position(), copies[run_target]);
+    routed_.log_type_by_default = by_default;
     for (size_t i = 0; i < copies.size(); ++i) {
       if (counts_[i] > 0) finish(batch, static_cast<Target>(i), std::move(copies[i]));
+    }
+  }
+
+  // Entries [begin, end) of batch, which nobody reads there any more.
+  void move_run(Batch& batch, size_t begin, size_t end, ByteBuffer& to) {
+    const size_t piece = how_ == Split::by_pieces ? kPiece : end - begin;
+    for (size_t at = begin; at < end; at += piece) {
+      const size_t size = std::min(piece, end - at);
+      if (to.capacity() > 0) to.append(batch.entries().subspan(at, size));
+      if (how_ == Split::at_once) continue;
+      // One call for many short runs; from a little before the last one's end, whose page is whole
+      // only now.
+      const size_t moved = at + size;
+      if (moved - discarded_ < kPiece) continue;
+      const size_t from = discarded_ - std::min(discarded_, kPiece);
+      batch.storage.discard(batch.entries_offset + from, batch.entries_offset + moved);
+      discarded_ = moved;
     }
   }
 
@@ -259,26 +288,30 @@ class Router::Splitter {
   Routed& routed_;
   const FieldSet& set_;
   std::vector<FieldValue> fields_;
+  Split how_ = Split::at_once;
+  ByteBuffer targets_;    // of each event, when they are copied at once
+  size_t discarded_ = 0;  // by pieces: entries before that have given theirs back
   std::array<uint32_t, 256> counts_{};
   std::array<size_t, 256> sizes_{};
   std::string scratch_;
   std::string pod_scratch_;
 };
 
-Routed Router::route(Batch batch) const {
+Routed Router::route(Batch batch, Split split) const {
   Routed routed;
   if (batch.event_count == 0) return routed;
   const Known known = known_of(batch);
   if (known.target) {
     finish(std::move(batch), *known.target, routed);
   } else {
-    Splitter(*this, known, routed).split(std::move(batch));
+    Splitter(*this, known, routed).split(std::move(batch), split);
   }
   return routed;
 }
 
-size_t Router::bytes_to_split(const Batch& batch) const {
+size_t Router::bytes_to_split(const Batch& batch, Split split) const {
   if (known_of(batch).target) return 0;
+  if (split == Split::by_pieces) return kPiecesBeside;
   return batch.entries_size + batch.event_count;
 }
 

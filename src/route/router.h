@@ -76,13 +76,21 @@ class Router {
   };
   explicit Router(Options options);
 
+  // How a batch is split whose records have to be looked at.
+  enum class Split : uint8_t {
+    at_once,    // for a moment it is there twice
+    by_pieces,  // one too large for that: what has been copied gives its memory back, and each
+                // record is looked at twice
+  };
+
   // Event ids: each part's id is a hash of the batch's and the target's name, its first_index 0:
   // the same for the same bytes under the same routes.
-  [[nodiscard]] Routed route(record::Batch batch) const;
+  [[nodiscard]] Routed route(record::Batch batch, Split split = Split::at_once) const;
 
   // Bytes route() needs beside the batch while it runs; the caller reserves them. 0: the batch as a
   // whole goes one way. The parts' own leases are carved out of the batch's.
-  [[nodiscard]] size_t bytes_to_split(const record::Batch& batch) const;
+  [[nodiscard]] size_t bytes_to_split(const record::Batch& batch,
+                                      Split split = Split::at_once) const;
 
  private:
   class Splitter;

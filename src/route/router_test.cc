@@ -100,6 +100,35 @@ TEST(Router, SplitsByRecordInTheOrderOfArrival) {
   }
 }
 
+TEST(Router, SplitsByPiecesIntoTheSameParts) {
+  const Router router(
+      {.routes = {typed(LogType::audit, "audit"), where({"n"}, "?", "short"), to("rest")}});
+  std::vector<std::string> objects;
+  // Runs of many sizes, shorter and longer than a piece.
+  for (int i = 0; i < 4'000; ++i) {
+    const bool is_audit = (i / 7) % 3 == 0;
+    objects.push_back("{\"n\":" + std::to_string(i < 2'000 ? i % 11 : 10) +
+                      (is_audit && i < 3'000 ? R"(,"log_type":"audit")" : "") + ",\"text\":\"" +
+                      std::string(static_cast<size_t>(i % 500), 'x') + "\"}");
+  }
+  objects.push_back("{\"n\":1,\"text\":\"" + std::string(3'000'000, 'y') + "\"}");
+  objects.push_back("{\"n\":10,\"text\":\"" + std::string(3'000'000, 'z') + "\"}");
+  for (const bool as_json : {true, false}) {
+    const auto make = [&] { return as_json ? json_batch(objects) : msgpack_batch(objects); };
+    EXPECT_LT(router.bytes_to_split(make(), Router::Split::by_pieces), 1_MiB);
+    const Routed at_once = router.route(make());
+    const Routed by_pieces = router.route(make(), Router::Split::by_pieces);
+    ASSERT_EQ(at_once.parts.size(), 3u);
+    ASSERT_EQ(by_pieces.parts.size(), 3u);
+    EXPECT_EQ(by_pieces.log_type_by_default, at_once.log_type_by_default);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(by_pieces.parts[i].stream, at_once.parts[i].stream);
+      EXPECT_EQ(by_pieces.parts[i].batch.id, at_once.parts[i].batch.id);
+      EXPECT_TRUE(objects_of(by_pieces.parts[i].batch) == objects_of(at_once.parts[i].batch));
+    }
+  }
+}
+
 TEST(Router, RoutesAreAskedInTheirOrderEvenWhenALaterOneWouldNeedNoLook) {
   const Router router({.routes = {where({"team"}, "a", "a"), tagged("x", "x"), to("rest")}});
   const Routed routed = router.route(json_batch({R"({"team":"a"})", R"({"team":"b"})"}, "x"));
