@@ -195,6 +195,22 @@ TEST_F(DiskSpool, AStartOnAFullDiskWorks) {
   EXPECT_THAT(deliver(a), ElementsAre("two"));
 }
 
+TEST_F(DiskSpool, ADiskThatIsFullBeforeTheFirstDeliveryIsFreedByIt) {
+  open();
+  for (int i = 0; i < 100; ++i) append("x", {"a:" + std::string(5000, 'x')});
+  commit();
+  const uint64_t full = files.used();
+  files.set_capacity(full);
+  EXPECT_EQ(deliver(a).size(), 100u);
+  commit();
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_LT(files.used(), full);
+  kill();
+  open();
+  EXPECT_THAT(deliver(a), ElementsAre());
+}
+
 TEST_F(DiskSpool, AFailedSyncClosesTheSegmentAndStoresItsEntriesAgainElsewhere) {
   open();
   append("1", {"a:one"});

@@ -95,6 +95,7 @@ class LogRecovery {
   [[nodiscard]] const std::vector<SegmentCut>& cuts() const { return cuts_; }
   [[nodiscard]] uint64_t next_number() const { return next_number_; }
   [[nodiscard]] uint64_t spare_bytes() const { return spare_bytes_; }
+  [[nodiscard]] bool of_letters() const { return of_letters_; }
 
  private:
   IoResult<void> find_checkpoint();
@@ -283,6 +284,7 @@ std::unique_ptr<LogWriter> writer_after(const LogRecovery& recovery, SpoolState&
   writing.next_number = recovery.next_number();
   writing.cuts = recovery.cuts();
   writing.spare_bytes = recovery.spare_bytes();
+  writing.with_checkpoint = !recovery.of_letters();
   return writer_of(state, staging, std::move(writing));
 }
 

@@ -38,6 +38,10 @@ IoResult<void> LogWriter::seal_active() {
 }
 
 IoResult<void> LogWriter::begin_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
+  // Before anything can fill the disk: without a checkpoint no segment can be given back.
+  if (options_.with_checkpoint) {
+    if (auto done = open_checkpoint(); !done && done.error().code == ENOSPC) return done;
+  }
   SegmentWriter::Options segment;
   segment.number = options_.next_number;
   segment.path = segment_path(options_.directory, segment.number);
@@ -121,13 +125,17 @@ IoResult<void> LogWriter::sync_directory() {
   return done;
 }
 
+IoResult<void> LogWriter::open_checkpoint() {
+  if (checkpoint_) return {};
+  auto opened = CheckpointFile::open(file_system_, options_.directory + "/checkpoint");
+  if (!opened) return failure(opened.error());
+  if (auto done = sync_directory(); !done) return done;
+  checkpoint_ = std::move(*opened);
+  return {};
+}
+
 IoResult<void> LogWriter::write_checkpoint(Checkpoint checkpoint) {
-  if (!checkpoint_) {
-    auto opened = CheckpointFile::open(file_system_, options_.directory + "/checkpoint");
-    if (!opened) return failure(opened.error());
-    if (auto done = sync_directory(); !done) return done;
-    checkpoint_ = std::move(*opened);
-  }
+  if (auto done = open_checkpoint(); !done) return done;
   auto done = checkpoint_->write(std::move(checkpoint));
   if (!done) checkpoint_.reset();  // opened afresh the next time, whatever state it is in
   return done;

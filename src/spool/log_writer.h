@@ -30,6 +30,7 @@ class LogWriter {
     std::vector<SegmentCut> cuts;  // that could not be carried out when the log was recovered
     uint64_t spare_bytes = 0;      // size of the spare file, when there is one
     bool direct = true;
+    bool with_checkpoint = true;  // dead letters have none
     std::function<uint64_t()> make_salt;
     std::function<int64_t()> wall_ns;
   };
@@ -78,6 +79,7 @@ class LogWriter {
  private:
   IoResult<void> begin_segment(uint64_t entry_bytes, uint64_t segment_bytes);
   IoResult<void> seal_active();
+  IoResult<void> open_checkpoint();
 
   FileSystem& file_system_;
   AlignedBuffer& staging_;
