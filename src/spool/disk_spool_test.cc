@@ -195,6 +195,27 @@ TEST_F(DiskSpool, AStartOnAFullDiskWorks) {
   EXPECT_THAT(deliver(a), ElementsAre("two"));
 }
 
+TEST_F(DiskSpool, ADiskWithLessRoomThanASegmentIsFilledBySmallerOnes) {
+  internals.segment_bytes = 8 << 20;
+  options.bytes_max = 256 << 20;
+  open();
+  files.set_capacity(files.used() + (6 << 20));
+  size_t stored = 0;
+  while (outcomes.size() == stored && stored < 100) {
+    append("x", {"a:" + std::string(100'000, 'x')});
+    commit();
+    ++stored;
+  }
+  EXPECT_GT(outcomes.size(), 40u);  // of 6 MiB at least 4
+  EXPECT_LT(outcomes.size(), 60u);
+  EXPECT_EQ(deliver(a).size(), outcomes.size());
+  files.set_capacity(~0ull);
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_EQ(outcomes.size(), stored);
+  EXPECT_EQ(deliver(a).size(), 1u);
+}
+
 TEST_F(DiskSpool, ADiskThatIsFullBeforeTheFirstDeliveryIsFreedByIt) {
   open();
   for (int i = 0; i < 100; ++i) append("x", {"a:" + std::string(5000, 'x')});

@@ -7,6 +7,12 @@
 #include "spool/log_directory.h"
 
 namespace penstock::spool {
+namespace {
+
+// The last bytes of a disk are left to whatever else must be written to give room back.
+constexpr uint64_t kSmallerSegmentBytesMin = 1 << 20;
+
+}  // namespace
 
 IoResult<void> LogWriter::store(std::span<const EntryToStore> entries, uint64_t segment_bytes) {
   before_.reset();
@@ -42,6 +48,18 @@ IoResult<void> LogWriter::begin_segment(uint64_t entry_bytes, uint64_t segment_b
   if (options_.with_checkpoint) {
     if (auto done = open_checkpoint(); !done && done.error().code == ENOSPC) return done;
   }
+  auto done = create_segment(entry_bytes, segment_bytes);
+  // A disk with less room than a whole segment takes smaller ones. They need no more room than was
+  // planned for the whole one, because that much is not there.
+  const uint64_t least = std::max(kSmallerSegmentBytesMin, segment_bytes_for(entry_bytes));
+  while (!done && done.error().code == ENOSPC && segment_bytes > least) {
+    segment_bytes = std::max(round_up(segment_bytes / 2, kBlockBytes), least);
+    done = create_segment(entry_bytes, segment_bytes);
+  }
+  return done;
+}
+
+IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
   SegmentWriter::Options segment;
   segment.number = options_.next_number;
   segment.path = segment_path(options_.directory, segment.number);

@@ -55,7 +55,7 @@ class LogWriter {
   };
 
   // Writes the entries; nothing is safe yet. A new segment is segment_bytes, or as large as its
-  // only entry needs.
+  // only entry needs; smaller where the disk has less room than that.
   IoResult<void> store(std::span<const EntryToStore> entries, uint64_t segment_bytes);
   IoResult<void> sync();
   Round keep_round();
@@ -78,6 +78,7 @@ class LogWriter {
 
  private:
   IoResult<void> begin_segment(uint64_t entry_bytes, uint64_t segment_bytes);
+  IoResult<void> create_segment(uint64_t entry_bytes, uint64_t segment_bytes);
   IoResult<void> seal_active();
   IoResult<void> open_checkpoint();
 
