@@ -17,7 +17,7 @@ import zstandard
 from harness.api_server import ApiServer
 from harness.binary import PATIENCE, is_sanitized
 from harness.daemon import run_command, three_streams
-from harness.http_client import RawConnection, http_source, post, source_port
+from harness.http_client import RawConnection, http_source, post, snappy_literals, source_port
 from harness.samples import FOLDER, STREAM_OF_KIND, missing_and_unexpected
 from harness.waiting import wait_until
 
@@ -87,21 +87,7 @@ ENCODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.
              "identity": lambda body: body,
              "deflate raw": lambda body: zlib.compress(body)[2:-4],
              "gzip members": lambda body: gzip.compress(body[:100]) + gzip.compress(body[100:]),
-             "snappy": lambda body: snappy_literals(body)}
-
-
-def snappy_literals(body: bytes) -> bytes:
-    """The raw format without a single match: valid, if pointless."""
-    size, out = len(body), bytearray()
-    while size >= 0x80:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    for at in range(0, len(body), 60):
-        piece = body[at:at + 60]
-        out.append(len(piece) - 1 << 2)
-        out += piece
-    return bytes(out)
+             "snappy": snappy_literals}
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -253,7 +253,8 @@ def test_rsyslog(kinesis, start_syslog, certificates, tmp_path, template, framin
     if tls:
         options = {"tls": {"cert": str(certificates.server_cert), "key": str(certificates.server_key)}}
         global_options = f'defaultNetstreamDriverCAFile="{certificates.ca}" DefaultNetstreamDriver="ossl"'
-        action_options = 'StreamDriver="ossl" StreamDriverMode="1" StreamDriverAuthMode="x509/certvalid"'
+        action_options = ('StreamDriver="ossl" StreamDriverMode="1" StreamDriverAuthMode="x509/name" '
+                          'StreamDriverPermittedPeers="localhost"')
     penstock = start_syslog(**options)
     rsyslog = Rsyslog(tmp_path / "rsyslog", port_of(penstock), template=template, framing=framing,
                       global_options=global_options, action_options=action_options)

@@ -44,6 +44,20 @@ def post(port: int, body: bytes, path: str = "/", *, method: str = "POST", tls: 
         connection.close()
 
 
+def snappy_literals(body: bytes) -> bytes:
+    """The raw format without a single match: valid, if pointless."""
+    size, out = len(body), bytearray()
+    while size >= 0x80:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    for at in range(0, len(body), 60):
+        piece = body[at:at + 60]
+        out.append(len(piece) - 1 << 2)
+        out += piece
+    return bytes(out)
+
+
 class RawConnection:
     """Bytes out, answers in, one after the other."""
 
