@@ -25,7 +25,7 @@ class Api:
         self.tls = ssl.create_default_context(cafile=ca_file)
         self.local = threading.local()
 
-    def call(self, method, path, body=None, content_type="application/json", parse=True):
+    def call(self, method, path, body=None, content_type="application/json", parse=True, tries=20):
         self.writes += method != "GET"
         data = None if body is None else json.dumps(body)
         headers = {
@@ -48,6 +48,9 @@ class Api:
                 self.local.connection = None
                 if attempt == 2:
                     raise
+        if response.status in (429, 503, 504) and tries:  # a busy machine: the server asks for another try
+            time.sleep(1)
+            return self.call(method, path, body, content_type, parse, tries - 1)
         if response.status >= 300:
             raise ApiError(response.status, text.decode(errors="replace")[:2000])
         return json.loads(text) if text and parse else None

@@ -177,7 +177,11 @@ class Cluster:
 
     def wipe(self):
         """Deletes whatever a test left, so that none depends on another."""
+        with self.stand_in.at_work:  # else it makes anew, or has just made, what is deleted here
+            self.wipe_all()
         self.stand_in.reset()
+
+    def wipe_all(self):
         api = self.api
         for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
             api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}")
@@ -211,7 +215,6 @@ class Cluster:
         wait_until(
             lambda: not api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"), what="the CRDs to go"
         )
-        self.stand_in.reset()
 
     def namespace(self, name):
         if self.api.get(f"/api/v1/namespaces/{name}") is None:

@@ -41,6 +41,7 @@ class StandIn:
         self.addresses = {}  # pod address -> pod name
         self.rounds = self.quiet_rounds = 0  # looks at everything; of the last ones, those that found nothing to do
         self.stopping = threading.Event()
+        self.at_work = threading.Lock()  # held while it looks and writes; who holds it has the cluster to himself
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.server = http.server.ThreadingHTTPServer(("0.0.0.0", 9880), self.handler())
 
@@ -52,6 +53,7 @@ class StandIn:
         self.stopping.set()
         self.thread.join()
         self.server.shutdown()
+        self.server.server_close()
 
     def reset(self):
         self.figures.clear()
@@ -60,17 +62,18 @@ class StandIn:
 
     def run(self):
         while not self.stopping.wait(0.15):
-            writes_before = self.api.writes
-            for act in (self.statefulsets, self.orphans, self.service_ca, self.operator):
-                try:
-                    act()
-                except ApiError as error:
-                    if error.status not in (404, 409):  # changed or gone meanwhile: next time
-                        self.problems.append(f"{act.__name__}: {error}")
-                except Exception:
-                    self.problems.append(traceback.format_exc())
-            self.quiet_rounds = self.quiet_rounds + 1 if self.api.writes == writes_before else 0
-            self.rounds += 1
+            with self.at_work:
+                writes_before = self.api.writes
+                for act in (self.statefulsets, self.orphans, self.service_ca, self.operator):
+                    try:
+                        act()
+                    except ApiError as error:
+                        if error.status not in (404, 409):  # changed or gone meanwhile: next time
+                            self.problems.append(f"{act.__name__}: {error}")
+                    except Exception:
+                        self.problems.append(traceback.format_exc())
+                self.quiet_rounds = self.quiet_rounds + 1 if self.api.writes == writes_before else 0
+                self.rounds += 1
 
     # ---- pods -------------------------------------------------------------------------------------------
 
@@ -80,7 +83,7 @@ class StandIn:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 pod = stand_in.addresses.get(self.connection.getsockname()[0])
-                figures = {"pending": 0, "dead_lettered": 0, "received": 1, **stand_in.figures.get(pod, {})}
+                figures = {"pending": 0, "dead_lettered": 0, "received": 1, "connections": 0, **stand_in.figures.get(pod, {})}
                 if pod is None or figures["pending"] is None:
                     self.send_error(503)
                     return
@@ -91,6 +94,7 @@ class StandIn:
                     'penstock_events_dead_lettered_total{stream="audit",reason="too_large"}'
                     f' {figures["dead_lettered"]}\n'
                     f'penstock_events_received_total{{source="forward"}} {figures["received"]}\n'
+                    f'penstock_connections{{source="forward"}} {figures["connections"]}\n'
                 ).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain")
