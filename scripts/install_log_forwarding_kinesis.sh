@@ -91,6 +91,8 @@ check_environment() {
     [[ " projects operations audit application infrastructure " == *" $name "* ]] ||
       usage_error "LOGGINGNAMES: '$name' is not one of projects, operations, audit"
   done
+  name=$(printf '%s\n' "${LOG_NAMES[@]}" | sed 's/^application$/projects/; s/^infrastructure$/operations/' | sort | uniq -d)
+  [[ -z $name ]] || usage_error "LOGGINGNAMES has ${name//$'\n'/ and } twice; name each kind of logs once"
   if [[ -z $ROLE_ARN && -z $OWN_AWS_SECRET ]]; then
     [[ -n ${AWS_KEY_ID:-} && -n ${AWS_SEC_KEY:-} ]] ||
       usage_error "AWS_KEY_ID and AWS_SEC_KEY are not both set; set them, or use --role-arn or --aws-secret"
@@ -107,6 +109,7 @@ log_types() {
 
 check_cluster() {
   step "looking at the cluster"
+  check_reading
   [[ -n $(kube get namespace "$NAMESPACE" --ignore-not-found -o name) ]] ||
     die "namespace $NAMESPACE does not exist. Cure: install OpenShift Logging first, or set NAMESPACE to one" \
         "that exists ('oc create namespace $NAMESPACE')"
@@ -128,24 +131,42 @@ check_cluster() {
   done
 }
 
+# What finding out what runs needs; the rest depends on what is found.
+check_reading() {
+  printf '%s\n' "get namespaces $NAMESPACE" \
+    "get customresourcedefinitions.apiextensions.k8s.io $LOGGING_NAMESPACE" \
+    "get clusterloggings.logging.openshift.io $LOGGING_NAMESPACE" "get deployments.apps $LOGGING_NAMESPACE" |
+    need_permissions
+}
+
 check_permissions() {
   local verb resource
   {
     for resource in secrets configmaps services serviceaccounts statefulsets.apps persistentvolumeclaims \
-      horizontalpodautoscalers.autoscaling poddisruptionbudgets.policy networkpolicies.networking.k8s.io; do
-      for verb in get create update patch delete; do echo "$verb $resource $NAMESPACE"; done
+      horizontalpodautoscalers.autoscaling poddisruptionbudgets.policy networkpolicies.networking.k8s.io \
+      roles.rbac.authorization.k8s.io rolebindings.rbac.authorization.k8s.io $(monitoring_kinds); do
+      for verb in get list create update patch delete; do echo "$verb $resource $NAMESPACE"; done
     done
-    for verb in get create update; do
-      case $(wiring .way) in
-        logforwarding) echo "$verb logforwardings.logging.openshift.io $LOGGING_NAMESPACE" ;;
-        ownD) echo "$verb clusterlogforwarders.observability.openshift.io $NAMESPACE" ;;
-        ownV1) echo "$verb clusterlogforwarders.logging.openshift.io $NAMESPACE" ;;
-        *) echo "$verb clusterlogforwarders.logging.openshift.io $LOGGING_NAMESPACE" ;;
-      esac
+    printf '%s\n' "get pods $NAMESPACE" "list pods $NAMESPACE" "patch pods $NAMESPACE" "get pods/proxy $NAMESPACE" \
+      "create pods/exec $NAMESPACE" "watch statefulsets.apps $NAMESPACE" "patch statefulsets/scale.apps $NAMESPACE" \
+      "get statefulsets/scale.apps $NAMESPACE"
+    # Nobody may give what he has not: these are what the Role for Prometheus gives.
+    for resource in services endpoints pods; do
+      for verb in get list watch; do echo "$verb $resource $NAMESPACE"; done
     done
-    [[ $(wiring .way) == ownD ]] || echo "create secrets $(collector_secret_namespace)"
+    read -ra resource < <(wired_resource)
+    for verb in get create update delete; do echo "$verb ${resource[0]%%.*}.${resource[0]#*.*.} ${resource[2]}"; done
+    for verb in get list watch; do echo "$verb daemonsets.apps ${resource[2]}"; done
+    if [[ $(wiring .way) != ownD ]]; then
+      for verb in get create update delete; do echo "$verb secrets $(collector_secret_namespace)"; done
+    fi
     [[ $(wiring .way) != logforwarding ]] || echo "update clusterloggings.logging.openshift.io $LOGGING_NAMESPACE"
-    [[ $(wiring .way) != own* ]] || echo "create clusterrolebindings.rbac.authorization.k8s.io $NAMESPACE"
+    if [[ $(wiring .way) == own* ]]; then
+      for verb in get list create update patch delete; do
+        echo "$verb clusterrolebindings.rbac.authorization.k8s.io $NAMESPACE"
+      done
+      echo "bind clusterroles.rbac.authorization.k8s.io $NAMESPACE"
+    fi
   } | need_permissions
 }
 
@@ -231,11 +252,8 @@ install_chart() {
   local folder=$WORK status answer
   chart_values >"$folder/values.json"
   local release=("$NAME" "$CHART" -n "$NAMESPACE" --values "$folder/values.json" "${VALUE_FILES[@]}")
+  forget_unfinished_revision
   status=$(release_status)
-  if [[ $status == pending-* && -z $DRY_RUN ]]; then
-    # Cut short. What it made is adopted by the next try, so the Service keeps its address.
-    kube delete secret -n "$NAMESPACE" -l "owner=helm,name=$NAME,status=$status" >/dev/null
-  fi
   answer=$(helm upgrade --install "${release[@]}" --dry-run -o json 2>"$folder/errors") ||
     die "the chart does not fit this cluster: $(cat "$folder/errors")"
   if [[ -n $DRY_RUN ]]; then
@@ -244,18 +262,20 @@ install_chart() {
     jq -r .manifest <<<"$answer"
     return
   fi
-  if [[ $status == deployed ]] && same_release "$answer"; then
+  if [[ $status == deployed && -z $(state .unfinished) ]] && same_release "$answer"; then
     say "  unchanged"
   else
     answer=$(helm upgrade --install "${release[@]}" --timeout "${TIMEOUT}s" 2>&1) || die_of_helm "$answer"
   fi
+  helm get manifest "$NAME" -n "$NAMESPACE" | sweep_release
+  state_update 'del(.unfinished)'
 }
 
 die_of_helm() {
   [[ $1 != *"updates to statefulset spec"* ]] ||
     die "size, class and kind of the spool volumes cannot be changed in place; nothing else was changed either." \
         "Cure: leave them as they are, or see PenstockSpoolFillsUp in doc/operations.md"
-  die "helm: $1"
+  die "helm: ${1:-it was ended from outside; run this again}"
 }
 
 # Is what is installed what would be installed, and is all of it there?

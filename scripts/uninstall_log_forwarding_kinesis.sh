@@ -31,7 +31,9 @@ Examples:
 TEXT
 }
 
-PENDING_TIMEOUT=600 DISCARD="" LEFT=()   # LEFT: pods, or volumes without one, that still hold something
+PENDING_TIMEOUT=600 DISCARD=""
+LEFT=()        # pods, or volumes without one, that still hold something
+CONNECTED=()   # of these, those that only a sender of others is connected to
 
 parse_arguments() {
   while (($#)); do
@@ -68,14 +70,17 @@ scale_to_all_volumes() {
   ORDINALS=$wanted
 }
 
-# Sets LEFT. A pod whose figures cannot be read counts as holding something, unless nothing ever sent to it.
+# Sets LEFT. A pod whose figures cannot be read counts as holding something, unless nothing ever sent to it. One
+# that a sender is still connected to may hold something the moment after it was asked.
 find_left() {
   local ordinal pod pending
-  LEFT=()
+  LEFT=() CONNECTED=()
   for ((ordinal = 0; ordinal < ORDINALS; ordinal++)); do
     pod=$NAME-$ordinal
     if pending=$(pod_figure "$pod" penstock_events_pending); then
-      ((pending == 0)) || LEFT+=("$pod")
+      if ((pending > 0)); then LEFT+=("$pod")
+      elif (($(pod_figure "$pod" penstock_connections || echo 0) > 0)); then LEFT+=("$pod"); CONNECTED+=("$pod")
+      fi
     elif [[ $(state .wired) == true ]]; then
       LEFT+=("$pod")
     fi
@@ -109,6 +114,7 @@ drain() {
   [[ -z $DRY_RUN ]] || return 0
   step "waiting until all is delivered (at most ${PENDING_TIMEOUT}s)"
   wait_for "$PENDING_TIMEOUT" nothing_left || warn "after ${PENDING_TIMEOUT}s still not delivered: ${LEFT[*]}"
+  ((${#CONNECTED[@]} == 0)) || warn "senders that install did not wire are still connected to ${CONNECTED[*]}: stop them"
   find_dead_letters
   # A run that is cut short after the pods are gone must not leave the next one ignorant.
   # shellcheck disable=SC2016  # $left is jq's
@@ -121,7 +127,7 @@ pods_gone() { [[ -z $(kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instan
 
 remove_release() {
   local object
-  [[ -n $(release_status) ]] || return 0
+  if [[ -z $(release_status) ]]; then sweep_release </dev/null; return; fi
   object=$(get statefulset "$NAME" "$NAMESPACE")
   if ((${#LEFT[@]})) && [[ -z $DISCARD ]] &&
     jq -e 'any(.spec.template.spec.volumes[]?; .name == "spool" and .emptyDir != null)' <<<"$object" >/dev/null; then
@@ -130,7 +136,9 @@ remove_release() {
   fi
   step "the forwarder"
   if [[ -n $DRY_RUN ]]; then say "would uninstall the Helm release $NAME"; return; fi
+  [[ $(release_status) != pending-* ]] || wait_for "$HELM_SECONDS" release_at_rest || true
   helm uninstall "$NAME" -n "$NAMESPACE" >/dev/null
+  sweep_release </dev/null
   wait_for "$TIMEOUT" pods_gone || die "the forwarder's pods are not gone after ${TIMEOUT}s; run this again"
 }
 

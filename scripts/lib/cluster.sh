@@ -14,6 +14,8 @@ AWS_SECRET=$NAME-aws
 POLL_SECONDS=${POLL_SECONDS:-2}
 DRY_RUN=${DRY_RUN:-}
 TIMEOUT=600                                    # seconds, for each wait
+HELM_SECONDS=${HELM_SECONDS:-30}               # what a call of Helm's may take that another process makes
+HELM_LABELS=app.kubernetes.io/managed-by=Helm,app.kubernetes.io/instance=$NAME
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say()  { printf '%s\n' "$*" >&2; }
@@ -39,6 +41,9 @@ need_tools() {
   else die "neither oc nor kubectl is on the PATH; install one and log in to the cluster"
   fi
   command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 (https://helm.sh/docs/intro/install)"
+  [[ $(helm version --template '{{.Version}}' 2>/dev/null) =~ ^v([3-9]|[1-9][0-9]) ]] ||
+    die "the helm on the PATH ($(command -v helm)) is not Helm 3 or later; install one" \
+        "(https://helm.sh/docs/intro/install)"
   command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq," \
       "brew install jq)"
   local answer
@@ -70,17 +75,23 @@ served() {
   kube get --raw "/apis/$1" 2>/dev/null | jq -e --arg r "$2" 'any(.resources[]; .name == $r)' >/dev/null
 }
 
+# Kinds of Prometheus' operator, of which the chart makes objects where they are served
+monitoring_kinds() {
+  { kube get --raw /apis/monitoring.coreos.com/v1 2>/dev/null || echo '{}'; } |
+    jq -r '.resources[]? | select(.name == ("servicemonitors", "prometheusrules")) | .name + ".monitoring.coreos.com"'
+}
+
 # What one may do in a namespace, as the API server lists it: one request instead of one per verb and resource.
 rules_in() {
   jq -nc --arg ns "$1" \
     '{apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview", spec: {namespace: $ns}}' |
-    kube create -f - -o json 2>/dev/null | jq -c '.status.resourceRules // []' || echo '[]'
+    kube create --validate=false -f - -o json 2>/dev/null | jq -c '.status.resourceRules // []' || echo '[]'
 }
 
-# Lines "VERB RESOURCE[.GROUP] NAMESPACE" on stdin; prints those that are refused. What the list does not
-# allow is asked for singly, since some authorizers cannot list.
+# Lines "VERB RESOURCE[/SUBRESOURCE][.GROUP] NAMESPACE" on stdin; prints those that are refused. What the list does
+# not allow is asked for singly, since some authorizers cannot list.
 missing_permissions() {
-  local wanted namespace verb resource
+  local wanted namespace
   wanted=$(sort -u -k3,3 -k2,2 -k1,1)
   for namespace in $(awk '{print $3}' <<<"$wanted" | uniq); do
     rules_in "$namespace" | jq -r --arg wanted "$wanted" --arg namespace "$namespace" '
@@ -89,12 +100,26 @@ missing_permissions() {
       | ($name | split(".")) as [$resource] | ($name | ltrimstr($resource) | ltrimstr(".")) as $group
       | select(any($rules[]; has(.verbs; $verb) and has(.apiGroups; $group) and has(.resources; $resource)
           and ((.resourceNames // []) == [])) | not)
-      | "\($verb) \($name)"' |
-      while read -r verb resource; do
-        kube auth can-i "$verb" "$resource" -n "$namespace" -q </dev/null >/dev/null 2>&1 ||
-          echo "$verb $resource in $namespace"
-      done
+      | "\($verb) \($name)"' | refused_in "$namespace"
   done
+}
+
+# Lines "VERB RESOURCE[/SUBRESOURCE][.GROUP]" on stdin; prints those that the API server refuses, or does not answer.
+refused_in() {
+  local asked answers
+  asked=$(cat)
+  [[ -n $asked ]] || return 0
+  answers=$(jq -Rn --arg ns "$1" '{apiVersion: "v1", kind: "List", items: [inputs / " " | . as [$verb, $name]
+      | ($name | split(".")) as [$resource] | ($resource / "/") as [$kind, $part]
+      | {apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: {resourceAttributes:
+          {$verb, namespace: $ns, resource: $kind, subresource: ($part // ""),
+           group: ($name | ltrimstr($resource) | ltrimstr("."))}}}]}' <<<"$asked" |
+    kube create --validate=false -f - -o json 2>/dev/null) || true
+  jq -rn --arg ns "$1" --arg asked "$asked" '
+    [inputs | .items[]? // . | select(.status.allowed == true) | .spec.resourceAttributes
+      | .verb + " " + .resource + (if .subresource // "" == "" then "" else "/" + .subresource end)
+        + (if .group // "" == "" then "" else "." + .group end)] as $allowed
+    | $asked / "\n" - $allowed | .[] | "\(.) in \($ns)"' <<<"$answers"
 }
 
 need_permissions() {
@@ -116,8 +141,9 @@ write() {
       .metadata.creationTimestamp, .metadata.generation, .status)' | sed 's/^/    /'
     return
   fi
-  # The resourceVersion inside makes a replace fail when someone else was faster.
-  kube "$1" -f - >/dev/null
+  # The resourceVersion inside makes a replace fail when someone else was faster. Validation by the client would list
+  # the CRDs, for which one needs rights that nothing here needs.
+  kube "$1" --validate=false -f - >/dev/null
 }
 
 remove() {  # remove KIND NAME NAMESPACE
@@ -207,6 +233,46 @@ random_key() { head -c 96 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' | cut -c1-4
 
 release_status() {
   helm status "$NAME" -n "$NAMESPACE" -o json 2>/dev/null | jq -r .info.status || true
+}
+
+release_at_rest() { [[ $(release_status) != pending-* && $(release_status) != uninstalling ]]; }
+
+# A call of Helm's that was cut short leaves a revision that Helm itself will not go on from. Without that revision
+# the next call takes over what the last one made, so that the Service keeps its address.
+forget_unfinished_revision() {
+  local status
+  status=$(release_status)
+  [[ $status == pending-* || $status == uninstalling ]] || return 0
+  [[ -z $DRY_RUN ]] || { say "  would forget the Helm revision that is $status"; return 0; }
+  say "  the Helm release is $status: another run of helm is under way, or one was cut short"
+  if wait_for "$HELM_SECONDS" release_at_rest; then return 0; fi
+  state_update '.unfinished = true'   # what it changed may differ from what the last whole revision says
+  kube delete secret -n "$NAMESPACE" -l "owner=helm,name=$NAME,status=$(release_status)" >/dev/null
+}
+
+# Deletes what Helm made for this release and has lost sight of, because a call was cut short or failed on the way.
+# The manifest whose objects stay is on stdin.
+sweep_release() {
+  local kinds=statefulsets.apps,services,serviceaccounts,configmaps,secrets,horizontalpodautoscalers.autoscaling
+  local kept kind name
+  kinds+=,poddisruptionbudgets.policy,networkpolicies.networking.k8s.io
+  kinds+=,roles.rbac.authorization.k8s.io,rolebindings.rbac.authorization.k8s.io
+  for kind in $(monitoring_kinds); do kinds+=,$kind; done
+  kept=$(cat)
+  [[ -z $kept ]] ||
+    kept=$(kube get -n "$NAMESPACE" -f - --ignore-not-found -o json <<<"$kept" | jq -c '[.items // [.] | .[].metadata.uid]')
+  {
+    kube get "$kinds" -n "$NAMESPACE" -l "$HELM_LABELS" -o json
+    # Only a collector of our own has some; who installs for the other ones may not be allowed to look.
+    kube get clusterrolebindings.rbac.authorization.k8s.io -l "$HELM_LABELS" -o json 2>/dev/null || echo '{"items": []}'
+  } | jq -r --arg name "$NAME" --arg ns "$NAMESPACE" --argjson kept "${kept:-[]}" '
+    .items[] | select(.metadata.annotations | .["meta.helm.sh/release-name"] == $name
+      and .["meta.helm.sh/release-namespace"] == $ns)
+    | select(.metadata.uid as $uid | $kept | index($uid) == null)
+    | "\(.kind | ascii_downcase).\(.apiVersion | split("/") | if length > 1 then "\(.[1]).\(.[0])" else "" end) \(.metadata.name)"' |
+    while read -r kind name; do
+      remove "${kind%.}" "$name" "$NAMESPACE" </dev/null
+    done
 }
 
 pod_ready() {

@@ -5,7 +5,8 @@
 
 # Sets WIRING, the description that collector_wiring.jq works from. $1: http | otlp | auto
 find_generation() {
-  local output=$1 way schema='{}' collector=""
+  local output=$1 way schema='{}' collector="" owned
+  owned=$(owned_crds)
   if crd_served observability.openshift.io v1 clusterlogforwarders; then
     way=ownD
     schema=$(crd_schema clusterlogforwarders.observability.openshift.io |
@@ -50,7 +51,18 @@ way_in_words() {
   esac
 }
 
-crd_served() { served "$1/$2" "$3"; }
+# Kinds of a removed operator stay served, and nobody looks at them. What the installed one says it owns, as JSON
+# names of CRDs; [] when it was not installed by the operator lifecycle manager.
+owned_crds() {
+  { kube get clusterserviceversions.operators.coreos.com -n "$LOGGING_NAMESPACE" -o json 2>/dev/null || echo '{}'; } |
+    jq -c '[.items[]? | select(.status.phase == "Succeeded") | .spec.customresourcedefinitions.owned[]?.name
+      | select(endswith(".logging.openshift.io") or endswith(".observability.openshift.io"))]'
+}
+
+# Uses `owned` of find_generation.
+crd_served() {
+  served "$1/$2" "$3" && jq -e --arg crd "$3.$1" '. == [] or index($crd) != null' <<<"$owned" >/dev/null
+}
 
 # The schema of .spec in a CRD's served version, whichever form the CRD has.
 crd_schema() {

@@ -207,6 +207,11 @@ def forwarder_observability(release):
     )
 
 
+# What the operator lifecycle manager keeps of an installed operator.
+CLUSTER_SERVICE_VERSION = crd(
+    "operators.coreos.com", "v1alpha1", "clusterserviceversions", "ClusterServiceVersion", FREE
+)
+
 MONITORING = [
     crd(
         "monitoring.coreos.com",

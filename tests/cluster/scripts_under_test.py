@@ -1,8 +1,12 @@
 """Runs the three scripts as an administrator would, and keeps what they said and started."""
 
+import contextlib
+import os
 import pathlib
 import re
+import signal
 import subprocess
+import threading
 
 SECRETS = {
     "AWS_KEY_ID": "AKIAEXAMPLEEXAMPLE",
@@ -20,6 +24,10 @@ if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -cE '{writes}' "{log}") > CUT_AFTER))
   [[ -n "${{CUT_BEFORE:-}}" ]] && grep -qF -- "$CUT_BEFORE" "{log}"; then
   kill -9 "$SCRIPT_PID"; exit 137
 fi
+if [[ {name} == helm && -n "${{SLOW_HELM:-}}" && " $* " == *" $SLOW_HELM "* && " $* " != *" --dry-run "* ]]; then
+  export HELM_QPS=3 HELM_BURST_LIMIT=1
+  echo $$ >"{log}.helm.new" && mv "{log}.helm.new" "{log}.helm"
+fi
 exec "{tool}" "$@"
 """
 
@@ -35,6 +43,7 @@ class Scripts:
             path.write_text(WRAPPER.format(name=name, log=self.calls, tool=tools / tool, writes=WRITES.pattern))
             path.chmod(0o755)
         self.output = ""
+        self.slow_helm = None
 
     def environment(self, **changes):
         env = {
@@ -42,6 +51,8 @@ class Scripts:
             "HOME": str(self.folder),
             "KUBECONFIG": str(self.cluster.kubeconfig),
             "POLL_SECONDS": "0.4",
+            "GOGC": "off",  # of hundreds of kubectls, each lives for a moment
+            "HELM_SECONDS": "1",
             "LOGGINGNAMES": "projects operations audit",
             "KINESIS_STREAM_NAME": "my-stream-projects my-stream-operations my-stream-audit",
             "KINESIS_REGION": "us-east-1",
@@ -50,9 +61,36 @@ class Scripts:
         env.update(changes)
         return {k: v for k, v in env.items() if v is not None}
 
+    @contextlib.contextmanager
+    def helm_killed(self, verb, when):
+        """Kills helm itself, with SIGKILL, in its next `verb`, as soon as `when` says so; helm is slowed down for that."""
+        pid_file = self.folder / "calls.helm"
+        pid_file.unlink(missing_ok=True)
+        over, killed = threading.Event(), []
+
+        def watch():
+            while not over.wait(0.01):
+                if pid_file.exists() and when():
+                    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+                    killed.append(True)
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        self.slow_helm = verb
+        try:
+            yield
+        finally:
+            self.slow_helm = None
+            over.set()
+            watcher.join()
+        assert killed, "helm was never in the state in which it was to be killed"
+
     def run(self, script, *arguments, cut_after=None, cut_before=None, **env):
         self.calls.write_text("")
         environment = self.environment(**env)
+        if self.slow_helm:
+            environment["SLOW_HELM"] = self.slow_helm
         if cut_after is not None:
             environment["CUT_AFTER"] = str(cut_after)
         if cut_before is not None:
@@ -74,9 +112,13 @@ class Scripts:
             assert secret not in self.output, "a secret was printed"
         return done.returncode
 
-    def helm(self, *arguments):
+    def helm(self, *arguments, check=True):
         """What an administrator does by hand."""
-        subprocess.run([self.bin / "helm", *arguments], env=self.environment(), check=True, capture_output=True)
+        environment = self.environment(SLOW_HELM=self.slow_helm)
+        done = subprocess.run(
+            [self.bin / "helm", *arguments], env=environment, check=check, capture_output=True, text=True
+        )
+        return done.stdout
 
     def writes(self):
         """How many the last run made."""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cluster import LOGGING
-from openshift_crds import RELEASES
+from openshift_crds import CLUSTER_SERVICE_VERSION, RELEASES
 
 NAME = "log-forwarding-kinesis"
 GENERATIONS = [
@@ -128,6 +128,30 @@ def test_after_an_upgrade_of_openshift_logging_the_collector_is_wired_anew(clust
     assert cluster.api.get(cluster.resource("Observability", NAME)) is not None
     assert cluster.api.get(cluster.resource("ClusterLogForwarder")) is None
     assert scripts.uninstall() == 0
+
+
+def test_kinds_left_by_a_removed_operator_do_not_count(cluster, scripts):
+    cluster.openshift("5.9", collector="fluentd")
+    for crd in [*RELEASES["6.6"], CLUSTER_SERVICE_VERSION]:
+        cluster.install_crd(crd)
+    path = f"/apis/operators.coreos.com/v1alpha1/namespaces/{LOGGING}/clusterserviceversions"
+    owned = {"owned": [{"name": f"cluster{kind}.logging.openshift.io"} for kind in ("logforwarders", "loggings")]}
+    cluster.api.create(
+        path,
+        {
+            "apiVersion": "operators.coreos.com/v1alpha1",
+            "kind": "ClusterServiceVersion",
+            "metadata": {"name": "cluster-logging.v5.9.0"},
+            "spec": {"customresourcedefinitions": owned},
+        },
+    )
+    cluster.api.merge(f"{path}/cluster-logging.v5.9.0/status", {"status": {"phase": "Succeeded"}})
+
+    assert scripts.install() == 0
+
+    assert cluster.api.get(cluster.resource("Observability", NAME)) is None
+    spec = cluster.api.get(cluster.resource("ClusterLogForwarder"))["spec"]
+    assert [o["type"] for o in spec["outputs"]] == ["fluentdForward"]
 
 
 def test_a_dry_run_shows_what_it_would_do_and_changes_nothing(cluster, scripts):

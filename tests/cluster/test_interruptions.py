@@ -185,6 +185,16 @@ def test_a_pod_that_cannot_be_asked_counts_as_holding_something(cluster, scripts
     assert f"spool-{NAME}-0" in scripts.output
 
 
+def test_a_pod_that_a_sender_is_still_connected_to_may_hold_something_soon(cluster, scripts):
+    cluster.openshift("6.6")
+    assert scripts.install() == 0
+    cluster.stand_in.figures[f"{NAME}-0"] = {"connections": 1}
+
+    assert scripts.uninstall("--timeout", "2s") == 1
+    assert f"still connected to {NAME}-0: stop them" in scripts.output
+    assert volumes(cluster) == [f"spool-{NAME}-0"]
+
+
 def test_an_emptydir_that_holds_something_keeps_running(cluster, scripts):
     cluster.openshift("6.6")
     assert scripts.install("--emptydir") == 0

@@ -1,7 +1,10 @@
 """What cannot work ends in a message that names what, where and the cure, with nothing changed or a mendable state."""
 
+import re
+
 import pytest
 
+from api import wait_until
 from cluster import LOGGING
 from test_generations import NAME, assert_same
 
@@ -29,24 +32,34 @@ def test_an_operator_that_does_not_run(cluster, scripts):
     refused(cluster, scripts, 1, "no OpenShift Logging operator runs", "Cure:")
 
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+def allow(cluster, name, rules, namespaces=()):
+    """Gives the limited user rights in these namespaces, or everywhere."""
+    group = "rbac.authorization.k8s.io"
+    cluster.api.create(
+        f"{RBAC}/clusterroles",
+        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
+    )
+    for place in namespaces or [None]:
+        kind = "RoleBinding" if place else "ClusterRoleBinding"
+        cluster.api.create(
+            f"{RBAC}/namespaces/{place}/rolebindings" if place else f"{RBAC}/clusterrolebindings",
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": kind,
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+                "subjects": [{"kind": "User", "name": "limited", "apiGroup": group}],
+            },
+        )
+
+
 def test_missing_permissions_are_listed_before_anything_is_done(cluster, scripts):
     cluster.openshift("6.6")
-    role = {"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]}
-    base = "/apis/rbac.authorization.k8s.io/v1"
-    cluster.api.create(
-        f"{base}/clusterroles",
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "looker"}, **role},
-    )
-    cluster.api.create(
-        f"{base}/clusterrolebindings",
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": "looker"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "looker"},
-            "subjects": [{"kind": "User", "name": "limited", "apiGroup": "rbac.authorization.k8s.io"}],
-        },
-    )
+    allow(cluster, "looker", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}])
+    wait_until(lambda: allowed(cluster, "get", "namespaces", ""), what="the rights to have effect")
     refused(
         cluster,
         scripts,
@@ -58,11 +71,56 @@ def test_missing_permissions_are_listed_before_anything_is_done(cluster, scripts
     )
 
 
+def allowed(cluster, verb, kind, group):
+    """Has the API server taken notice?"""
+    resource, _, part = kind.partition("/")
+    asked = {"namespace": LOGGING, "verb": verb, "resource": resource, "subresource": part, "group": group}
+    return cluster.api.create(
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": "limited", "resourceAttributes": asked},
+        },
+    )["status"]["allowed"]
+
+
+CLUSTER_SCOPED = {"namespaces", "customresourcedefinitions", "clusterroles", "clusterrolebindings"}
+
+
+@pytest.mark.parametrize("release, collector", [("4.3", None), ("5.9", "vector"), ("6.6", None)])
+def test_the_permissions_that_are_asked_for_are_enough(cluster, scripts, release, collector):
+    cluster.openshift(release, collector=collector)
+    limited = {"KUBECONFIG": str(cluster.limited_kubeconfig)}
+    for step in ("to look", "to do"):
+        assert scripts.install(**limited) == 1
+        asked = re.findall(r"^    (\w+) ([a-z/]+)\.?([a-z0-9.]*) in openshift-logging$", scripts.output, re.M)
+        assert len(asked) >= 4, scripts.output
+        for scope in (True, False):
+            rules = [
+                {"apiGroups": [group], "resources": [kind], "verbs": [verb]}
+                for verb, kind, group in asked
+                if (kind in CLUSTER_SCOPED) == scope
+            ]
+            name = f"{step.replace(' ', '-')}-{'cluster' if scope else 'namespace'}"
+            allow(cluster, name, rules, () if scope else [LOGGING])
+        wait_until(lambda: all(allowed(cluster, *right) for right in asked), what="the rights to have effect")
+    before = cluster.api.snapshot()
+
+    assert scripts.install(**limited) == 0
+    assert scripts.update(SHARED_KEY=None, **limited) == 0
+    assert scripts.uninstall(**limited) == 0
+
+    cluster.settle()
+    assert_same(before, cluster.api.snapshot())
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [
         ({"LOGGINGNAMES": "projects audit"}, "name one stream for each"),
         ({"LOGGINGNAMES": "projects operations audits"}, "'audits' is not one of"),
+        ({"LOGGINGNAMES": "projects audit application"}, "LOGGINGNAMES has projects twice"),
         ({"AWS_SEC_KEY": None}, "AWS_KEY_ID and AWS_SEC_KEY are not both set"),
         ({"KINESIS_REGION": None}, "KINESIS_REGION is not set"),
     ],
