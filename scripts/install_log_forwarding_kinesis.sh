@@ -96,6 +96,7 @@ check_environment() {
   if [[ -z $ROLE_ARN && -z $OWN_AWS_SECRET ]]; then
     [[ -n ${AWS_KEY_ID:-} && -n ${AWS_SEC_KEY:-} ]] ||
       usage_error "AWS_KEY_ID and AWS_SEC_KEY are not both set; set them, or use --role-arn or --aws-secret"
+    [[ ! $AWS_KEY_ID$AWS_SEC_KEY =~ [[:space:]] ]] || usage_error "AWS_KEY_ID or AWS_SEC_KEY contains white space"
   fi
   # Fluentd pastes the key into its configuration and evaluates it there.
   [[ ${SHARED_KEY:-x} =~ ^[A-Za-z0-9_-]+$ ]] || usage_error "SHARED_KEY may contain letters, digits, '-' and '_' only"

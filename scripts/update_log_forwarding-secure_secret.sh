@@ -34,7 +34,7 @@ Examples:
 TEXT
 }
 
-SETTLE=150 CA_ONLY=""
+SETTLE=150 CA_ONLY="" BEHIND=""
 
 parse_arguments() {
   while (($#)); do
@@ -82,14 +82,16 @@ add_new_key() {
 
 forwarder_pods() { kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name; }
 
-# Compares inside the shell: the key is neither printed nor an argument.
+# Compares inside the shell: the key is neither printed nor an argument. Sets BEHIND to a pod that was asked and
+# still has the old one.
 pods_have_key() {
   local wanted pod seen
+  BEHIND=""
   wanted=$(get secret "$AUTH_SECRET" "$NAMESPACE" | jq -r '.data.shared_key | @base64d')
   for pod in $(forwarder_pods); do
     seen=$(kube exec -n "$NAMESPACE" "${pod#pod/}" -c penstock -- \
       cat /var/run/secrets/penstock/auth/shared_key 2>/dev/null) || return 1
-    [[ $seen == "$wanted" ]] || return 1
+    [[ $seen == "$wanted" ]] || { BEHIND=${pod#pod/}; return 1; }
   done
 }
 
@@ -103,6 +105,8 @@ wait_until_taken_up() {
   done
   # The forwarder watches the file; a moment for it to read it.
   if wait_for "$SETTLE" pods_have_key; then sleep "$POLL_SECONDS"; fi
+  [[ -z $BEHIND ]] || die "pod $BEHIND still has the old key after ${SETTLE}s: its node does not renew mounted" \
+      "Secrets. Both keys stay valid and the collector was not touched. Run this again later, or with --settle 10m"
 }
 
 # A new name for the collector's Secret, so that the operator sees a change and rolls the collectors out.

@@ -47,7 +47,8 @@ need_tools() {
   command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq," \
       "brew install jq)"
   local answer
-  answer=$("$KUBE" get --raw /version 2>&1) ||
+  # Unlike /version, not for those who have not logged in.
+  answer=$("$KUBE" get --raw /apis 2>&1) ||
     die "the cluster does not answer $KUBE: $(tail -n 1 <<<"$answer"); log in first ('oc login …') or set KUBECONFIG"
 }
 

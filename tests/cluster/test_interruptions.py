@@ -3,7 +3,7 @@
 import pytest
 
 from cluster import LOGGING
-from test_generations import NAME, assert_same
+from test_generations import NAME, assert_same, collector_secret, key_of
 
 
 def everywhere(writes):
@@ -84,6 +84,22 @@ def test_a_rotation_cut_short_is_finished_by_the_next(cluster, scripts):
         ]
         assert [s["data"]["shared_key"] for s in secrets] == [data["shared_key"]]
     assert scripts.uninstall() == 0
+
+
+def test_the_collector_gets_no_key_that_a_pod_does_not_know(cluster, scripts):
+    cluster.openshift("4.6")
+    assert scripts.install() == 0
+    mounted = scripts.folder / "mounted"
+    mounted.write_text("sharedKeyOfTheTest-1")
+
+    assert scripts.update(SHARED_KEY="anotherKey_2", EXEC_ANSWERS=str(mounted)) == 1
+    assert "still has the old key" in scripts.output
+    assert key_of(cluster, f"{NAME}-auth", "shared_key_previous") == key_of(cluster, f"{NAME}-collector")
+
+    mounted.write_text("anotherKey_2")
+    assert scripts.update(SHARED_KEY="anotherKey_2", EXEC_ANSWERS=str(mounted)) == 0
+    assert key_of(cluster, collector_secret(cluster)) == "anotherKey_2"
+    assert key_of(cluster, f"{NAME}-auth", "shared_key_previous") == "anotherKey_2"
 
 
 def volumes(cluster):

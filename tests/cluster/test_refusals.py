@@ -1,5 +1,6 @@
 """What cannot work ends in a message that names what, where and the cure, with nothing changed or a mendable state."""
 
+import json
 import re
 
 import pytest
@@ -122,6 +123,7 @@ def test_the_permissions_that_are_asked_for_are_enough(cluster, scripts, release
         ({"LOGGINGNAMES": "projects operations audits"}, "'audits' is not one of"),
         ({"LOGGINGNAMES": "projects audit application"}, "LOGGINGNAMES has projects twice"),
         ({"AWS_SEC_KEY": None}, "AWS_KEY_ID and AWS_SEC_KEY are not both set"),
+        ({"AWS_SEC_KEY": "pasted with\na line"}, "contains white space"),
         ({"KINESIS_REGION": None}, "KINESIS_REGION is not set"),
     ],
 )
@@ -133,6 +135,14 @@ def test_wrong_usage(cluster, scripts, changes, words):
 def test_a_key_that_fluentd_would_evaluate(cluster, scripts):
     assert scripts.run("install_log_forwarding_kinesis.sh", SHARED_KEY='a"#{x}') == 2
     assert "letters, digits" in scripts.output
+
+
+def test_who_has_not_logged_in_is_told_so(cluster, scripts):
+    cluster.openshift("6.6")
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {}
+    (scripts.folder / "anonymous").write_text(json.dumps(config))
+    refused(cluster, scripts, 1, "log in first", KUBECONFIG=str(scripts.folder / "anonymous"))
 
 
 def test_a_service_that_belongs_to_something_else(cluster, scripts):
