@@ -163,6 +163,24 @@ def test_dashboard_and_schema_are_json_and_the_dashboard_asks_for_known_metrics(
     assert asked <= known and len(asked) >= 14
 
 
+def test_the_schema_knows_every_option_that_the_chart_copies():
+    sections = (ROOT / "doc" / "config.md").read_text().split("\n## ")
+    options = {s.splitlines()[0]: re.findall(r"^\| `([\w.\[\]]+)` \|", s, re.M) for s in sections}
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]["properties"]
+    streams = schema["streams"]["additionalProperties"]
+    of_streams = [(streams, option) for option in options["`streams.KEY`"]]
+    others = [({"properties": schema}, o) for o in options["Top level"] if o.split(".")[0].split("[")[0] in schema]
+    assert len(of_streams) > 15 and len(others) > 15
+    for part, option in of_streams + others:
+        if option == "dead_letters.directory":  # on the volume, always
+            continue
+        for name in option.split("."):
+            properties = part["properties"]
+            assert name.removesuffix("[]") in properties, f"values.schema.json refuses {option}"
+            part = properties[name.removesuffix("[]")]
+            part = part.get("items", part) if name.endswith("[]") else part
+
+
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda p: p.stem)
 def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate):
     binary = pathlib.Path(os.environ.get("PENSTOCK_BINARY", ROOT / "build" / "release" / "penstock"))
