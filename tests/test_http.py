@@ -459,6 +459,17 @@ def test_a_body_of_the_smallest_objects_is_split_within_the_memory_limit(kinesis
         assert penstock.memory_peak_bytes() <= 48 * 2**20
 
 
+def test_a_zstd_window_that_no_loan_pays_for_is_refused_and_no_more(kinesis, start_penstock):
+    penstock = start_penstock(three_streams(kinesis.endpoint, memory_limit="36MiB",
+                                            sources=[http_source(max_body="1MiB")]))
+    window = zstandard.ZstdCompressionParameters(window_log=23, compression_level=3)  # 8 MiB
+    writer = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    body = writer.compress(ndjson(1000)) + writer.flush()
+    assert post(port_of(penstock), body, Content_Encoding="zstd").status == 400
+    assert penstock.metrics().by("penstock_messages_refused_total", "reason") == {"window_too_large": 1}
+    assert post(port_of(penstock), zstandard.compress(ndjson(10)), Content_Encoding="zstd").status == 200
+
+
 @pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_request_that_stops_in_the_middle_is_ended_after_a_minute_and_an_idle_connection_never(plain):

@@ -43,50 +43,22 @@ HttpBodyKind body_kind(HttpBodyKind by_head, std::string_view content_type, Byte
                                                                 : HttpBodyKind::otlp_json;
 }
 
+size_t front_of(HttpBodyKind kind, size_t body_size) {
+  if (kind != HttpBodyKind::json || body_size == 0) return 0;
+  return protocol::http::JsonBodyDecoder::usual_front(body_size);
+}
+
 size_t usual_entries_size(HttpBodyKind kind, size_t body_size) {
-  switch (kind) {
-    case HttpBodyKind::json:
-      return body_size + body_size / 16 + 4_KiB;
-    case HttpBodyKind::otlp_json:
-      return 2 * body_size + 16_KiB;
-    case HttpBodyKind::otlp_protobuf:
-      return 4 * body_size + 16_KiB;
-  }
-  return body_size;
+  return (kind == HttpBodyKind::otlp_json ? 2 : 4) * body_size + 16_KiB;
 }
 
-std::string_view to_string(HttpBodyError error) {
-  switch (error) {
-    case HttpBodyError::not_json:
-      return "not_json";
-    case HttpBodyError::not_otlp:
-      return "not_otlp";
-    case HttpBodyError::too_large:
-      return "too_large";
-  }
-  return "not_json";
-}
-
-Result<HttpBody, HttpBodyError> decode_http_body(HttpBodyKind kind, ByteBuffer& body,
-                                                 int64_t received_ns, size_t size_max) {
-  if (kind == HttpBodyKind::json) {
-    auto decoded =
-        protocol::http::decode_json_body(body, {record::event_time_of(received_ns), size_max});
-    if (!decoded) {
-      return failure(decoded.error() == protocol::http::JsonBodyError::too_large
-                         ? HttpBodyError::too_large
-                         : HttpBodyError::not_json);
-    }
-    return HttpBody{std::move(decoded->events), std::move(decoded->malformed)};
-  }
+Result<HttpBody, otlp::LogsError> decode_otlp_body(HttpBodyKind kind, ByteBuffer& body,
+                                                   int64_t received_ns, size_t size_max) {
   const otlp::LogsOptions options{record::event_time_of(received_ns), size_max};
   auto decoded = kind == HttpBodyKind::otlp_protobuf
                      ? otlp::decode_logs_protobuf(body.view(), options)
                      : otlp::decode_logs_json(body, options);
-  if (!decoded) {
-    return failure(decoded.error() == otlp::LogsError::too_large ? HttpBodyError::too_large
-                                                                 : HttpBodyError::not_otlp);
-  }
+  if (!decoded) return failure(decoded.error());
   return HttpBody{std::move(decoded->events), std::move(decoded->malformed)};
 }
 

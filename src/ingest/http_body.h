@@ -1,5 +1,5 @@
-// From the body of a request, inflated, to events: which decoder it is for, and how much memory
-// that may take. Pure; thread: any.
+// The body of a request, inflated: which decoder it is for, and how much memory that may take.
+// Pure; thread: any.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "ingest/http_request_reader.h"
-#include "protocol/otlp/logs_response.h"
+#include "protocol/otlp/logs.h"
 #include "record/batch.h"
 
 namespace penstock::ingest {
@@ -21,24 +21,22 @@ enum class HttpBodyKind : uint8_t { json, otlp_json, otlp_protobuf };
 [[nodiscard]] HttpBodyKind body_kind(HttpBodyKind by_head, std::string_view content_type,
                                      ByteView body);
 
-// What the entries of such a body usually come to.
-[[nodiscard]] size_t usual_entries_size(HttpBodyKind kind, size_t body_size);
+// What is left before a body for what its entries need more than it (see JsonBodyDecoder). OTLP is
+// written anew, beside it.
+[[nodiscard]] size_t front_of(HttpBodyKind kind, size_t body_size);
 
-enum class HttpBodyError : uint8_t {
-  not_json,
-  not_otlp,
-  too_large,  // its entries would pass size_max
-};
-[[nodiscard]] std::string_view to_string(HttpBodyError error);
+// Of OTLP: what the entries of such a body usually come to.
+[[nodiscard]] size_t usual_entries_size(HttpBodyKind kind, size_t body_size);
 
 struct HttpBody {
   record::Batch events;
   record::Batch malformed;
 };
 
-// body: a zero is put behind its bytes, nothing else is changed.
-[[nodiscard]] Result<HttpBody, HttpBodyError> decode_http_body(HttpBodyKind kind, ByteBuffer& body,
-                                                               int64_t received_ns,
-                                                               size_t size_max);
+// Of OTLP. body: a zero is put behind its bytes, nothing else is changed. size_max: of its entries.
+[[nodiscard]] Result<HttpBody, protocol::otlp::LogsError> decode_otlp_body(HttpBodyKind kind,
+                                                                           ByteBuffer& body,
+                                                                           int64_t received_ns,
+                                                                           size_t size_max);
 
 }  // namespace penstock::ingest

@@ -5,6 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
+#include <utility>
 
 namespace penstock::ingest {
 
@@ -74,19 +75,15 @@ Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::next() 
 Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_head() {
   if (!parser_) {
     // Some senders end a body with a newline that is not part of it (RFC 9112, 2.2).
-    size_t newlines = 0;
-    while (newlines < buffer_.size() && is_newline(buffer_.data()[newlines])) ++newlines;
-    if (newlines > 0) buffer_.consume(newlines);
-    if (buffer_.empty()) return Progress::need_bytes;
+    while (at_ < buffer_.size() && is_newline(buffer_.data()[at_])) ++at_;
+    if (at_ == buffer_.size()) return Progress::need_bytes;
     parser_ = std::make_unique<Parser>();
   }
   error_code error;
-  const size_t used =
-      parser_->beast.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
-  if (used > 0) buffer_.consume(used);
+  at_ += parser_->beast.put(boost::asio::const_buffer(unread().data(), unread().size()), error);
   if (error && error != http::error::need_more) return failure(error_of(error));
   if (!parser_->beast.is_header_done()) {
-    if (buffer_.size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
+    if (unread().size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
     return Progress::need_bytes;
   }
   describe_head();
@@ -117,19 +114,22 @@ void HttpRequestReader::describe_head() {
 }
 
 size_t HttpRequestReader::wanted_body_capacity() const {
-  if (head_.content_length) return static_cast<size_t>(*head_.content_length);
-  return std::min(std::max(kFirstBody, 2 * body_.capacity()), body_bytes_max_);
+  if (head_.content_length) return front_ + static_cast<size_t>(*head_.content_length);
+  return std::min(std::max(front_ + kFirstBody, 2 * body_.capacity()), front_ + body_bytes_max_);
+}
+
+void HttpRequestReader::grow_body(size_t capacity) {
+  body_.reserve(capacity);
+  if (body_.size() < front_) body_.resize(front_);
 }
 
 Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_fixed() {
   if (*head_.content_length > body_bytes_max_) return failure(HttpRequestError::body_too_large);
-  const auto size = static_cast<size_t>(*head_.content_length);
+  const size_t size = front_ + static_cast<size_t>(*head_.content_length);
   if (body_.capacity() < size) return Progress::need_room;
-  const size_t early = std::min(buffer_.size(), size - body_.size());
-  if (early > 0) {
-    body_.append(buffer_.view().first(early));
-    buffer_.consume(early);
-  }
+  const size_t early = std::min(unread().size(), size - body_.size());
+  body_.append(unread().first(early));
+  at_ += early;
   if (body_.size() < size) return Progress::need_bytes;
   state_ = State::message;
   return Progress::message;
@@ -138,24 +138,26 @@ Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_fi
 Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_chunked() {
   auto& parser = parser_->beast;
   while (!parser.is_done()) {
-    if (buffer_.size() < kLastChunk) return Progress::need_bytes;
+    if (unread().size() < kLastChunk) return Progress::need_bytes;
     const auto room = body_.free_space();
     auto& to = parser.get().body();
     to.data = room.data();
     to.size = room.size();
     error_code error;
     const size_t used =
-        parser.put(boost::asio::const_buffer(buffer_.data(), buffer_.size()), error);
+        parser.put(boost::asio::const_buffer(unread().data(), unread().size()), error);
     if (to.data != nullptr) body_.commit(room.size() - to.size);
-    if (used > 0) buffer_.consume(used);
+    at_ += used;
     if (error == http::error::need_buffer) {
-      if (body_.capacity() >= body_bytes_max_) return failure(HttpRequestError::body_too_large);
+      if (body_.capacity() >= front_ + body_bytes_max_) {
+        return failure(HttpRequestError::body_too_large);
+      }
       return Progress::need_room;
     }
     if (error == http::error::need_more) {
       if (used > 0) continue;
       // A chunk's head or the trailer, which must fit into the buffer whole.
-      if (buffer_.size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
+      if (unread().size() >= kHeadBytesMax) return failure(HttpRequestError::head_too_large);
       return Progress::need_bytes;
     }
     if (error) return failure(error_of(error));
@@ -164,9 +166,48 @@ Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_ch
   return Progress::message;
 }
 
+bool HttpRequestReader::body_fits_buffer() const {
+  return state_ == State::body && head_.content_length && *head_.content_length > 0 &&
+         *head_.content_length <= buffer_.capacity() - at_;
+}
+
+size_t HttpRequestReader::bytes_behind_body() const {
+  const size_t body = static_cast<size_t>(*head_.content_length);
+  return unread().size() - std::min(unread().size(), body);
+}
+
+void HttpRequestReader::take_buffer() {
+  const ByteView behind = unread().last(bytes_behind_body());
+  ByteBuffer next;
+  if (!behind.empty()) {
+    next.reserve(std::max(kHeadBytesMax, behind.size()));
+    next.append(behind);
+    buffer_.resize(buffer_.size() - behind.size());
+  }
+  body_ = std::exchange(buffer_, std::move(next));
+  front_ = std::exchange(at_, 0);
+}
+
+void HttpRequestReader::open(size_t capacity, size_t front) {
+  buffer_.reserve(capacity);
+  if (!buffer_.empty()) return;
+  buffer_.resize(front);
+  at_ = front;
+}
+
+void HttpRequestReader::release() {
+  buffer_.release();
+  at_ = 0;
+}
+
 std::span<uint8_t> HttpRequestReader::free_space() {
   if (state_ == State::body && head_.content_length) {
-    return body_.free_space().first(static_cast<size_t>(*head_.content_length) - body_.size());
+    return body_.free_space().first(wanted_body_capacity() - body_.size());
+  }
+  // What has been used becomes room again. A chunked body's pieces mostly end with the buffer.
+  if (buffer_.free_space().empty() || (state_ == State::body && unread().size() < kLastChunk)) {
+    buffer_.consume(at_);
+    at_ = 0;
   }
   return buffer_.free_space();
 }
@@ -183,10 +224,11 @@ void HttpRequestReader::start_next() {
   state_ = State::head;
   parser_.reset();
   body_.release();
+  front_ = 0;
 }
 
 bool HttpRequestReader::is_idle() const {
-  return state_ == State::head && !parser_ && buffer_.empty();
+  return state_ == State::head && !parser_ && unread().empty();
 }
 
 }  // namespace penstock::ingest

@@ -1,10 +1,12 @@
-// HttpRequestReader: bytes of a connection to HTTP/1.1 requests, one after the other. The head goes
-// by a small buffer of its own; a body whose length is declared is read straight into the buffer
-// that will be decoded, a chunked one by way of the small one.
+// HttpRequestReader: bytes of a connection to HTTP/1.1 requests, one after the other. A body
+// whose length is declared is read straight into the buffer that will be decoded: one of its own,
+// or its head's, where that is large enough and taken for it. A chunked one goes by way of the
+// head's.
 //
 //   for (;;) switch (reader.next()) {
 //     need_bytes   read into free_space(), then commit()
-//     head         head() is there: look at it; nothing of the body has been taken yet
+//     head         head() is there: look at it; nothing of the body has been taken yet, and here is
+//                  the time to leave_front()
 //     need_room    grow_body(wanted_body_capacity()), paid for
 //     message      take_body(), answer, start_next()
 //   }
@@ -57,22 +59,34 @@ class HttpRequestReader {
   void commit(size_t n);
 
   [[nodiscard]] const HttpHead& head() const { return head_; }
+  // The body shall stand behind so many bytes of room; for the next request there is none.
+  void leave_front(size_t bytes) { front_ = bytes; }
   [[nodiscard]] size_t wanted_body_capacity() const;
-  void grow_body(size_t capacity) { body_.reserve(capacity); }
-  [[nodiscard]] size_t body_capacity() const { return body_.capacity(); }
+  void grow_body(size_t capacity);
+  // front() bytes without meaning, then the body.
   [[nodiscard]] ByteBuffer take_body() { return std::move(body_); }
+  [[nodiscard]] size_t front() const { return front_; }
+
+  // Whether the body, whose length is declared, has its place in the head's buffer. Then
+  // take_buffer() makes that the body's, with all that lies before the body as its front; what came
+  // behind the body, bytes_behind_body(), moves to a new buffer, of kHeadBytesMax at least.
+  [[nodiscard]] bool body_fits_buffer() const;
+  [[nodiscard]] size_t bytes_behind_body() const;
+  void take_buffer();
 
   // Forgets the request; what came behind it stays.
   void start_next();
-  // Bytes that no whole request has used up.
+  // There are no bytes that no whole request has used up.
   [[nodiscard]] bool is_idle() const;
-  // Nothing is held while idle; open() before the next read.
-  void open() { buffer_.reserve(kHeadBytesMax); }
-  void release() { buffer_.release(); }
+  // Nothing is held while idle; open() before the next read. The head will stand behind `front`
+  // bytes of room.
+  void open(size_t capacity = kHeadBytesMax, size_t front = 0);
+  void release();
 
  private:
   struct Parser;
   enum class State : uint8_t { head, body, message };
+  [[nodiscard]] ByteView unread() const { return buffer_.view().subspan(at_); }
   Result<Progress, HttpRequestError> read_head();
   Result<Progress, HttpRequestError> read_fixed();
   Result<Progress, HttpRequestError> read_chunked();
@@ -83,7 +97,9 @@ class HttpRequestReader {
   std::unique_ptr<Parser> parser_;
   HttpHead head_;
   ByteBuffer buffer_;  // heads, chunked bodies, and what came behind a body
-  ByteBuffer body_;
+  size_t at_ = 0;      // of buffer_: what stands before it has been used
+  ByteBuffer body_;    // behind front_ bytes
+  size_t front_ = 0;
 };
 
 }  // namespace penstock::ingest

@@ -13,22 +13,40 @@ using Progress = HttpRequestReader::Progress;
 
 class HttpRequests : public testing::Test {
  protected:
+  enum class Place : uint8_t { own, of_head };
+
   // Feeds text in pieces; returns the bodies of all requests, and the error that ended it.
-  std::vector<std::string> read(std::string text, size_t piece = SIZE_MAX) {
+  std::vector<std::string> read(std::string text, size_t piece = SIZE_MAX,
+                                Place place = Place::own) {
     std::vector<std::string> bodies;
     HttpRequestReader reader(1000);
-    reader.open();
+    reader.open(HttpRequestReader::kHeadBytesMax, 10);
     for (;;) {
       const auto progress = reader.next();
       if (!progress) {
         bodies.push_back("error " + std::string(to_string(progress.error())));
         return bodies;
       }
-      if (*progress == Progress::head) heads.push_back(reader.head());
+      if (*progress == Progress::head) {
+        heads.push_back(reader.head());
+        if (place == Place::of_head && reader.body_fits_buffer()) {
+          reader.take_buffer();
+          ++buffers_taken;
+          EXPECT_GT(reader.front(), 10u) << "the head and what was left before it";
+        } else {
+          reader.leave_front(7);
+        }
+      }
       if (*progress == Progress::need_room) reader.grow_body(reader.wanted_body_capacity());
       if (*progress == Progress::message) {
-        bodies.emplace_back(as_text(reader.take_body().view()));
+        const size_t front = reader.front();
+        const ByteBuffer body = reader.take_body();
+        bodies.emplace_back(as_text(body.view()).substr(std::min(front, body.size())));
         reader.start_next();
+        if (reader.is_idle()) {
+          reader.release();
+          reader.open();
+        }
       }
       if (*progress != Progress::need_bytes) continue;
       if (text.empty()) return bodies;
@@ -41,6 +59,7 @@ class HttpRequests : public testing::Test {
   }
 
   std::vector<HttpHead> heads;
+  int buffers_taken = 0;
 };
 
 constexpr const char* kTwo =
@@ -57,6 +76,21 @@ TEST_F(HttpRequests, ComeOutTheSameHoweverTheBytesAreCut) {
   EXPECT_EQ(heads.at(0).content_length, 5u);
   EXPECT_EQ(heads.at(1).content_encoding, "identity");
   EXPECT_EQ(heads.at(1).content_length, std::nullopt);
+}
+
+TEST_F(HttpRequests, HaveTheirBodiesWhereTheHeadCameWhenThereIsRoom) {
+  std::string text;
+  std::vector<std::string> bodies;
+  for (size_t size : {5, 900, 1, 0, 300}) {
+    bodies.emplace_back(size, static_cast<char>('a' + bodies.size()));
+    text +=
+        "POST / HTTP/1.1\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + bodies.back();
+  }
+  for (const size_t piece : {size_t{1}, size_t{7}, size_t{64}, size_t{500}, SIZE_MAX}) {
+    buffers_taken = 0;
+    EXPECT_EQ(read(text, piece, Place::of_head), bodies) << piece;
+    EXPECT_EQ(buffers_taken, 4) << "all but the empty one";
+  }
 }
 
 TEST_F(HttpRequests, MayBeSeparatedByNewlinesThatBelongToNoBody) {

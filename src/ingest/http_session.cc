@@ -6,12 +6,15 @@
 
 #include "ingest/inflating.h"
 #include "ingest/lend.h"
+#include "protocol/http/json_body.h"
 #include "protocol/otlp/logs_response.h"
+#include "record/event_time.h"
 
 namespace penstock::ingest {
 
 namespace asio = boost::asio;
 namespace otlp = protocol::otlp;
+namespace json = protocol::http;
 
 namespace {
 
@@ -20,6 +23,11 @@ constexpr seconds kAnswerTime{60};       // for the peer to take an answer
 constexpr seconds kLingerTime{10};       // for the peer to hang up behind a last answer
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+constexpr size_t kUsualHead = 1_KiB;
+constexpr size_t kFirstReadMax = 1_MiB;
+
+size_t json_front(size_t body_size) { return front_of(HttpBodyKind::json, body_size); }
 
 }  // namespace
 
@@ -57,6 +65,7 @@ asio::awaitable<bool> HttpSession::serve_next() {
   limit_->start(settings_->ack_timeout);
   auto refusal = co_await check_head();
   if (!refusal && !fresh) refusal = Refusal{503, "draining", "draining: connect anew"};
+  if (!refusal && !co_await prepare_body()) refusal = no_room("memory");
   if (!refusal) refusal = co_await read_body();
   if (refusal) {
     limit_->stop();
@@ -66,7 +75,7 @@ asio::awaitable<bool> HttpSession::serve_next() {
   if (closed()) co_return false;
   limit_->start(settings_->ack_timeout);
   ByteBuffer body = reader_.take_body();
-  refusal = co_await take(std::move(body));
+  refusal = co_await take(std::move(body), reader_.front());
   limit_->stop();
   body_lease_.release();
   if (closed()) co_return false;
@@ -93,9 +102,15 @@ asio::awaitable<bool> HttpSession::await_request() {
     const auto error = co_await stream_->wait_readable();
     idle_ = false;
     if (error || closed()) co_return false;
-    head_lease_ = co_await lend(intake_.memory(), HttpRequestReader::kHeadBytesMax);
+    // Head and body at once, when they are like the last ones; large ones are better off with a
+    // buffer of their own.
+    size_t bytes = expected_bytes_ + expected_bytes_ / 8;
+    if (bytes > kFirstReadMax) bytes = 0;
+    const size_t front = front_of(HttpBodyKind::json, bytes);
+    const size_t capacity = std::max(front + bytes, HttpRequestReader::kHeadBytesMax);
+    head_lease_ = co_await lend(intake_.memory(), capacity);
     if (closed()) co_return false;
-    reader_.open();
+    reader_.open(capacity, front);
   }
   co_return true;
 }
@@ -182,18 +197,54 @@ asio::awaitable<HttpSession::Checked> HttpSession::check_sender() {
   co_return std::nullopt;
 }
 
+HttpSession::Refusal HttpSession::too_many_records() {
+  return {413, "too_large", "the body's records are larger than max_body"};
+}
+
 HttpSession::Refusal HttpSession::no_room(std::string_view reason) const {
   return {503, reason, "not now: send it again"};
 }
 
+// Sees to it that a body which will be decoded where it is read has the room it needs before it.
+// False: the limit has passed.
+asio::awaitable<bool> HttpSession::prepare_body() {
+  constexpr size_t kUsualChunked = 64_KiB;
+  const HttpHead& head = reader_.head();
+  const size_t size = static_cast<size_t>(head.content_length.value_or(0));
+  const bool is_plain =
+      record::compression_named(head.content_encoding) == record::Compression::none;
+  expected_bytes_ = 0;
+  if (is_plain && kind_ != HttpBodyKind::json) co_return true;
+  expected_bytes_ = size + kUsualHead;
+  if (!reader_.body_fits_buffer()) {
+    const size_t usual = head.content_length ? size : kUsualChunked;
+    if (is_plain) reader_.leave_front(front_of(kind_, usual));
+    co_return true;
+  }
+  const size_t behind = reader_.bytes_behind_body();
+  record::MemoryLease lease;
+  if (behind > 0) {
+    const size_t next_buffer = std::max(behind, HttpRequestReader::kHeadBytesMax);
+    lease = co_await lend(intake_.memory(), next_buffer, limit_.get());
+    if (!lease) co_return false;
+  }
+  body_lease_ = std::exchange(head_lease_, std::move(lease));
+  reader_.take_buffer();
+  co_return true;
+}
+
+// False: the limit has passed.
+asio::awaitable<bool> HttpSession::resize_body_lease(size_t bytes) {
+  if (body_lease_ && intake_.memory().try_resize(body_lease_, bytes)) co_return true;
+  record::MemoryLease larger = co_await lend(intake_.memory(), bytes, limit_.get());
+  if (!larger) co_return false;
+  body_lease_ = std::move(larger);
+  co_return true;
+}
+
 asio::awaitable<bool> HttpSession::make_body_room() {
   const size_t capacity = reader_.wanted_body_capacity();
-  const bool grown = body_lease_ && intake_.memory().try_resize(body_lease_, capacity);
-  if (!grown) {
-    record::MemoryLease larger = co_await lend(intake_.memory(), capacity, limit_.get());
-    if (!larger) co_return false;
-    body_lease_ = std::move(larger);
-  }
+  if (!co_await resize_body_lease(capacity)) co_return false;
   reader_.grow_body(capacity);
   co_return true;
 }
@@ -241,11 +292,12 @@ asio::awaitable<record::MemoryLease> HttpSession::lend_beside(record::MemoryLeas
   co_return lease;
 }
 
-asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body) {
+asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t front) {
   const auto compression = record::compression_named(reader_.head().content_encoding);
   if (*compression != record::Compression::none) {
-    auto inflated = co_await inflate(intake_.memory(), *compression, body.view(),
-                                     settings_->body_bytes_max, limit_.get());
+    const FrontOf inflated_front = kind_ == HttpBodyKind::json ? json_front : nullptr;
+    auto inflated = co_await inflate(intake_.memory(), *compression, body.view().subspan(front),
+                                     settings_->body_bytes_max, limit_.get(), inflated_front);
     if (limit_->passed()) co_return no_room("memory");
     if (!inflated) {
       const bool is_large = inflated.error() == record::InflateError::too_large;
@@ -254,12 +306,18 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body) {
                                  : "the body cannot be inflated"};
     }
     body = std::move(inflated->bytes);
+    front = inflated->front;
     body_lease_ = std::move(inflated->lease);
   }
-  kind_ = body_kind(kind_, reader_.head().content_type, body.view());
+  kind_ = body_kind(kind_, reader_.head().content_type, body.view().subspan(front));
   HttpBody decoded;
   record::MemoryLease lease;
-  auto refusal = co_await decode(std::move(body), decoded, lease);
+  Checked refusal;
+  if (kind_ == HttpBodyKind::json) {
+    refusal = co_await decode_json(std::move(body), front, decoded, lease);
+  } else {
+    refusal = co_await decode_otlp(std::move(body), decoded, lease);
+  }
   body_lease_.release();
   if (refusal) co_return refusal;
   events_ = decoded.events.event_count;
@@ -268,8 +326,31 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body) {
   co_return co_await append(std::move(decoded), std::move(lease));
 }
 
-asio::awaitable<HttpSession::Checked> HttpSession::decode(ByteBuffer body, HttpBody& decoded,
-                                                          record::MemoryLease& lease) {
+// The body's buffer, and what pays for it, become the batch's.
+asio::awaitable<HttpSession::Checked> HttpSession::decode_json(ByteBuffer body, size_t front,
+                                                               HttpBody& decoded,
+                                                               record::MemoryLease& lease) {
+  const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
+  const size_t most = 2 * settings_->body_bytes_max + 64_KiB;  // which memory_limit has room for
+  json::JsonBodyDecoder decoder(std::move(body), front, {record::event_time_of(now_ns), most});
+  for (;;) {
+    const auto progress = decoder.decode();
+    if (!progress && progress.error() == json::JsonBodyError::too_large)
+      co_return too_many_records();
+    if (!progress) co_return Refusal{400, "not_json", "the body does not parse"};
+    if (*progress == json::JsonBodyDecoder::Progress::done) break;
+    if (!co_await resize_body_lease(decoder.wanted_bytes())) co_return no_room("memory");
+    decoder.make_room();
+  }
+  json::JsonBody entries = decoder.take();
+  decoded = {std::move(entries.events), std::move(entries.malformed)};
+  label(decoded, now_ns);
+  lease = std::move(body_lease_);
+  co_return std::nullopt;
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, HttpBody& decoded,
+                                                               record::MemoryLease& lease) {
   const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
   // Body and entries together come to twice max_body at most, which memory_limit has room for.
   const size_t most = 2 * std::max(settings_->body_bytes_max, body.size()) - body.size() + 64_KiB;
@@ -279,22 +360,25 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode(ByteBuffer body, HttpB
     lease.release();
     lease = co_await lend_beside(body_lease_, size_max);
     if (!lease) co_return no_room("memory");
-    auto entries = decode_http_body(kind_, body, now_ns, size_max);
+    auto entries = decode_otlp_body(kind_, body, now_ns, size_max);
     if (entries) {
       decoded = std::move(*entries);
-      for (record::Batch* batch : {&decoded.events, &decoded.malformed}) {
-        batch->source = intake_.source();
-        batch->tag = kind_ == HttpBodyKind::json ? "http" : "otlp";
-        batch->received_ns = now_ns;
-      }
+      label(decoded, now_ns);
       co_return std::nullopt;
     }
-    const HttpBodyError error = entries.error();
-    if (error != HttpBodyError::too_large) {
-      co_return Refusal{400, to_string(error), "the body does not parse"};
+    if (entries.error() != otlp::LogsError::too_large) {
+      co_return Refusal{400, "not_otlp", "the body does not parse"};
     }
   }
-  co_return Refusal{413, "too_large", "the body's records are larger than max_body"};
+  co_return too_many_records();
+}
+
+void HttpSession::label(HttpBody& decoded, int64_t received_ns) const {
+  for (record::Batch* batch : {&decoded.events, &decoded.malformed}) {
+    batch->source = intake_.source();
+    batch->tag = kind_ == HttpBodyKind::json ? "http" : "otlp";
+    batch->received_ns = received_ns;
+  }
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,

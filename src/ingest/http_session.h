@@ -50,25 +50,32 @@ class HttpSession final : public PeerSession {
   boost::asio::awaitable<bool> await_request();
   boost::asio::awaitable<bool> read_head();
   boost::asio::awaitable<Checked> read_body();
+  boost::asio::awaitable<bool> prepare_body();
   boost::asio::awaitable<bool> make_body_room();
   boost::asio::awaitable<Result<size_t, boost::system::error_code>> read_more();
   boost::asio::awaitable<Checked> check_head();
   boost::asio::awaitable<Checked> check_sender();
-  boost::asio::awaitable<Checked> take(ByteBuffer body);
-  boost::asio::awaitable<Checked> decode(ByteBuffer body, HttpBody& decoded,
-                                         record::MemoryLease& lease);
+  boost::asio::awaitable<bool> resize_body_lease(size_t bytes);
+  boost::asio::awaitable<Checked> take(ByteBuffer body, size_t front);
+  boost::asio::awaitable<Checked> decode_json(ByteBuffer body, size_t front, HttpBody& decoded,
+                                              record::MemoryLease& lease);
+  boost::asio::awaitable<Checked> decode_otlp(ByteBuffer body, HttpBody& decoded,
+                                              record::MemoryLease& lease);
+  void label(HttpBody& decoded, int64_t received_ns) const;
   boost::asio::awaitable<Checked> append(HttpBody decoded, record::MemoryLease lease);
   boost::asio::awaitable<record::MemoryLease> lend_beside(record::MemoryLease& held, size_t bytes);
   boost::asio::awaitable<bool> answer(HttpAnswer answer);
   boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
   boost::asio::awaitable<void> linger();
   Refusal no_room(std::string_view reason) const;
+  static Refusal too_many_records();
 
   const std::shared_ptr<const HttpSettings> settings_;
   const std::atomic<bool>& leaving_;
 
   HttpRequestReader reader_;
-  record::MemoryLease head_lease_;  // what the reader's small buffer costs
+  size_t expected_bytes_ = 0;       // of a request: those of a sender are alike
+  record::MemoryLease head_lease_;  // what the reader's first buffer costs
   record::MemoryLease body_lease_;
   std::shared_ptr<WaitLimit> limit_;
   HttpBodyKind kind_ = HttpBodyKind::json;

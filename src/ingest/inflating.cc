@@ -30,15 +30,22 @@ asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, size_t c
 asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBudget& memory,
                                                                 record::Compression compression,
                                                                 ByteView input, size_t bytes_max,
-                                                                WaitLimit* limit) {
+                                                                WaitLimit* limit,
+                                                                FrontOf front_of) {
   record::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
   const size_t working_bytes = record::Inflater::working_bytes(compression, input);
   Inflated out;
   const size_t guess = record::output_guess(compression, input, bytes_max);
   const size_t first = std::min(std::max(guess, kFirst), bytes_max);
-  if (!co_await grow(memory, out, first, working_bytes, limit)) {
+  if (front_of != nullptr) out.front = front_of(first);
+  // A small memory_limit has no room for the largest windows of zstd.
+  if (out.front + bytes_max + working_bytes > memory.loan_max()) {
+    co_return failure(record::InflateError::window_too_large);
+  }
+  if (!co_await grow(memory, out, out.front + first, working_bytes, limit)) {
     co_return failure(record::InflateError::truncated);
   }
+  out.bytes.resize(out.front);
   for (;;) {
     const auto step = inflater.step(input, out.bytes.free_space(), true);
     if (!step) co_return failure(step.error());
@@ -49,7 +56,8 @@ asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBu
       co_return failure(record::InflateError::truncated);
     }
     const size_t least = out.bytes.size() + step->output_wanted;
-    const size_t larger = std::max(least, std::min(out.bytes.capacity() * 2, bytes_max));
+    const size_t larger =
+        std::max(least, std::min(out.bytes.capacity() * 2, out.front + bytes_max));
     if (!co_await grow(memory, out, larger, working_bytes, limit)) {
       co_return failure(record::InflateError::truncated);
     }

@@ -13,14 +13,18 @@
 namespace penstock::ingest {
 
 struct Inflated {
-  ByteBuffer bytes;
+  ByteBuffer bytes;  // behind `front` bytes without meaning
+  size_t front = 0;
   record::MemoryLease lease;
 };
 
+// How much room to leave before an output of about `size` bytes.
+using FrontOf = size_t (*)(size_t size);
+
 // At most bytes_max come out. input must stay where it is until this comes back. When limit has
-// passed the error means nothing.
+// passed the error means nothing. front_of: null: none.
 boost::asio::awaitable<Result<Inflated, record::InflateError>> inflate(
     record::MemoryBudget& memory, record::Compression compression, ByteView input, size_t bytes_max,
-    WaitLimit* limit = nullptr);
+    WaitLimit* limit = nullptr, FrontOf front_of = nullptr);
 
 }  // namespace penstock::ingest

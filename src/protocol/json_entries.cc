@@ -26,8 +26,19 @@ bool is_readable(ByteView bytes) {
   return !has_controls && record::is_utf8(bytes.data(), bytes.data() + bytes.size());
 }
 
-// The head of a json entry, as record/batch.h draws it.
-void write_head(uint8_t* to, record::EventTime time, uint32_t size) {
+constexpr std::string_view kText = "{\"malformed\":";
+constexpr std::string_view kBase64 = "{\"malformed_base64\":\"";
+
+// Quotes, backslashes and the three controls that readable text may hold.
+size_t escapes_in(ByteView text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](uint8_t byte) {
+    return byte < 0x20 || byte == '"' || byte == '\\';
+  }));
+}
+
+}  // namespace
+
+void write_json_entry_head(uint8_t* to, record::EventTime time, uint32_t object_size) {
   const bool fits = time.seconds >= 0 && time.seconds <= UINT32_MAX;  // else: when it was received
   to[0] = 0x92;
   to[1] = 0xd7;
@@ -35,11 +46,9 @@ void write_head(uint8_t* to, record::EventTime time, uint32_t size) {
   store_be(to + 3, fits ? static_cast<uint32_t>(time.seconds) : uint32_t{0});
   store_be(to + 7, fits ? time.nanoseconds : uint32_t{0});
   to[11] = 0xc6;
-  store_be(to + 12, size);
+  store_be(to + 12, object_size);
 }
 static_assert(record::kJsonEntryHead == 16);
-
-}  // namespace
 
 JsonEntries::JsonEntries(record::EventTime time, size_t size_max, size_t size_expected)
     : time_(time), size_max_(std::min<size_t>(size_max, UINT32_MAX)) {
@@ -72,7 +81,7 @@ void JsonEntries::close(record::EventTime time) {
   }
   const size_t size = out.size() - open_at_ - record::kJsonEntryHead;
   CHECK(size <= UINT32_MAX);
-  write_head(out.data() + open_at_, time, static_cast<uint32_t>(size));
+  write_json_entry_head(out.data() + open_at_, time, static_cast<uint32_t>(size));
   ++batch_.event_count;
 }
 
@@ -83,20 +92,26 @@ void JsonEntries::add(ByteView object) {
 }
 
 void JsonEntries::add_repaired(ByteView object) {
-  if (!make_room(object.size())) return;
+  if (!make_room(record::repaired_utf8_size(object))) return;
   record::append_repaired_utf8(open(), object);
   close();
 }
 
+size_t JsonEntries::malformed_size(ByteView bytes) {
+  const size_t text = is_readable(bytes) ? kText.size() + bytes.size() + escapes_in(bytes) + 3
+                                         : kBase64.size() + (bytes.size() + 2) / 3 * 4 + 2;
+  return record::json_entry_size(text);
+}
+
 void JsonEntries::add_malformed(ByteView bytes) {
-  if (!make_room(bytes.size())) return;
+  if (!make_room(malformed_size(bytes) - record::kJsonEntryHead)) return;
   ByteBuffer& out = open();
   if (is_readable(bytes)) {
-    out.append("{\"malformed\":");
+    out.append(kText);
     encode::append_json_string(out, as_text(bytes));
     out.append("}");
   } else {
-    out.append("{\"malformed_base64\":\"");
+    out.append(kBase64);
     encode::append_base64(out, bytes);
     out.append("\"}");
   }

@@ -12,6 +12,9 @@
 
 namespace penstock::protocol {
 
+// The head of a json entry, kJsonEntryHead bytes, as record/batch.h draws it.
+void write_json_entry_head(uint8_t* to, record::EventTime time, uint32_t object_size);
+
 class JsonEntries {
  public:
   // size_max: what the entries may come to. One more than fits is left out and is_full() from then
@@ -24,6 +27,8 @@ class JsonEntries {
   void add_repaired(ByteView object);
   // What was no JSON object, as {"malformed":"…"} or {"malformed_base64":"…"}.
   void add_malformed(ByteView bytes);
+  // What that adds to size().
+  [[nodiscard]] static size_t malformed_size(ByteView bytes);
 
   // For objects that are written in place: open() appends the entry's head and returns the buffer
   // to append the object to, close() fills in its size and time, drop() takes an open entry back.
@@ -31,6 +36,9 @@ class JsonEntries {
   void close() { close(time_); }
   void close(record::EventTime time);
   void drop() { batch_.storage.resize(open_at_); }
+
+  // Makes room for entries of so many bytes in all; without it room doubles as it is needed.
+  void reserve(size_t size) { batch_.storage.reserve(size); }
 
   [[nodiscard]] bool is_full() const { return is_full_; }
   [[nodiscard]] size_t size() const { return batch_.storage.size(); }

@@ -1,6 +1,7 @@
 #include "record/json_check.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "record/json_scan.h"
@@ -232,10 +233,30 @@ void JsonIndex::begin(const uint8_t* at, const uint8_t* end) {
   if (count_max_ > 0) containers_.reserve(count_max_ * sizeof(JsonContainer));
 }
 
-void append_repaired_utf8(ByteBuffer& out, ByteView text) {
+size_t repaired_utf8_size(ByteView text) {
+  size_t size = text.size();
+  const uint8_t* const end = text.data() + text.size();
+  for (const uint8_t* at = text.data(); at != end;) {
+    if (*at < 0x80) {
+      ++at;
+      continue;
+    }
+    const Utf8Step step = utf8_step(at, end);
+    if (!step.valid) size += kReplacement.size() - step.size;
+    at += step.size;
+  }
+  return size;
+}
+
+void write_repaired_utf8(uint8_t* to, ByteView text) {
   const uint8_t* at = text.data();
   const uint8_t* const end = at + text.size();
   const uint8_t* clean = at;
+  const auto write_clean = [&] {
+    const auto size = static_cast<size_t>(at - clean);
+    if (size > 0) std::memmove(to, clean, size);
+    to += size;
+  };
   while (at != end) {
     if (*at < 0x80) {
       ++at;
@@ -243,13 +264,20 @@ void append_repaired_utf8(ByteBuffer& out, ByteView text) {
     }
     const Utf8Step step = utf8_step(at, end);
     if (!step.valid) {
-      out.append({clean, static_cast<size_t>(at - clean)});
-      out.append(kReplacement);
+      write_clean();
+      std::memcpy(to, kReplacement.data(), kReplacement.size());
+      to += kReplacement.size();
       clean = at + step.size;
     }
     at += step.size;
   }
-  out.append({clean, static_cast<size_t>(end - clean)});
+  write_clean();
+}
+
+void append_repaired_utf8(ByteBuffer& out, ByteView text) {
+  const size_t at = out.size();
+  out.resize(at + repaired_utf8_size(text));
+  write_repaired_utf8(out.data() + at, text);
 }
 
 }  // namespace penstock::record

@@ -101,7 +101,11 @@ inline void terminate(ByteBuffer& text) {
   text.data()[text.size()] = 0;  // behind the capacity there is padding
 }
 
-// Appends text with each maximal invalid part of UTF-8 replaced by one U+FFFD.
+// Text with each maximal invalid part of UTF-8 replaced by one U+FFFD: how long that is, and the
+// same written to `to`. That may lie in front of text's bytes if it lies so far in front of them as
+// they grow.
+[[nodiscard]] size_t repaired_utf8_size(ByteView text);
+void write_repaired_utf8(uint8_t* to, ByteView text);
 void append_repaired_utf8(ByteBuffer& out, ByteView text);
 
 }  // namespace penstock::record

@@ -3,171 +3,231 @@
 #include <algorithm>
 #include <cstring>
 
-#include "protocol/json_entries.h"
-#include "record/json_check.h"
+#include "record/event.h"
 #include "record/json_scan.h"
 
 namespace penstock::protocol::http {
-namespace {
 
 using record::check_json;
 using record::JsonChecked;
 using record::JsonFault;
+using record::kJsonEntryHead;
 
-// What is read of the body stands between at_ and end_.
-class BodyReader {
- public:
-  BodyReader(ByteView body, const JsonBodyOptions& options)
-      : at_(body.data()),
-        end_(body.data() + body.size()),
-        events_(options.time, options.size_max, body.size()),
-        malformed_(options.time, options.size_max, 0) {}
+namespace {
 
-  Result<JsonBody, JsonBodyError> read() {
-    skip_byte_order_mark();
-    at_ = record::skip_json_space(at_, end_);
-    const bool is_empty = at_ == end_;
-    const bool arrays = !is_empty && *at_ == '[';
-    while (at_ != end_) {
-      if (arrays && *at_ == '[') {
-        if (!read_array()) return failure(JsonBodyError::not_json);
-      } else {
-        read_line_or_object();
-      }
-      if (!has_room()) return failure(JsonBodyError::too_large);
-      at_ = record::skip_json_space(at_, end_);
-    }
-    if (!is_empty && !parsed_something_) return failure(JsonBodyError::not_json);
-    return JsonBody{events_.take(), malformed_.take()};
-  }
-
- private:
-  bool has_room() const {
-    return !events_.is_full() && !malformed_.is_full() &&
-           events_.size() + malformed_.size() <= events_.size_max();
-  }
-
-  void skip_byte_order_mark() {
-    if (end_ - at_ >= 3 && std::memcmp(at_, "\xef\xbb\xbf", 3) == 0) at_ += 3;
-  }
-
-  // False: the array's end cannot be found.
-  bool read_array() {
-    at_ = record::skip_json_space(at_ + 1, end_);
-    if (at_ != end_ && *at_ == ']') {
-      ++at_;
-      parsed_something_ = true;
-      return true;
-    }
-    while (has_room()) {
-      if (!read_element()) return false;
-      at_ = record::skip_json_space(at_, end_);
-      if (at_ == end_) return false;
-      const uint8_t delimiter = *at_++;
-      if (delimiter == ']') {
-        parsed_something_ = true;
-        return true;
-      }
-      if (delimiter != ',') return false;
-      at_ = record::skip_json_space(at_, end_);
-    }
-    return true;
-  }
-
-  // Stops behind the element, spaces may follow.
-  bool read_element() {
-    const JsonChecked checked = check_json(at_, end_);
-    const uint8_t* next = record::skip_json_space(checked.end, end_);
-    if (checked.fault == JsonFault::none && next != end_ && (*next == ',' || *next == ']')) {
-      add(checked);
-      return true;
-    }
-    if (checked.fault == JsonFault::truncated) return false;
-    const uint8_t* const behind = end_of_broken_element();
-    if (behind == end_) return false;
-    add_malformed(behind);
-    return true;
-  }
-
-  // The comma or bracket that ends it, by brackets and quotes alone.
-  const uint8_t* end_of_broken_element() const {
-    size_t depth = 0;
-    record::Quotes quotes(at_, end_);
-    for (const uint8_t* at = at_; at != end_; ++at) {
-      switch (*at) {
-        case '"': {
-          bool escaped = false;
-          at = record::find_string_end(quotes, at + 1, end_, escaped);
-          if (at == end_) return end_;
-          break;
-        }
-        case '{':
-        case '[':
-          ++depth;
-          break;
-        case '}':
-        case ']':
-          if (depth == 0) return at;
-          --depth;
-          break;
-        case ',':
-          if (depth == 0) return at;
-          break;
-        default:
-          break;
-      }
-    }
-    return end_;
-  }
-
-  void read_line_or_object() {
-    const JsonChecked checked = check_json(at_, end_);
-    if (checked.fault == JsonFault::none && (*at_ == '{' || ends_line(checked.end))) {
-      parsed_something_ = true;
-      add(checked);
-      return;
-    }
-    const auto* const newline =
-        static_cast<const uint8_t*>(std::memchr(at_, '\n', static_cast<size_t>(end_ - at_)));
-    add_malformed(newline == nullptr ? end_ : newline);
-  }
-
-  bool ends_line(const uint8_t* at) const {
-    while (at != end_ && (*at == ' ' || *at == '\t' || *at == '\r')) ++at;
-    return at == end_ || *at == '\n';
-  }
-
-  // A value that is JSON, from at_.
-  void add(const JsonChecked& checked) {
-    if (*at_ != '{') return add_malformed(checked.end);
-    const ByteView object{at_, static_cast<size_t>(checked.end - at_)};
-    if (checked.bad_utf8) {
-      events_.add_repaired(object);
-    } else {
-      events_.add(object);
-    }
-    at_ = checked.end;
-  }
-
-  void add_malformed(const uint8_t* end) {
-    const uint8_t* last = end;
-    while (last != at_ && record::is_json_space(last[-1])) --last;
-    malformed_.add_malformed({at_, static_cast<size_t>(last - at_)});
-    at_ = end;
-  }
-
-  const uint8_t* at_;
-  const uint8_t* const end_;
-  JsonEntries events_;
-  JsonEntries malformed_;
-  bool parsed_something_ = false;
-};
+constexpr size_t kRoomStep = 4_KiB;
+constexpr size_t kCopiedMax = 256_KiB;  // nobody pays for the second copy
+constexpr size_t kWriterRoom = 256;     // what writing a string wants to have behind it
 
 }  // namespace
 
-Result<JsonBody, JsonBodyError> decode_json_body(ByteBuffer& body, const JsonBodyOptions& options) {
-  record::terminate(body);
-  return BodyReader(body.view(), options).read();
+JsonBodyDecoder::JsonBodyDecoder(ByteBuffer buffer, size_t begin, const JsonBodyOptions& options)
+    : options_(options),
+      buffer_(std::move(buffer)),
+      begin_(begin),
+      malformed_(options.time, options.bytes_max, 0) {
+  CHECK(begin <= buffer_.size());
+  record::terminate(buffer_);
+  at_ = buffer_.data() + begin;
+  end_ = buffer_.data() + buffer_.size();
+  if (end_ - at_ >= 3 && std::memcmp(at_, "\xef\xbb\xbf", 3) == 0) at_ += 3;  // byte order mark
+  at_ = record::skip_json_space(at_, end_);
+  parsed_something_ = at_ == end_;  // nothing is no error
+  arrays_ = at_ != end_ && *at_ == '[';
+}
+
+Result<JsonBodyDecoder::Progress, JsonBodyError> JsonBodyDecoder::decode() {
+  for (;;) {
+    at_ = record::skip_json_space(at_, end_);
+    if (at_ == end_) break;
+    const Step step = in_array_                ? take_element()
+                      : arrays_ && *at_ == '[' ? open_array()
+                                               : take_line_or_object();
+    switch (step) {
+      case Step::taken:
+        break;
+      case Step::need_room:
+        return Progress::need_room;
+      case Step::no_end:
+        return failure(JsonBodyError::not_json);
+      case Step::too_large:
+        return failure(JsonBodyError::too_large);
+    }
+  }
+  if (in_array_ || !parsed_something_) return failure(JsonBodyError::not_json);
+  return Progress::done;
+}
+
+JsonBody JsonBodyDecoder::take() {
+  JsonBody body{{}, malformed_.take()};
+  body.events.encoding = record::Encoding::json;
+  body.events.event_count = events_;
+  body.events.entries_size = entries_size_;
+  if (events_ > 0) {
+    buffer_.resize(entries_size_);
+    // A chunked body's buffer was doubled, a body may have been spaces: for the batch's whole life
+    // that would be too much.
+    const bool is_wasteful = buffer_.capacity() / 4 * 3 > entries_size_ + kRoomStep;
+    if (is_wasteful && entries_size_ <= kCopiedMax) buffer_ = ByteBuffer::copy_of(buffer_.view());
+    body.events.storage = std::move(buffer_);
+  }
+  return body;
+}
+
+JsonBodyDecoder::Step JsonBodyDecoder::open_array() {
+  at_ = record::skip_json_space(at_ + 1, end_);
+  in_array_ = at_ == end_ || *at_ != ']';
+  if (in_array_) return Step::taken;
+  ++at_;
+  parsed_something_ = true;
+  return Step::taken;
+}
+
+// The element and the comma or bracket behind it.
+JsonBodyDecoder::Step JsonBodyDecoder::take_element() {
+  const JsonChecked checked = check_json(at_, end_);
+  const uint8_t* next = record::skip_json_space(checked.end, end_);
+  Step step;
+  if (checked.fault == JsonFault::none && next != end_ && (*next == ',' || *next == ']')) {
+    step = take_value(checked);
+  } else {
+    if (checked.fault == JsonFault::truncated) return Step::no_end;
+    const uint8_t* const behind = end_of_broken_element();
+    if (behind == end_) return Step::no_end;
+    step = take_malformed(behind);
+  }
+  if (step != Step::taken) return step;
+  at_ = record::skip_json_space(at_, end_);
+  if (at_ == end_) return Step::no_end;
+  const uint8_t delimiter = *at_++;
+  if (delimiter == ',') return Step::taken;
+  if (delimiter != ']') return Step::no_end;
+  in_array_ = false;
+  parsed_something_ = true;
+  return Step::taken;
+}
+
+// The comma or bracket that ends it, by brackets and quotes alone.
+const uint8_t* JsonBodyDecoder::end_of_broken_element() const {
+  size_t depth = 0;
+  record::Quotes quotes(at_, end_);
+  for (const uint8_t* at = at_; at != end_; ++at) {
+    switch (*at) {
+      case '"': {
+        bool escaped = false;
+        at = record::find_string_end(quotes, at + 1, end_, escaped);
+        if (at == end_) return end_;
+        break;
+      }
+      case '{':
+      case '[':
+        ++depth;
+        break;
+      case '}':
+      case ']':
+        if (depth == 0) return at;
+        --depth;
+        break;
+      case ',':
+        if (depth == 0) return at;
+        break;
+      default:
+        break;
+    }
+  }
+  return end_;
+}
+
+JsonBodyDecoder::Step JsonBodyDecoder::take_line_or_object() {
+  const JsonChecked checked = check_json(at_, end_);
+  if (checked.fault == JsonFault::none && (*at_ == '{' || ends_line(checked.end))) {
+    parsed_something_ = true;
+    return take_value(checked);
+  }
+  const auto* const newline =
+      static_cast<const uint8_t*>(std::memchr(at_, '\n', static_cast<size_t>(end_ - at_)));
+  return take_malformed(newline == nullptr ? end_ : newline);
+}
+
+bool JsonBodyDecoder::ends_line(const uint8_t* at) const {
+  while (at != end_ && (*at == ' ' || *at == '\t' || *at == '\r')) ++at;
+  return at == end_ || *at == '\n';
+}
+
+// A value that is JSON, from at_. Nothing behind it is written to.
+JsonBodyDecoder::Step JsonBodyDecoder::take_value(const JsonChecked& checked) {
+  if (*at_ != '{') return take_malformed(checked.end);
+  const ByteView object{at_, static_cast<size_t>(checked.end - at_)};
+  const size_t size = checked.bad_utf8 ? record::repaired_utf8_size(object) : object.size();
+  if (size > UINT32_MAX) return Step::too_large;
+  // A repaired object is written while it is read, and must not catch up with itself.
+  const size_t needed = kJsonEntryHead + (size > object.size() ? size - object.size() : 0);
+  if (front() < needed) return ask_front(needed);
+  uint8_t* const entry = buffer_.data() + entries_size_;
+  if (checked.bad_utf8) {
+    record::write_repaired_utf8(entry + kJsonEntryHead, object);
+  } else {
+    std::memmove(entry + kJsonEntryHead, object.data(), object.size());
+  }
+  write_json_entry_head(entry, options_.time, static_cast<uint32_t>(size));
+  entries_size_ += kJsonEntryHead + size;
+  ++events_;
+  at_ = checked.end;
+  return Step::taken;
+}
+
+JsonBodyDecoder::Step JsonBodyDecoder::take_malformed(const uint8_t* end) {
+  const uint8_t* last = end;
+  while (last != at_ && record::is_json_space(last[-1])) --last;
+  const ByteView text{at_, static_cast<size_t>(last - at_)};
+  const size_t size = malformed_.size() + JsonEntries::malformed_size(text) + kWriterRoom;
+  if (size > malformed_room_) return ask_malformed(size);
+  malformed_.add_malformed(text);
+  at_ = end;
+  return Step::taken;
+}
+
+// Room for so many bytes before at_, and, if the rest of the body is like what was read, for it.
+JsonBodyDecoder::Step JsonBodyDecoder::ask_front(size_t bytes) {
+  const size_t read = static_cast<size_t>(at_ - buffer_.data()) - begin_;
+  const auto unread = static_cast<size_t>(end_ - at_);
+  size_t more = bytes + kRoomStep;
+  if (read > 0 && entries_size_ > read) {
+    const double growth = static_cast<double>(entries_size_ - read) / static_cast<double>(read);
+    more += static_cast<size_t>(std::min(growth, 1.0) * static_cast<double>(unread));
+  }
+  const size_t capacity_max = options_.bytes_max - std::min(options_.bytes_max, malformed_room_);
+  if (buffer_.size() + bytes - front() > capacity_max) return Step::too_large;
+  wanted_capacity_ = std::max(buffer_.capacity(), std::min(buffer_.size() + more, capacity_max));
+  wanted_malformed_ = malformed_room_;
+  return Step::need_room;
+}
+
+JsonBodyDecoder::Step JsonBodyDecoder::ask_malformed(size_t bytes) {
+  const size_t capacity = buffer_.capacity();
+  const size_t room_max = options_.bytes_max - std::min(options_.bytes_max, capacity);
+  if (bytes > room_max) return Step::too_large;
+  wanted_capacity_ = capacity;
+  wanted_malformed_ = std::min(std::max(bytes, 2 * malformed_room_), room_max);
+  return Step::need_room;
+}
+
+void JsonBodyDecoder::make_room() {
+  if (wanted_malformed_ > malformed_room_) {
+    malformed_room_ = wanted_malformed_;
+    malformed_.reserve(malformed_room_);
+    return;
+  }
+  const auto at = static_cast<size_t>(at_ - buffer_.data());
+  const size_t unread = buffer_.size() - at;
+  buffer_.reserve(wanted_capacity_);
+  buffer_.resize(buffer_.capacity());
+  uint8_t* const moved = buffer_.data() + buffer_.size() - unread;
+  std::memmove(moved, buffer_.data() + at, unread);
+  begin_ += static_cast<size_t>(moved - buffer_.data()) - at;
+  at_ = moved;
+  end_ = moved + unread;
+  record::terminate(buffer_);
 }
 
 }  // namespace penstock::protocol::http

@@ -36,10 +36,17 @@ void body(benchmark::State& state, const char* first, const char* between, const
   for (const std::string& record : make_records()) text += record + between;
   text.pop_back();
   text += last;
-  ByteBuffer buffer = ByteBuffer::copy_of(as_bytes(text));
+  const size_t front = JsonBodyDecoder::usual_front(text.size());
+  ByteBuffer buffer(front + text.size());
   for (auto _ : state) {
-    const auto decoded = decode_json_body(buffer, {{1, 2}, 1_GiB});
-    if (!decoded || decoded->events.event_count != 1'000) state.SkipWithError("not decoded");
+    // Where it has just been received.
+    buffer.resize(front);
+    buffer.append(text);
+    JsonBodyDecoder decoder(std::move(buffer), front, {{1, 2}, 1_GiB});
+    const auto progress = decoder.decode();
+    JsonBody decoded = decoder.take();
+    if (!progress || decoded.events.event_count != 1'000) state.SkipWithError("not decoded");
+    buffer = std::move(decoded.events.storage);
   }
   report(state, text.size());
 }

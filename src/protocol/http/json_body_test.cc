@@ -16,9 +16,20 @@ using ::testing::IsEmpty;
 
 constexpr record::EventTime kTime{1'718'093'700, 7};
 
-Result<JsonBody, JsonBodyError> decode(std::string_view body, size_t size_max = 1_MiB) {
-  ByteBuffer buffer = ByteBuffer::copy_of(as_bytes(body));
-  return decode_json_body(buffer, {kTime, size_max});
+// front: bytes before the body.
+Result<JsonBody, JsonBodyError> decode(std::string_view body, size_t bytes_max = 1_MiB,
+                                       size_t front = 100) {
+  ByteBuffer buffer;
+  buffer.resize(front);
+  buffer.append(body);
+  JsonBodyDecoder decoder(std::move(buffer), front, {kTime, bytes_max});
+  for (;;) {
+    const auto progress = decoder.decode();
+    if (!progress) return failure(progress.error());
+    if (*progress == JsonBodyDecoder::Progress::done) return decoder.take();
+    EXPECT_LE(decoder.wanted_bytes(), bytes_max);
+    decoder.make_room();
+  }
 }
 
 std::vector<std::string> objects_of(const record::Batch& batch) {
@@ -131,13 +142,48 @@ TEST(JsonBody, EntriesThatPassTheBoundAreRefused) {
   std::string body = "[";
   for (int i = 0; i < 1'000; ++i) body += "{},";
   body += "{}]";
-  EXPECT_TRUE(decode(body, 1'001 * 18));
+  // The last entry is written while its object and the bracket are still there.
+  constexpr size_t kNeeded = 1'001 * 18 + 1;
+  EXPECT_TRUE(decode(body, kNeeded));
   for (const std::string& each :
        {body, std::string(2'002, '{'), "[" + std::string(9'000, '1') + "]"}) {
-    const auto decoded = decode(each, each.size());
+    const auto decoded = decode(each, each.size() + 100);
     ASSERT_FALSE(decoded);
   }
-  EXPECT_EQ(decode(body, 1'001 * 18 - 1).error(), JsonBodyError::too_large);
+  EXPECT_EQ(decode(body, kNeeded - 1).error(), JsonBodyError::too_large);
+}
+
+TEST(JsonBody, ComesOutTheSameWithAnyRoomBeforeIt) {
+  std::string lines;
+  std::vector<std::string> objects;
+  std::vector<std::string> bad;
+  for (size_t i = 0; i < 300; ++i) {
+    objects.push_back("{\"n\":" + std::to_string(i) + ",\"x\":\"" + std::string(i % 70, 'x') +
+                      "\"}");
+    lines += objects.back() + "\n";
+    if (i % 9 == 0) {
+      lines += "\xff{\"n\":" + std::to_string(i) + "\n";
+      bad.emplace_back();
+    }
+    if (i % 7 == 0) {
+      lines += "{\"a\":\"" + std::string(i % 20, '\xff') + "\"}\r\n";
+      std::string repaired;
+      for (size_t j = 0; j < i % 20; ++j) repaired += "\ufffd";
+      objects.push_back("{\"a\":\"" + repaired + "\"}");
+    }
+  }
+  for (const size_t front : {0, 1, 15, 16, 17, 500, 1'000, 20'000}) {
+    const auto decoded = decode(lines, 1_MiB, front);
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(objects_of(decoded->events), objects) << front;
+    EXPECT_EQ(objects_of(decoded->malformed).size(), bad.size()) << front;
+  }
+}
+
+TEST(JsonBody, KeepsNoMoreThanItsEntriesNeedForLong) {
+  const auto decoded = decode(std::string(100'000, ' ') + "{\"a\":1}", 1_MiB, 10'000);
+  ASSERT_TRUE(decoded);
+  EXPECT_LE(decoded->events.storage.capacity(), 8_KiB);
 }
 
 TEST(JsonBody, EverySampleOfTheHttpOutputsComesThroughUnchanged) {
