@@ -20,6 +20,14 @@ record::Batch batch_of(const Part& part) {
   return batch;
 }
 
+void check_unchanged(const record::Batch& batch, const Part& part, std::string_view stream) {
+  if (as_text(batch.entries()) == part.payload && stream == part.stream &&
+      batch.tag == "tag of " + part.stream && batch.event_count == part.events) {
+    return;
+  }
+  violate("part of " + part.stream + " of chunk " + std::to_string(part.id.low) + " was changed");
+}
+
 void check_ledger(const record::Ledger& ledger) {
   const auto counts = ledger.snapshot();
   const auto sum = [](const auto& labels) {

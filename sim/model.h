@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "record/batch.h"
@@ -41,6 +42,8 @@ struct Chunk {
 };
 
 [[nodiscard]] record::Batch batch_of(const Part& part);
+// Throws Violation unless it is what went in.
+void check_unchanged(const record::Batch& batch, const Part& part, std::string_view stream);
 
 // The balance of the ledger. Throws Violation, as the next does.
 void check_ledger(const record::Ledger& ledger);

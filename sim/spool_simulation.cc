@@ -3,476 +3,325 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <map>
-#include <memory>
-#include <random>
-#include <set>
 #include <utility>
-#include <vector>
 
-#include "model.h"
-#include "spool/faulty_file_system.h"
-#include "spool/spool_core.h"
+#include "simulation.h"
 
 namespace penstock::sim {
 namespace {
 
-using namespace spool;
-
 constexpr int kSteps = 120;
 constexpr int kStreamsMax = 3;
 
-struct InFlight {
-  StreamLog* log;
-  Position position;
-  size_t chunk;
-  size_t part;
-  uint32_t events_final;
-  bool replayed;  // came back from the dead letters
-};
+}  // namespace
 
-class Simulation {
- public:
-  Simulation(uint64_t seed, Planted planted, Tally& tally)
-      : random_(seed), tally_(tally), files_(seed * 31 + 7) {
-    options_.directory = "/spool";
-    options_.bytes_max = std::array<uint64_t, 3>{320 << 10, 1 << 20, 8 << 20}[below(3)];
-    options_.ack = below(3) == 0 ? AckMode::delivered : AckMode::stored;
-    options_.when_full = below(4) == 0 ? WhenFull::drop_oldest : WhenFull::block;
-    options_.cache_bytes_max = std::array<uint64_t, 4>{0, 3000, 40000, 1 << 20}[below(4)];
-    options_.read_bytes_max = std::array<uint64_t, 3>{1000, 20000, 1 << 20}[below(3)];
-    internals_.manual = true;
-    internals_.segment_bytes = std::array<uint64_t, 3>{16384, 32768, 65536}[below(3)];
-    internals_.direct_io = below(2) == 0;
-    internals_.planted_ack_before_sync = planted == Planted::ack_before_sync;
-    internals_.planted_checkpoint_before_release = planted == Planted::checkpoint_before_release;
-    streams_ = 1 + static_cast<int>(below(kStreamsMax));
-    salt_ = seed << 20;
-  }
+Simulation::Simulation(uint64_t seed, Planted planted, Tally& tally)
+    : random_(seed), tally_(tally), files_(seed * 31 + 7) {
+  options_.directory = "/spool";
+  options_.bytes_max = std::array<uint64_t, 3>{320 << 10, 1 << 20, 8 << 20}[below(3)];
+  options_.ack = below(3) == 0 ? AckMode::delivered : AckMode::stored;
+  options_.when_full = below(4) == 0 ? WhenFull::drop_oldest : WhenFull::block;
+  options_.cache_bytes_max = std::array<uint64_t, 4>{0, 3000, 40000, 1 << 20}[below(4)];
+  options_.read_bytes_max = std::array<uint64_t, 3>{1000, 20000, 1 << 20}[below(3)];
+  internals_.manual = true;
+  internals_.segment_bytes = std::array<uint64_t, 3>{16384, 32768, 65536}[below(3)];
+  internals_.direct_io = below(2) == 0;
+  internals_.planted_ack_before_sync = planted == Planted::ack_before_sync;
+  internals_.planted_checkpoint_before_release = planted == Planted::checkpoint_before_release;
+  streams_ = 1 + static_cast<int>(below(kStreamsMax));
+  salt_ = seed << 20;
+  shard_is_dead_ = below(2) == 0;
+}
 
-  void run() {
-    open_until_it_works();
-    for (int step = 0; step < kSteps; ++step) {
-      try {
-        take_step();
-      } catch (const FaultyFileSystem::Crash&) {
-        crash();
-        open_until_it_works();
-      }
-      check_balance();
-    }
-    finish();
-  }
-
- private:
-  uint64_t below(uint64_t n) { return random_() % n; }
-  static std::string stream_name(int i) { return std::string(1, static_cast<char>('a' + i)); }
-
-  // --- lives of the process
-
-  void open_until_it_works() {
-    for (int attempt = 0;; ++attempt) {
-      if (attempt == 3) calm();
-      if (attempt == 6) violate("the spool does not open: " + open_error_);
-      if (attempt < 3 && below(4) == 0) files_.crash_after(1 + below(40));
-      try {
-        if (open()) return;
-      } catch (const FaultyFileSystem::Crash&) {
-        crash();
-      }
-    }
-  }
-
-  void calm() {
-    files_.forget_crash();
-    files_.fail_with(0, 0);
-    files_.fail_syncs(0);
-    files_.set_capacity(~0ull);
-  }
-
-  bool open() {
-    internals_.salt_seed = ++salt_;
-    ledger_ = std::make_unique<record::Ledger>();
-    auto opened = SpoolCore::open(options_, internals_, *ledger_, budget_, clock_, files_);
-    if (!opened) {
-      open_error_ = opened.error().message;
-      return false;
-    }
-    core_ = std::move(*opened);
-    trace("open, life " + std::to_string(life_ + 1));
-    for (int i = 0; i < streams_; ++i) {
-      auto log = core_->open_stream({stream_name(i), "target", "settings", 0});
-      if (!log) {
-        open_error_ = log.error().message;
-        core_->abandon();
-        core_.reset();
-        return false;
-      }
-    }
-    core_->on_replay([this](record::Batch letter) { return route_letter(std::move(letter)); });
-    ++life_;
-    for (Chunk& chunk : chunks_) {
-      for (Part& part : chunk.parts) part.copies_in_life = 0;
-    }
-    return true;
-  }
-
-  void crash() {
-    ++tally_.crashes;
-    count_dropped();
-    if (core_) core_->abandon();
-    const bool power = below(2) == 0;
-    trace(power ? "lose power" : "kill");
-    power ? files_.lose_power() : files_.kill();
-    in_flight_.clear();
-    core_.reset();
-  }
-
-  void close_orderly() {
-    calm();
-    trace("close");
-    core_->close();
-    check_balance();
-    count_dropped();
-    // A disk that failed until now may have kept the last checkpoint from being written.
-    for (Chunk& chunk : chunks_) {
-      for (Part& part : chunk.parts) part.final |= part.released_in == life_;
-    }
-    in_flight_.clear();
-    core_.reset();
-    files_.kill();
-  }
-
-  void count_dropped() {
-    if (!ledger_) return;
-    const auto counts = ledger_->snapshot();
-    const auto full = counts.dropped.find("spool_full");
-    if (full != counts.dropped.end()) tally_dropped_ += full->second;
-    if (counts.dropped.contains("damaged")) violate("entries were found damaged");
-  }
-
-  // --- steps
-
-  void trace(const std::string& what) const {
-    if (tracing_) std::printf("%s\n", what.c_str());
-  }
-
-  void take_step() {
-    switch (below(23)) {
-      case 20:
-        return bury();
-      case 21:
-        return ask_for_replay();
-      case 22:
-        trace("replay");
-        core_->replay_turn();
-        return;
-      case 0:
-      case 1:
-      case 2:
-      case 3:
-        return append_new();
-      case 4:
-        return append_again();
-      case 5:
-      case 6:
-      case 7:
-      case 8:
-        trace("commit");
-        core_->commit_turn();
-        return;
-      case 9:
-        core_->read_turn();
-        return;
-      case 10:
-      case 11:
-        return read();
-      case 12:
-      case 13:
-      case 14:
-        return release();
-      case 15:
-        return progress();
-      case 16:
-        clock_.advance(milliseconds(std::array<int, 3>{1, 150, 2000}[below(3)]));
-        return;
-      case 17:
-        return make_trouble();
-      case 18:
-        if (below(4) == 0) {
-          close_orderly();
-          open_until_it_works();
-        }
-        return;
-      default:
-        if (below(3) == 0) {
-          crash();
-          open_until_it_works();
-        }
-        return;
-    }
-  }
-
-  void make_trouble() {
-    trace("trouble");
-    switch (below(6)) {
-      case 0:
-        return files_.crash_after(1 + below(12));
-      case 1:
-        return files_.fail_with(0.2, below(2) == 0 ? EIO : ENOSPC);
-      case 2:
-        return files_.set_capacity(files_.used() + below(40000));
-      case 3:
-        ++tally_.failed_syncs;
-        return files_.fail_syncs(1 + static_cast<int>(below(2)));
-      default:
-        files_.fail_with(0, 0);
-        return files_.set_capacity(~0ull);
-    }
-  }
-
-  void append_new() {
-    Chunk& chunk = chunks_.emplace_back();
-    const size_t index = chunks_.size() - 1;
-    if (below(4) != 0) chunk.fingerprint = Hash128{index + 1, random_()};
-    for (int i = 0; i < streams_; ++i) {
-      if (below(2) == 0 && !(i == streams_ - 1 && chunk.parts.empty())) continue;
-      Part& part = chunk.parts.emplace_back();
-      part.stream = stream_name(i);
-      part.events = 1 + static_cast<uint32_t>(below(5));
-      const size_t size =
-          std::array<size_t, 4>{10, 600, 3000, 20000}[below(20) == 0 ? 3 : below(3)];
-      part.payload = "chunk " + std::to_string(index) + " for " + part.stream + " ";
-      while (part.payload.size() < size) part.payload += static_cast<char>('a' + below(26));
-      part.id = {index, static_cast<uint64_t>(i)};
-      parts_by_id_[part.id] = {index, chunk.parts.size() - 1};
-    }
-    send(index);
-  }
-
-  void append_again() {
-    if (chunks_.empty()) return;
-    const size_t index = chunks_.size() - 1 - below(std::min<size_t>(chunks_.size(), 12));
-    if (!chunks_[index].fingerprint) return;  // nobody can tell that it is the same
-    ++tally_.repeats;
-    send(index);
-  }
-
-  void send(size_t index) {
-    Chunk& chunk = chunks_[index];
-    Append append;
-    append.source = "forward";
-    append.fingerprint = chunk.fingerprint;
-    for (const Part& part : chunk.parts) {
-      record::Batch batch = batch_of(part);
-      batch.received_ns = unix_nanoseconds(clock_.wall());
-      append.parts.push_back({part.stream, std::move(batch)});
-    }
-    append.done = [this, index, life = life_](AppendOutcome outcome) {
-      if (life != life_ || outcome != AppendOutcome::done) return;
-      on_ack(index);
-    };
-    trace("send " + std::to_string(index));
-    AppendHandle handle = core_->append(std::move(append));
-    if (below(30) == 0 && handle.cancel()) trace("cancelled " + std::to_string(index));
-  }
-
-  void on_ack(size_t index) {
-    Chunk& chunk = chunks_[index];
-    trace("acked " + std::to_string(index));
-    if (!chunk.acked) ++tally_.acked;
-    chunk.acked = true;
-    if (options_.ack != AckMode::delivered || options_.when_full == WhenFull::drop_oldest) return;
-    for (const Part& part : chunk.parts) {
-      if (part.delivered < part.events) {
-        late_violation_ = "chunk " + std::to_string(index) + " was acknowledged undelivered";
-      }
-    }
-  }
-
-  void read() {
-    const auto logs = core_->logs();
-    if (logs.empty()) return;
-    StreamLog* log = logs[below(logs.size())];
-    auto entry = log->read();
-    if (!entry) return;
-    const auto found = parts_by_id_.find(entry->batch->id);
-    if (found == parts_by_id_.end()) violate("an entry nobody sent was handed out");
-    Chunk& chunk = chunks_[found->second.first];
-    Part& part = chunk.parts[found->second.second];
-    const std::string name =
-        "part " + part.stream + " of chunk " + std::to_string(found->second.first);
-    trace("read " + name + " at " + std::to_string(entry->position.segment) + "/" +
-          std::to_string(entry->position.offset));
-    if (as_text(entry->batch->entries()) != part.payload || log->stream() != part.stream ||
-        entry->batch->tag != "tag of " + part.stream || entry->batch->event_count != part.events) {
-      violate(name + " was changed");
-    }
-    if (entry->events_final > part.delivered) violate(name + ": final, but never delivered");
-    const bool replayed = entry->batch->source == "dead_letter";
-    if (replayed) {
-      if (!part.given_up) violate(name + " was replayed, but never a dead letter");
-    } else {
-      if (entry->batch->source != "forward") violate(name + " was changed");
-      if (++part.copies_in_life > 1 && chunk.fingerprint) violate(name + " was handed out twice");
-      if (part.final && chunk.fingerprint) violate(name + " was handed out after it was final");
-    }
-    in_flight_.push_back({log, entry->position, found->second.first, found->second.second,
-                          entry->events_final, replayed});
-  }
-
-  void release() {
-    if (in_flight_.empty()) return;
-    const size_t i = below(std::min<size_t>(in_flight_.size(), 5));
-    const InFlight entry = in_flight_[i];
-    in_flight_.erase(in_flight_.begin() + static_cast<ptrdiff_t>(i));
-    Part& part = chunks_[entry.chunk].parts[entry.part];
-    trace("release " + part.stream + " of " + std::to_string(entry.chunk));
-    if (part.delivered < part.events) tally_.delivered += part.events - part.delivered;
-    part.delivered = part.events;
-    if (entry.replayed) {
-      part.resurrected = true;
-      ++tally_.replayed;
-    } else {
-      part.released_in = life_;
-    }
-    ledger_->deliver(part.stream, part.events - entry.events_final);
-    entry.log->release(entry.position);
-  }
-
-  // What cannot be delivered goes to the dead letters, and is released when it is safe there.
-  void bury() {
-    if (in_flight_.empty() || in_flight_.front().events_final > 0) return;
-    const InFlight entry = in_flight_.front();
-    in_flight_.erase(in_flight_.begin());
-    Part& part = chunks_[entry.chunk].parts[entry.part];
-    part.given_up = true;
-    std::vector<DeadLetter> letters;
-    letters.push_back({part.stream, "refused", "", batch_of(part)});
-    trace("bury " + part.stream + " of " + std::to_string(entry.chunk));
-    core_->dead_letter(std::move(letters), [this, entry, life = life_](bool kept) {
-      if (!kept || life != life_) return;
-      Part& safe = chunks_[entry.chunk].parts[entry.part];
-      safe.buried = true;
-      safe.resurrected = false;
-      safe.delivered = safe.events;
-      if (!entry.replayed) safe.released_in = life_;
-      entry.log->release(entry.position);
-    });
-  }
-
-  // For all of them, or for those of one stream.
-  void ask_for_replay() {
-    trace("ask for a replay");
-    ReplayRequest request;
-    if (below(2) == 0) request.stream = stream_name(static_cast<int>(below(3)));
-    (void)write_replay_request(files_, "/spool/dead-letter", request);
-  }
-
-  Append route_letter(record::Batch letter) {
-    const auto found = parts_by_id_.find(letter.id);
-    if (found == parts_by_id_.end()) violate("a dead letter nobody buried was replayed");
-    Append append;
-    if (below(8) == 0) return append;  // no route takes it: it stays
-    append.parts.push_back(
-        {chunks_[found->second.first].parts[found->second.second].stream, std::move(letter)});
-    return append;
-  }
-
-  void progress() {
-    if (in_flight_.empty()) return;
-    InFlight& entry = in_flight_[below(in_flight_.size())];
-    Part& part = chunks_[entry.chunk].parts[entry.part];
-    const auto events = static_cast<uint32_t>(below(part.events + 1));
-    if (events <= entry.events_final) return;
-    part.delivered = std::max(part.delivered, events);
-    ledger_->deliver(part.stream, events - entry.events_final);
-    entry.events_final = events;
-    entry.log->progress(entry.position, events);
-  }
-
-  // --- checks
-
-  void check_balance() {
-    if (late_violation_) violate(*late_violation_);
-    if (!ledger_) return;
-    check_ledger(*ledger_);
-    // A share of less than a few segments is exceeded by the segment that a stream always gets.
-    if (core_ && options_.bytes_max >= 1 << 20 && core_->bytes() > options_.bytes_max) {
-      violate("max_size is exceeded");
-    }
-  }
-
-  // Everything works again: whatever was acknowledged has to come out.
-  void finish() {
-    calm();
-    if (below(2) == 0) {
+void Simulation::run() {
+  open_until_it_works();
+  for (int step = 0; step < kSteps; ++step) {
+    try {
+      take_step();
+    } catch (const FaultyFileSystem::Crash&) {
       crash();
       open_until_it_works();
     }
-    calm();
-    for (int idle = 0; idle < 4;) {
-      bool moved = core_->commit_turn();
-      moved |= core_->read_turn();
-      moved |= core_->replay_turn();
-      const size_t before = in_flight_.size();
-      for (int i = 0; i < 8; ++i) read();
-      moved |= in_flight_.size() != before;
-      while (!in_flight_.empty()) release();
-      clock_.advance(milliseconds(1100));
-      idle = moved ? 0 : idle + 1;
-    }
     check_balance();
-    count_dropped();
-    for (const auto& [stream, pending] : ledger_->snapshot().pending) {
-      if (pending > 0) {
-        violate(std::to_string(pending) + " events of " + stream +
-                " are pending and cannot be had");
-      }
-    }
-    uint64_t missing = 0;
-    std::string first;
-    for (size_t i = 0; i < chunks_.size(); ++i) {
-      if (!chunks_[i].acked) continue;
-      for (const Part& part : chunks_[i].parts) {
-        if (part.delivered == part.events) continue;
-        missing += part.events - part.delivered;
-        if (first.empty()) first = "chunk " + std::to_string(i) + " for " + part.stream;
-      }
-    }
-    tally_.dropped += tally_dropped_;
-    if (missing > tally_dropped_) {
-      violate(std::to_string(missing) + " acknowledged events are lost, the first in " + first);
-    }
-    core_->close();
-    check_letters(files_, chunks_, options_.when_full == WhenFull::drop_oldest);
   }
+  finish();
+}
 
-  std::mt19937_64 random_;
-  Tally& tally_;
-  FaultyFileSystem files_;
-  SpoolOptions options_;
-  SpoolInternals internals_;
-  ManualClock clock_;
-  record::MemoryBudget budget_{{}};
-  std::unique_ptr<record::Ledger> ledger_;
-  uint64_t salt_ = 0;
-  int streams_ = 1;
-  uint64_t life_ = 0;
-  uint64_t tally_dropped_ = 0;
-  std::string open_error_;
-  std::optional<std::string> late_violation_;
-  std::vector<Chunk> chunks_;
-  std::map<Hash128, std::pair<size_t, size_t>> parts_by_id_;
-  std::vector<InFlight> in_flight_;
-  const bool tracing_ = std::getenv("PENSTOCK_SIM_TRACE") != nullptr;
-  std::unique_ptr<SpoolCore> core_;  // after what its callbacks write to
-};
+void Simulation::open_until_it_works() {
+  for (int attempt = 0;; ++attempt) {
+    if (attempt == 3) calm();
+    if (attempt == 6) violate("the spool does not open: " + open_error_);
+    if (attempt < 3 && below(4) == 0) files_.crash_after(1 + below(40));
+    try {
+      if (open()) return;
+    } catch (const FaultyFileSystem::Crash&) {
+      crash();
+    }
+  }
+}
 
-}  // namespace
+void Simulation::calm() {
+  files_.forget_crash();
+  files_.fail_with(0, 0);
+  files_.fail_syncs(0);
+  files_.set_capacity(~0ull);
+}
+
+bool Simulation::open() {
+  internals_.salt_seed = ++salt_;
+  ledger_ = std::make_unique<record::Ledger>();
+  auto opened = SpoolCore::open(options_, internals_, *ledger_, budget_, clock_, files_);
+  if (!opened) {
+    open_error_ = opened.error().message;
+    return false;
+  }
+  core_ = std::move(*opened);
+  trace("open, life " + std::to_string(life_ + 1));
+  for (int i = 0; i < streams_; ++i) {
+    auto log = core_->open_stream({stream_name(i), "target", "settings", 0});
+    if (!log) {
+      open_error_ = log.error().message;
+      core_->abandon();
+      core_.reset();
+      return false;
+    }
+  }
+  core_->on_replay([this](record::Batch letter) { return route_letter(std::move(letter)); });
+  ++life_;
+  for (Chunk& chunk : chunks_) {
+    for (Part& part : chunk.parts) part.copies_in_life = 0;
+  }
+  return true;
+}
+
+void Simulation::crash() {
+  ++tally_.crashes;
+  count_dropped();
+  if (core_) core_->abandon();
+  const bool power = below(2) == 0;
+  trace(power ? "lose power" : "kill");
+  power ? files_.lose_power() : files_.kill();
+  in_flight_.clear();
+  core_.reset();
+}
+
+void Simulation::close_orderly() {
+  calm();
+  trace("close");
+  core_->close();
+  check_balance();
+  count_dropped();
+  // A disk that failed until now may have kept the last checkpoint from being written.
+  for (Chunk& chunk : chunks_) {
+    for (Part& part : chunk.parts) part.final |= part.released_in == life_;
+  }
+  in_flight_.clear();
+  core_.reset();
+  files_.kill();
+}
+
+void Simulation::count_dropped() {
+  if (!ledger_) return;
+  const auto counts = ledger_->snapshot();
+  const auto full = counts.dropped.find("spool_full");
+  if (full != counts.dropped.end()) tally_dropped_ += full->second;
+  if (counts.dropped.contains("damaged")) violate("entries were found damaged");
+}
+
+void Simulation::take_step() {
+  switch (below(26)) {
+    case 23:
+      return shard_dies_or_recovers();
+    case 24:
+      return put_down_stuck();
+    case 25:
+      core_->read_turn();
+      return take_again();
+    case 20:
+      return bury();
+    case 21:
+      return ask_for_replay();
+    case 22:
+      trace("replay");
+      core_->replay_turn();
+      return;
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return append_new();
+    case 4:
+      return append_again();
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+      trace("commit");
+      core_->commit_turn();
+      return;
+    case 9:
+      core_->read_turn();
+      return;
+    case 10:
+    case 11:
+      return read();
+    case 12:
+    case 13:
+    case 14:
+      return release();
+    case 15:
+      return progress();
+    case 16:
+      clock_.advance(milliseconds(std::array<int, 3>{1, 150, 2000}[below(3)]));
+      return;
+    case 17:
+      return make_trouble();
+    case 18:
+      if (below(4) == 0) {
+        close_orderly();
+        open_until_it_works();
+      }
+      return;
+    default:
+      if (below(3) == 0) {
+        crash();
+        open_until_it_works();
+      }
+      return;
+  }
+}
+
+void Simulation::make_trouble() {
+  trace("trouble");
+  switch (below(6)) {
+    case 0:
+      return files_.crash_after(1 + below(12));
+    case 1:
+      return files_.fail_with(0.2, below(2) == 0 ? EIO : ENOSPC);
+    case 2:
+      return files_.set_capacity(files_.used() + below(40000));
+    case 3:
+      ++tally_.failed_syncs;
+      return files_.fail_syncs(1 + static_cast<int>(below(2)));
+    default:
+      files_.fail_with(0, 0);
+      return files_.set_capacity(~0ull);
+  }
+}
+
+void Simulation::append_new() {
+  Chunk& chunk = chunks_.emplace_back();
+  const size_t index = chunks_.size() - 1;
+  if (below(4) != 0) chunk.fingerprint = Hash128{index + 1, random_()};
+  for (int i = 0; i < streams_; ++i) {
+    if (below(2) == 0 && !(i == streams_ - 1 && chunk.parts.empty())) continue;
+    Part& part = chunk.parts.emplace_back();
+    part.stream = stream_name(i);
+    part.events = 1 + static_cast<uint32_t>(below(5));
+    const size_t size = std::array<size_t, 4>{10, 600, 3000, 20000}[below(20) == 0 ? 3 : below(3)];
+    part.payload = "chunk " + std::to_string(index) + " for " + part.stream + " ";
+    while (part.payload.size() < size) part.payload += static_cast<char>('a' + below(26));
+    part.id = {index, static_cast<uint64_t>(i)};
+    parts_by_id_[part.id] = {index, chunk.parts.size() - 1};
+  }
+  send(index);
+}
+
+void Simulation::append_again() {
+  if (chunks_.empty()) return;
+  const size_t index = chunks_.size() - 1 - below(std::min<size_t>(chunks_.size(), 12));
+  if (!chunks_[index].fingerprint) return;  // nobody can tell that it is the same
+  ++tally_.repeats;
+  send(index);
+}
+
+void Simulation::send(size_t index) {
+  Chunk& chunk = chunks_[index];
+  Append append;
+  append.source = "forward";
+  append.fingerprint = chunk.fingerprint;
+  for (const Part& part : chunk.parts) {
+    record::Batch batch = batch_of(part);
+    batch.received_ns = unix_nanoseconds(clock_.wall());
+    append.parts.push_back({part.stream, std::move(batch)});
+  }
+  append.done = [this, index, life = life_](AppendOutcome outcome) {
+    if (life != life_ || outcome != AppendOutcome::done) return;
+    on_ack(index);
+  };
+  trace("send " + std::to_string(index));
+  AppendHandle handle = core_->append(std::move(append));
+  if (below(30) == 0 && handle.cancel()) trace("cancelled " + std::to_string(index));
+}
+
+void Simulation::on_ack(size_t index) {
+  Chunk& chunk = chunks_[index];
+  trace("acked " + std::to_string(index));
+  if (!chunk.acked) ++tally_.acked;
+  chunk.acked = true;
+  if (options_.ack != AckMode::delivered || options_.when_full == WhenFull::drop_oldest) return;
+  for (const Part& part : chunk.parts) {
+    if (part.delivered < part.events) {
+      late_violation_ = "chunk " + std::to_string(index) + " was acknowledged undelivered";
+    }
+  }
+}
+
+void Simulation::check_balance() {
+  if (late_violation_) violate(*late_violation_);
+  if (!ledger_) return;
+  check_ledger(*ledger_);
+  // A share of less than a few segments is exceeded by the segment that a stream always gets.
+  if (core_ && options_.bytes_max >= 1 << 20 && core_->bytes() > options_.bytes_max) {
+    violate("max_size is exceeded");
+  }
+}
+
+// Everything works again: whatever was acknowledged has to come out.
+void Simulation::finish() {
+  calm();
+  if (below(2) == 0) {
+    crash();
+    open_until_it_works();
+  }
+  calm();
+  if (shard_is_dead_) shard_dies_or_recovers();
+  for (int idle = 0; idle < 4;) {
+    bool moved = core_->commit_turn();
+    moved |= core_->read_turn();
+    moved |= core_->replay_turn();
+    take_again();
+    for (int i = 0; i < 8; ++i) read();
+    moved |= !in_flight_.empty();
+    for (size_t tries = 4 * in_flight_.size(); tries > 0; --tries) release();
+    clock_.advance(milliseconds(1100));
+    idle = moved ? 0 : idle + 1;
+  }
+  check_balance();
+  count_dropped();
+  for (const auto& [stream, pending] : ledger_->snapshot().pending) {
+    if (pending > 0) {
+      violate(std::to_string(pending) + " events of " + stream + " are pending and cannot be had");
+    }
+  }
+  uint64_t missing = 0;
+  std::string first;
+  for (size_t i = 0; i < chunks_.size(); ++i) {
+    if (!chunks_[i].acked) continue;
+    for (const Part& part : chunks_[i].parts) {
+      if (part.delivered == part.events) continue;
+      missing += part.events - part.delivered;
+      if (first.empty()) first = "chunk " + std::to_string(i) + " for " + part.stream;
+    }
+  }
+  tally_.dropped += tally_dropped_;
+  if (missing > tally_dropped_) {
+    violate(std::to_string(missing) + " acknowledged events are lost, the first in " + first);
+  }
+  core_->close();
+  check_letters(files_, chunks_, options_.when_full == WhenFull::drop_oldest);
+}
 
 std::optional<Finding> run_spool_simulation(uint64_t seed, Planted planted, Tally& tally) {
   try {

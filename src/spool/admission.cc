@@ -97,7 +97,10 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
     return state.bytes_of(stream) + more <= state.share_of(stream) &&
            state.bytes_of_all() + more <= state.options.bytes_max;
   };
-  if (fits()) return true;
+  if (fits()) {
+    queue.drop_from_delivery = false;
+    return true;
+  }
   if (state.options.when_full != WhenFull::drop_oldest) return false;
   drop_oldest(state, stream, fits, calls);
   return fits();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -23,7 +24,7 @@ class BacklogReader {
 
   void start();
   void stop();
-  // Reads one stretch for one log; false when no log needs it.
+  // Reads for one log what it wants again, and one stretch for one log; false when none needs it.
   bool turn();
 
  private:
@@ -49,22 +50,35 @@ class BacklogReader {
     IoResult<void> outcome;
   };
 
+  // An entry that delivery put down and wants again.
+  struct Again {
+    StreamQueue* queue = nullptr;
+    Position position;
+    uint64_t limit = 0;
+    std::shared_ptr<const record::Batch> batch;  // null: damaged
+  };
+
   void run();
+  bool turn_again();
+  bool turn_ahead();
   // With the lock held:
+  [[nodiscard]] std::optional<Again> choose_again();
+  [[nodiscard]] bool has_room(const StreamQueue& queue) const;
   [[nodiscard]] std::optional<Stretch> choose();
   [[nodiscard]] bool wants_more(const StreamQueue& queue) const;
-  [[nodiscard]] uint64_t read_share() const;
   void step_over_gone_segments(StreamQueue& queue);
   void publish(Stretch& stretch, Calls& calls);
   void pass_over_damage(Stretch& stretch);
   // Without it:
+  IoResult<void> read(Again& wanted);
   IoResult<void> read(Stretch& stretch);
   IoResult<void> read_by_index(Stretch& stretch);
   IoResult<void> read_in_sequence(Stretch& stretch);
   // False: its payload is damaged.
   IoResult<bool> take_entry(Stretch& stretch, StoredEntry stored, uint32_t events_final);
   IoResult<void> open_segment(const Stretch& stretch);
-  [[nodiscard]] std::shared_ptr<const record::Batch> lend(Stretch& stretch, record::Batch batch);
+  [[nodiscard]] static std::shared_ptr<const record::Batch> lend(StreamQueue& queue,
+                                                                 record::Batch batch);
 
   SpoolState& state_;
   size_t next_queue_ = 0;
@@ -73,6 +87,10 @@ class BacklogReader {
   std::optional<std::vector<IndexEntry>> index_;  // of a sealed one
   const StreamQueue* reader_queue_ = nullptr;
   uint64_t reader_segment_ = 0;
+  // The same for entries that are read again.
+  size_t next_again_ = 0;
+  std::optional<SegmentReader> again_reader_;
+  std::string again_path_;
   std::thread thread_;
 };
 

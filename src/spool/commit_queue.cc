@@ -31,6 +31,7 @@ Checkpoint checkpoint_of(const StreamQueue& queue) {
   checkpoint.read = queue.ahead.empty() ? queue.cursor : queue.ahead.front().position;
   for (const auto& [position, entry] : queue.in_flight) {
     checkpoint.pending.push_back({position, entry.events_final});
+    if (checkpoint.pending.size() > CheckpointFile::kPendingMax) return checkpoint;  // no more fit
   }
   if (checkpoint.read >= queue.recovered_read) return checkpoint;
   // Delivery has not come as far again as it was before the restart.
@@ -211,7 +212,8 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
   }
 }
 
-// The oldest segment of which delivery has seen nothing. Without one the append goes on waiting.
+// The oldest segment of which delivery has seen nothing. Without one it is delivery's turn; what it
+// has not put down is on its way, and the append waits for it.
 void CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
   for (auto& [number, segment] : queue.segments) {
     const bool at_cursor = number == queue.cursor.segment;
@@ -239,6 +241,8 @@ void CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
     segment.events_unread = 0;
     return;
   }
+  queue.drop_from_delivery = true;
+  queue.wake_delivery(calls);
 }
 
 bool CommitQueue::may_remove(const StreamQueue& queue, SteadyTime now) const {

@@ -95,6 +95,12 @@ struct Entry {
   uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
 };
 
+// An entry that was put down and asked for again.
+struct EntryAgain {
+  Position position;
+  std::shared_ptr<const record::Batch> batch;  // null: it is damaged, nothing can be had of it
+};
+
 // An event that can never be delivered, on its way to the dead letters.
 struct DeadLetter {
   std::string stream;
@@ -124,6 +130,21 @@ class StreamLog {
   virtual void release(Position position) = 0;
   // The first `events` events of the entry are final: a restart need not send them again. Advisory.
   virtual void progress(Position position, uint32_t events) = 0;
+
+  // What follows is for delivery that cannot let go of an entry for long, and not hold it in memory
+  // either. Only a log on disk can do it; in memory an entry is held until it is released.
+  [[nodiscard]] virtual bool can_read_again() const { return false; }
+  // The batch of this entry, not released yet, is no longer held; it may be asked for again.
+  virtual void put_down(Position) {}
+  // Has it read from disk again: there is a call of on_readable()'s callback, then take_again() has
+  // it. Once for each put_down(). What is released before it came may come nevertheless.
+  virtual void read_again(Position) {}
+  [[nodiscard]] virtual std::optional<EntryAgain> take_again() { return std::nullopt; }
+  // There is more to be read, but what was read and is held fills this log's share of memory.
+  [[nodiscard]] virtual bool wants_room() const { return false; }
+  // drop_oldest, and room is wanted that only entries can give which delivery has read: true once
+  // for each time it is. Delivery drops what it has put down of the oldest, and enters it.
+  [[nodiscard]] virtual bool must_drop() { return false; }
 
   // Nothing is stored or waiting in this log.
   [[nodiscard]] virtual bool empty() const = 0;

@@ -82,6 +82,14 @@ uint64_t SpoolState::cache_share() const {
   return options.cache_bytes_max / std::max<uint64_t>(logs, 1);
 }
 
+uint64_t SpoolState::read_share() const {
+  uint64_t logs = 0;
+  for (const auto& queue : queues) {
+    if (queue->files != nullptr && !queue->removed) ++logs;
+  }
+  return options.read_bytes_max / std::max<uint64_t>(logs, 1);
+}
+
 uint64_t SpoolState::segment_bytes_in(uint64_t share) const {
   if (internals.segment_bytes > 0) return internals.segment_bytes;
   return std::clamp(std::bit_floor(std::max<uint64_t>(share / kSegmentsPerShare, 1)),

@@ -56,6 +56,8 @@ struct SpoolState {
   // What a stream was given, else an equal share of what the others were not given.
   [[nodiscard]] uint64_t share_of(std::string_view stream) const;
   [[nodiscard]] uint64_t cache_share() const;
+  // Of what may be read from disk and held: a log's.
+  [[nodiscard]] uint64_t read_share() const;
   [[nodiscard]] uint64_t segment_bytes_in(uint64_t share) const;
   // The sizes of segments, after shares have changed.
   void share_out();

@@ -82,6 +82,43 @@ void StreamQueue::wake_reader(Calls& calls) {
   });
 }
 
+void StreamQueue::wake_delivery(Calls& calls) {
+  reader_waits_ = true;
+  wake_reader(calls);
+}
+
+void StreamQueue::put_down(Position position) {
+  const std::lock_guard lock(state_.mutex);
+  const auto entry = in_flight.find(position);
+  CHECK(entry != in_flight.end());
+  if (std::exchange(entry->second.kept, false)) kept_in_flight -= entry->second.bytes;
+}
+
+void StreamQueue::read_again(Position position) {
+  const std::lock_guard lock(state_.mutex);
+  CHECK(in_flight.contains(position));
+  wanted_again.push_back(position);
+  state_.read_wake->raise();
+}
+
+std::optional<EntryAgain> StreamQueue::take_again() {
+  const std::lock_guard lock(state_.mutex);
+  if (again.empty()) return std::nullopt;
+  EntryAgain taken = std::move(again.front());
+  again.pop_front();
+  return taken;
+}
+
+bool StreamQueue::wants_room() const {
+  const std::lock_guard lock(state_.mutex);
+  return (!wanted_again.empty() || has_backlog()) && lent->bytes.load() >= state_.read_share();
+}
+
+bool StreamQueue::must_drop() {
+  const std::lock_guard lock(state_.mutex);
+  return std::exchange(drop_from_delivery, false);
+}
+
 void StreamQueue::release(Position position) {
   Calls calls;
   {

@@ -113,6 +113,12 @@ class StreamQueue final : public StreamLog {
   void release(Position position) override;
   void progress(Position position, uint32_t events) override;
   [[nodiscard]] bool empty() const override;
+  [[nodiscard]] bool can_read_again() const override { return files != nullptr; }
+  void put_down(Position position) override;
+  void read_again(Position position) override;
+  [[nodiscard]] std::optional<EntryAgain> take_again() override;
+  [[nodiscard]] bool wants_room() const override;
+  [[nodiscard]] bool must_drop() override;
 
   // The rest is for the other parts of the spool, with the lock held.
 
@@ -123,6 +129,8 @@ class StreamQueue final : public StreamLog {
   [[nodiscard]] int64_t oldest_received_ns() const;
   // Adds the wake-up to calls if delivery has found nothing and waits.
   void wake_reader(Calls& calls);
+  // The same, whether it waits or not.
+  void wake_delivery(Calls& calls);
   [[nodiscard]] bool has_backlog() const;
   // Of the log of dead letters: this one was delivered after all.
   void release_letter(Position position);
@@ -171,6 +179,10 @@ class StreamQueue final : public StreamLog {
   std::shared_ptr<LentBytes> lent;
   std::optional<SteadyTime> read_retry_at;
   std::map<Position, EntryInFlight> in_flight;
+  std::deque<Position> wanted_again;  // of those in flight, put down and asked for again
+  std::deque<EntryAgain> again;       // read again
+  SteadyTime again_retry_at{};
+  bool drop_from_delivery = false;  // must_drop()
   // What the checkpoint found at start-up said of entries not read yet since.
   Position recovered_read;
   std::map<Position, uint32_t> recovered_pending;  // events final
