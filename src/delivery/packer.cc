@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "encode/md5.h"
 #include "record/msgpack_cursor.h"
 
 namespace penstock::delivery {
@@ -55,6 +56,7 @@ void Packer::limit_records(size_t record_bytes_max) {
 
 void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
   ticket_ = ticket;
+  again_ = false;
   batch_ = entry.batch;
   index_ = 0;
   reader_.emplace(*batch_);
@@ -65,8 +67,28 @@ void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
   open_ = reader_->open();
 }
 
+void Packer::begin_again(uint64_t ticket, const spool::Entry& entry) {
+  ticket_ = ticket;
+  again_ = true;
+  batch_ = entry.batch;
+  index_ = 0;
+  reader_.emplace(*batch_);
+  open_ = reader_->open();
+}
+
 Packer::Outcome Packer::pack(const Packing& to) {
   if (split_.plan) return pack_next_part(to);
+  if (!again_) return pack_event(to);
+  while (open_ && !to.tracker.is_aside(ticket_, index_)) step_over();
+  const uint32_t index = index_;
+  const Outcome outcome = pack_event(to);
+  // It has left, or some of its parts have, unless it stayed aside.
+  const bool has_left = index_ != index || split_.plan.has_value();
+  if (has_left && !stayed_) to.tracker.take_back(ticket_, index);
+  return outcome;
+}
+
+Packer::Outcome Packer::pack_event(const Packing& to) {
   if (!open_) {
     reader_.reset();
     batch_.reset();
@@ -74,6 +96,11 @@ Packer::Outcome Packer::pack(const Packing& to) {
   }
   const record::EventView event{open_->time, open_->record_and_rest, {}};
   const std::string_view key = partition_key_of(event);
+  stayed_ = watches_places(to) && sets_aside(key, to);
+  if (stayed_) {
+    step_over();
+    return Outcome::aside;
+  }
   return options_.aggregation == Aggregation::none ? pack_plain(event, key, to)
                                                    : pack_aggregated(event, key, to);
 }
@@ -86,7 +113,7 @@ std::string_view Packer::partition_key_of(const record::EventView& event) {
 std::optional<Packer::Key> Packer::key_of(std::string_view partition_key, const Packing& to) const {
   Key key;
   key.record.partition_key = partition_key;
-  if (!to.placement.steering()) return key;
+  if (!to.placement.steering() && !watches_places(to)) return key;
   if (options_.keys_are_random) {
     const auto spot = to.placement.spread(to.now);
     if (!spot) return std::nullopt;
@@ -97,6 +124,38 @@ std::optional<Packer::Key> Packer::key_of(std::string_view partition_key, const 
   key.shard = to.placement.shard_of(partition_key);
   key.ready = to.placement.ready_at(key.shard, to.now) <= to.now;
   return key;
+}
+
+bool Packer::watches_places(const Packing& to) const {
+  if (!to.may_set_aside || options_.keys_are_random) return false;
+  return to.tracker.any_behind() || to.placement.paced() || to.queue.any_refused();
+}
+
+// The event behind others of its slice that are set aside, or for a shard for which enough waits.
+bool Packer::sets_aside(std::string_view partition_key, const Packing& to) {
+  const kinesis::HashKey hash_key = encode::hash_key_of(partition_key);
+  const size_t slice = slice_of(hash_key);
+  const bool is_behind = again_ ? to.catch_up.blocks(slice) : to.tracker.behind().test(slice);
+  if (!is_behind && !must_wait(to.placement.shard_of(hash_key), partition_key, to)) return false;
+  if (again_) {
+    to.catch_up.block(slice);
+    to.tracker.stay(ticket_, slice);
+  } else {
+    to.tracker.set_aside(ticket_, index_, slice);
+  }
+  return true;
+}
+
+bool Packer::must_wait(uint32_t shard, std::string_view partition_key, const Packing& to) const {
+  if (shard == kinesis::kNoShard) return false;  // nobody knows what it would wait for
+  const RecordQueue::Place place = to.queue.place(shard);
+  if (place.refused > 0 || to.placement.ready_at(shard, to.now) > to.now) {
+    return place.bytes >= place_bytes_max(to.queue_bytes_max) ||
+           to.queue.bytes() >= to.queue_bytes_max / 2;
+  }
+  // The shard takes it, but perhaps not at once.
+  return to.queue.bytes() >= to.queue_bytes_max && options_.keep_order &&
+         !to.queue.lane_is_free(lane_of(partition_key));
 }
 
 uint64_t Packer::lane_of(std::string_view partition_key) const {

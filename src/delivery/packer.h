@@ -5,6 +5,8 @@
 //   aggregated  into the aggregate of its lane (open_aggregates.h), which goes to the queue when it
 //               is full or old
 //   parked      its shard takes nothing now, or a record of its lane is under way: to the queue
+//   set aside   its shard takes nothing and enough waits for it, or older ones of its keys are set
+//               aside: the tracker remembers it, the entry is gone through again (catch_up.h)
 //   oversized   in parts, each straight into a request; shortened; or given up
 //
 // Lanes: with order: per_key the key's; else, of keyed aggregates, the shard's, or the key's while
@@ -20,6 +22,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "delivery/catch_up.h"
+#include "delivery/event_tracker.h"
 #include "delivery/open_aggregates.h"
 #include "delivery/outgoing.h"
 #include "delivery/placement.h"
@@ -56,6 +60,10 @@ struct Packing {
   RecordQueue& queue;
   Placement& placement;
   std::unordered_map<uint64_t, uint32_t>& parts_left;  // of split events, by RecordNote::split
+  EventTracker& tracker;
+  CatchUp& catch_up;
+  size_t queue_bytes_max;
+  bool may_set_aside;  // the log can be read again
   SteadyTime now;
 };
 
@@ -65,11 +73,16 @@ class Packer {
 
   // The entry whose events come next; its predecessor is done.
   void begin(uint64_t ticket, const spool::Entry& entry);
+  // Of an entry that was gone through before: those of its events that were set aside.
+  void begin_again(uint64_t ticket, const spool::Entry& entry);
   [[nodiscard]] bool has_entry() const { return reader_.has_value(); }
+  // Of the entry whose events come, or came last.
+  [[nodiscard]] uint64_t ticket() const { return ticket_; }
+  [[nodiscard]] bool is_again() const { return again_; }
 
   enum class Outcome : uint8_t {
     added,         // to the request
-    aside,         // to an aggregate or the queue
+    aside,         // to an aggregate or the queue, or set aside
     request_full,  // it waits for the next request
     paced,         // no shard takes it now: placement.ready_again()
     oversized,     // it fits into no record: given_up()
@@ -119,6 +132,12 @@ class Packer {
   [[nodiscard]] std::string_view partition_key_of(const record::EventView& event);
   [[nodiscard]] std::optional<Key> key_of(std::string_view partition_key, const Packing& to) const;
   [[nodiscard]] uint64_t lane_of(std::string_view partition_key) const;
+  // Keys decide where events go, and some cannot go there now.
+  [[nodiscard]] bool watches_places(const Packing& to) const;
+  [[nodiscard]] bool sets_aside(std::string_view partition_key, const Packing& to);
+  [[nodiscard]] bool must_wait(uint32_t shard, std::string_view partition_key,
+                               const Packing& to) const;
+  Outcome pack_event(const Packing& to);
   encode::EncodeOutcome append_payload(ByteBuffer& out, const record::EventView& event,
                                        size_t size_max, size_t* consumed);
   Outcome pack_plain(const record::EventView& event, std::string_view key, const Packing& to);
@@ -147,6 +166,8 @@ class Packer {
   size_t aggregate_bytes_ = 0;  // of all, as of a few events ago: adding up takes a look at each
 
   uint64_t ticket_ = 0;
+  bool again_ = false;
+  bool stayed_ = false;  // the event that pack_event() came to last was set aside
   std::shared_ptr<const record::Batch> batch_;
   std::optional<record::EntryReader> reader_;
   std::optional<record::EntryReader::Open> open_;  // the event that comes next

@@ -28,6 +28,7 @@ class Placement {
   // Where the shards lie; nullptr: not known (no permission to ask, not yet asked).
   void set_shards(std::shared_ptr<const kinesis::ShardMap> shards);
   [[nodiscard]] bool knows_shards() const { return shards_ != nullptr; }
+  [[nodiscard]] const std::shared_ptr<const kinesis::ShardMap>& shards() const { return shards_; }
 
   // Some shard, or the stream, is limited: records ask before they go. As of the last look().
   [[nodiscard]] bool paced() const { return paced_; }

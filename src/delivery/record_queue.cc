@@ -16,6 +16,25 @@ void RecordQueue::count_in(const Waiting& record) {
   ++count_;
   bytes_ += memory_of(record);
   quiet_until_ = SteadyTime{};
+  if (record.note.anywhere) return;
+  Place& place = places_[record.note.shard];
+  place.bytes += memory_of(record);
+  if (record.note.tries == 0) return;
+  ++place.refused;
+  ++refused_;
+}
+
+void RecordQueue::count_out(const Waiting& record) {
+  --count_;
+  bytes_ -= memory_of(record);
+  if (record.note.anywhere) return;
+  const auto place = places_.find(record.note.shard);
+  place->second.bytes -= memory_of(record);
+  if (record.note.tries > 0) {
+    --place->second.refused;
+    --refused_;
+  }
+  if (place->second.bytes == 0) places_.erase(place);
 }
 
 void RecordQueue::add(Waiting record) {
@@ -157,8 +176,7 @@ Waiting RecordQueue::take() {
     if (records.empty()) parked_.erase(from_shard_);
   }
   from_ = From::nowhere;
-  --count_;
-  bytes_ -= memory_of(record);
+  count_out(record);
   return record;
 }
 

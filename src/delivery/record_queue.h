@@ -19,6 +19,11 @@
 
 namespace penstock::delivery {
 
+// So much of the queue may wait for one shard before what else comes for it is set aside.
+[[nodiscard]] constexpr size_t place_bytes_max(size_t queue_bytes_max) {
+  return queue_bytes_max / 8;
+}
+
 class RecordQueue {
  public:
   // By the time it is due; those of one time in the order they came.
@@ -45,6 +50,17 @@ class RecordQueue {
   // Takes the one that next() gave; its lane is under way.
   [[nodiscard]] Waiting take();
 
+  // What waits for one shard, of the records that can go nowhere else.
+  struct Place {
+    size_t bytes = 0;
+    size_t refused = 0;  // records: were sent there, and have to go again
+  };
+  [[nodiscard]] Place place(uint32_t shard) const {
+    const auto found = places_.find(shard);
+    return found == places_.end() ? Place{} : found->second;
+  }
+  [[nodiscard]] bool any_refused() const { return refused_ > 0; }
+
   [[nodiscard]] size_t count() const { return count_; }
   [[nodiscard]] size_t bytes() const { return bytes_; }
 
@@ -57,6 +73,7 @@ class RecordQueue {
   using Lanes = std::unordered_map<uint64_t, Lane>;
 
   void count_in(const Waiting& record);
+  void count_out(const Waiting& record);
   void list_lane(uint64_t id, SteadyTime due);
   Waiting* next_lane(SteadyTime now, Placement& placement);
   Waiting* next_parked(SteadyTime now, Placement& placement);
@@ -68,6 +85,8 @@ class RecordQueue {
   std::deque<uint64_t> lanes_ready_;
   std::multimap<SteadyTime, uint64_t> lanes_later_;
 
+  std::unordered_map<uint32_t, Place> places_;  // by shard; those with anything
+  size_t refused_ = 0;
   size_t count_ = 0;
   size_t bytes_ = 0;
   SteadyTime quiet_until_{};

@@ -10,6 +10,9 @@ namespace {
 
 // A request's memory is borrowed in steps of about its present size.
 constexpr size_t kFirstLoan = 256_KiB;
+// Entries gone through again before a new one is opened: so what is behind comes nearer though the
+// log goes on.
+constexpr uint32_t kCaughtUpInRow = 4;
 // Keys, notes and framing beside the data, and what a growing buffer is ahead.
 [[nodiscard]] size_t memory_for(size_t counted_bytes) {
   return counted_bytes + counted_bytes / 2 + 64_KiB;
@@ -22,9 +25,10 @@ Sender::Sender(spool::StreamLog& log, SenderOptions options, SenderServices serv
       options_(std::move(options)),
       services_(std::move(services)),
       member_(services_.memory.join()),
+      log_rereads_(log.can_read_again()),
       tracker_(log),
       packer_(options_.packer),
-      random_(std::random_device{}()),
+      random_(options_.random_seed != 0 ? options_.random_seed : std::random_device{}()),
       placement_(random_()),
       builder_(options_.request),
       in_flight_allowed_(options_.requests_in_flight_max),
@@ -48,6 +52,7 @@ void Sender::pump() {
   const SteadyTime now = services_.clock.steady();
   next_wake_ = SteadyTime::max();
   placement_.look(now);
+  if (log_rereads_) take_again();
   if (now < held_until_) {
     next_wake(held_until_);
   } else {
@@ -69,7 +74,10 @@ void Sender::pump() {
     building_lease_.release();
     spare_.reset();
   }
-  if (queue_lease_ && queue_.count() == 0 && !packer_.has_open_aggregates()) queue_lease_.release();
+  if (!tracker_.any_behind()) books_ = 0;
+  if (queue_lease_ && queue_.count() == 0 && !packer_.has_open_aggregates() && books_ == 0) {
+    queue_lease_.release();
+  }
   if (next_wake_ != SteadyTime::max()) services_.wake_at(next_wake_);
 }
 
@@ -85,7 +93,9 @@ bool Sender::should_send(SteadyTime now) const {
 }
 
 Packing Sender::packing(SteadyTime now) {
-  return {builder_, notes_, queue_, placement_, parts_left_, now};
+  return {builder_,     notes_,   queue_,    placement_,
+          parts_left_,  tracker_, catch_up_, options_.queue_bytes_max,
+          log_rereads_, now};
 }
 
 // Fills the request as far as there is something to fill it with.
@@ -102,7 +112,7 @@ Sender::Fill Sender::fill_request(SteadyTime now) {
     if (add_waiting(now)) continue;
     if (request_full_) break;
     if (!queue_has_room()) return Fill::dry;
-    if (!packer_.has_entry() && !open_next_entry()) {
+    if (!packer_.has_entry() && !open_next_entry(now)) {
       if (!close_stuck_aggregates(now)) return Fill::dry;
       continue;
     }
@@ -123,10 +133,11 @@ bool Sender::close_stuck_aggregates(SteadyTime now) {
 // Whether more may be put into the queue; takes the memory for what is in it.
 bool Sender::queue_has_room() {
   constexpr size_t kStep = 256_KiB;
-  const size_t bytes = queue_.bytes() + packer_.memory_bytes();
+  const size_t bytes = queue_.bytes() + packer_.memory_bytes() + books_;
   // All of the queue may be behind one suspect: its judgement takes a record from beyond.
   const size_t bytes_max = trial_due_ ? 2 * options_.queue_bytes_max : options_.queue_bytes_max;
-  if (bytes <= queue_lease_.bytes()) return queue_.bytes() < bytes_max;
+  const bool has_room = queue_.bytes() < bytes_max || may_set_aside();
+  if (bytes <= queue_lease_.bytes()) return has_room;
   const size_t wanted = (bytes / kStep + 1) * kStep;
   if (queue_lease_) {
     if (!services_.memory.try_resize(queue_lease_, wanted)) return false;
@@ -134,7 +145,7 @@ bool Sender::queue_has_room() {
     queue_lease_ = services_.memory.try_acquire(wanted, member_);
     if (!queue_lease_) return queue_.count() == 0;
   }
-  return queue_.bytes() < bytes_max;
+  return has_room;
 }
 
 void Sender::begin_request(SteadyTime now) {
@@ -211,7 +222,7 @@ bool Sender::add_waiting(SteadyTime now) {
         return false;
       case encode::AddOutcome::record_too_large:
         // The stream's limit was lowered since it was packed: the service would refuse it.
-        dissolve(queue_.take());
+        condemn({queue_.take(), {}, true});
         continue;
       case encode::AddOutcome::added: {
         Waiting record = queue_.take();
@@ -236,7 +247,9 @@ bool Sender::add_packed(SteadyTime now) {
       request_full_ = builder_.full() || builder_.counted_bytes() >= options_.flush_bytes;
       return true;
     case Packer::Outcome::aside:
+      return true;
     case Packer::Outcome::entry_done:
+      entry_done(now);
       return true;
     case Packer::Outcome::request_full:
       request_full_ = true;
@@ -251,10 +264,26 @@ bool Sender::add_packed(SteadyTime now) {
   return false;
 }
 
-bool Sender::open_next_entry() {
-  if (tracker_.bytes() >= options_.window_bytes_max) return false;
+// What is behind goes first, but what is new has its turns, too.
+bool Sender::open_next_entry(SteadyTime now) {
+  const bool in_turn = caught_up_in_row_ < kCaughtUpInRow;
+  return (in_turn && open_behind(now)) || open_new(now) || (!in_turn && open_behind(now));
+}
+
+bool Sender::open_new(SteadyTime now) {
+  if (now < open_next_at_) {
+    next_wake(open_next_at_);
+    return false;
+  }
+  if (tracker_.bytes() >= options_.window_bytes_max && !put_down_some()) return false;
+  if (books_ >= options_.queue_bytes_max / 2) return false;
   std::optional<spool::Entry> entry = log_.read();
-  if (!entry) return false;
+  if (!entry) {
+    // What is put down makes room for what comes next; its coming wakes us.
+    if (log_.wants_room()) (void)put_down_some();
+    return false;
+  }
+  caught_up_in_row_ = 0;
   const uint64_t ticket = tracker_.open(std::move(*entry));
   packer_.begin(ticket, tracker_.entry(ticket));
   return true;

@@ -11,6 +11,10 @@
 // Which shard a record goes to, and whether that shard takes it now, Placement tells: a throttled
 // shard holds back only its own records.
 //
+// Records that can go nowhere but to a shard that takes nothing wait in the queue; when enough of
+// them do, what else comes for it is set aside (event_tracker.h) and its entries are put down: the
+// log is read on for the others, and again when the shard takes something (catch_up.h).
+//
 // A request that is refused as a whole is searched by halves for the record at fault; that record
 // goes to the dead letters only if the stream accepts others meanwhile, else the stream is held and
 // asked again every 30 to 60 s. Nothing is given up for age or number of tries.
@@ -27,6 +31,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "delivery/catch_up.h"
 #include "delivery/event_tracker.h"
 #include "delivery/outgoing.h"
 #include "delivery/packer.h"
@@ -52,6 +57,7 @@ struct SenderOptions {
   size_t queue_bytes_max = 4_MiB;
   // What memory allows, however large a record the stream takes.
   size_t request_bytes_max = encode::kPutRecordsBytesMax;
+  uint64_t random_seed = 0;  // 0: a random one; else for runs that can be repeated
 };
 
 // What a sender works with. All of it outlives it.
@@ -106,7 +112,9 @@ class Sender {
   bool close_stuck_aggregates(SteadyTime now);
   [[nodiscard]] bool queue_has_room();
   void apply_limits();
-  bool open_next_entry();
+  bool open_next_entry(SteadyTime now);
+  bool open_new(SteadyTime now);
+  void entry_done(SteadyTime now);
   bool room_for_more();
   void begin_request(SteadyTime now);
   [[nodiscard]] bool should_send(SteadyTime now) const;
@@ -132,12 +140,31 @@ class Sender {
   void learn(const Flight& flight, const PutResult& result, SteadyTime now);
   [[nodiscard]] Waiting take_out(const Flight& flight, size_t slot);
 
+  // What is behind (sender_behind.cc).
+  [[nodiscard]] bool may_set_aside() const;
+  [[nodiscard]] Slices open_slices() const;
+  bool open_behind(SteadyTime now);
+  bool put_down_some();
+  void take_again();
+  void drop_oldest_aside();
+
   // Bad records (sender_refused.cc).
   void refused_alone(Waiting record, const PutResult& result);
   [[nodiscard]] Flight alone_in_a_flight(Waiting record);
   [[nodiscard]] encode::RequestBuilder::Options limitless() const;
   void judge_suspects();
-  void condemn(Waiting record, const std::string& code);
+  // A record that cannot stay as it is.
+  struct Condemned {
+    Waiting record;
+    std::string code;        // why it was refused, alone
+    bool too_large = false;  // the limit was lowered: for what it has become
+  };
+  void condemn(Condemned condemned);
+  void condemn_at_once(Condemned condemned);
+  void condemn_waiting();
+  bool has_entries_of(const RecordNote& note);
+  void unpin_entries_of(const RecordNote& note);
+  void drop_damaged(const EventSpan& span);
   void dissolve(Waiting record);
   void dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail);
   void count_request(const PutResult& result, size_t records);
@@ -146,6 +173,7 @@ class Sender {
   SenderOptions options_;
   SenderServices services_;
   const record::MemoryBudget::Member member_;
+  const bool log_rereads_;  // what waits for long may be put down
   EventTracker tracker_;
   Packer packer_;
   std::mt19937_64 random_;
@@ -162,12 +190,20 @@ class Sender {
   bool memory_awaited_ = false;
   std::optional<encode::Request> spare_;  // a spent request, for its memory
 
+  CatchUp catch_up_;
+  uint32_t caught_up_in_row_ = 0;  // entries gone through again, since one was opened
+  uint32_t set_aside_in_row_ = 0;  // entries opened of which nothing could go
+  SteadyTime open_next_at_{};
+
   RecordQueue queue_;
-  record::MemoryLease queue_lease_;  // for the records in it and in open aggregates
+  record::MemoryLease queue_lease_;  // for the records in it and in open aggregates, and the books
+  size_t books_ = 0;                 // the tracker's, when there is anything beside the window
   std::deque<Flight> again_;         // whole requests to be sent again
   std::deque<Flight> probes_;        // the search for a bad record, one at a time
   std::deque<std::pair<Waiting, std::string>> suspects_;  // refused alone, with the service's code
-  std::unordered_map<uint64_t, uint32_t> parts_left_;     // of split events, by RecordNote::split
+  // Is to be condemned when its entries, which were put down, are in memory again.
+  std::deque<Condemned> condemned_;
+  std::unordered_map<uint64_t, uint32_t> parts_left_;  // of split events, by RecordNote::split
   uint32_t in_flight_ = 0;
   uint32_t in_flight_allowed_;
   bool probe_in_flight_ = false;

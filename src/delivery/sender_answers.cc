@@ -206,6 +206,11 @@ Waiting Sender::take_out(const Flight& flight, size_t slot) {
 // A failed record goes again: in its lane before any other; at its shard's pace where that is
 // known; else after its own pause. One with a key of our choosing need not go where it was refused.
 void Sender::put_back(Waiting record) {
+  RecordNote& note = record.note;
+  if (!note.anywhere && note.shard == kinesis::kNoShard && placement_.knows_shards()) {
+    note.shard = record.hash_key ? placement_.shard_of(*record.hash_key)
+                                 : placement_.shard_of(record.partition_key);
+  }
   if (record.note.lane != 0) {
     queue_.lane_return(std::move(record));
     return;

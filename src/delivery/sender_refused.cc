@@ -31,7 +31,7 @@ void Sender::search(Flight flight, const PutResult& result) {
 
 void Sender::refused_alone(Waiting record, const PutResult& result) {
   if (last_accepted_ > search_began_) {
-    condemn(std::move(record), result.code);
+    condemn({std::move(record), result.code});
     return;
   }
   suspects_.emplace_back(std::move(record), result.code);
@@ -79,15 +79,56 @@ void Sender::judge_suspects() {
 }
 
 // Refused alone while the stream accepts others: then it is this record and not the stream.
-void Sender::condemn(Waiting record, const std::string& code) {
-  if (record.note.events() > 1) {
+void Sender::condemn(Condemned condemned) {
+  if (has_entries_of(condemned.record.note)) {
+    condemn_at_once(std::move(condemned));
+  } else {
+    condemned_.push_back(std::move(condemned));
+  }
+}
+
+// Whether the entries its events came in are in memory; has them read again when they are not. A
+// damaged one counts as there: it will not come.
+bool Sender::has_entries_of(const RecordNote& note) {
+  if (note.split != 0 && !parts_left_.contains(note.split)) return true;  // they are not needed
+  bool all = true;
+  const auto look = [&](const EventSpan& span) {
+    if (tracker_.in_memory(span.ticket) || tracker_.is_damaged(span.ticket)) return;
+    tracker_.ask_again(span.ticket, true);
+    all = false;
+  };
+  look(note.span);
+  for (const EventSpan& span : note.more) look(span);
+  return all;
+}
+
+void Sender::unpin_entries_of(const RecordNote& note) {
+  if (note.split != 0 && !parts_left_.contains(note.split)) return;
+  tracker_.unpin(note.span.ticket);
+  for (const EventSpan& span : note.more) tracker_.unpin(span.ticket);
+}
+
+void Sender::condemn_waiting() {
+  for (Condemned& waiting : std::exchange(condemned_, {})) condemn(std::move(waiting));
+}
+
+void Sender::condemn_at_once(Condemned condemned) {
+  Waiting& record = condemned.record;
+  unpin_entries_of(record.note);
+  if (record.note.events() > 1 || condemned.too_large) {
     dissolve(std::move(record));
     return;
   }
   if (record.note.split == 0 || parts_left_.erase(record.note.split) > 0) {
-    dead_letter(record.note.span, "refused", code);
+    dead_letter(record.note.span, "refused", condemned.code);
   }
   if (record.note.lane != 0) queue_.lane_done(record.note.lane);
+}
+
+// Its entry was put down, and cannot be read again.
+void Sender::drop_damaged(const EventSpan& span) {
+  services_.ledger.drop(options_.stream, "damaged", span.count);
+  tracker_.finish(span.ticket, span.count);
 }
 
 // Each event of an aggregate in records of its own; a part of a split event condemns the event.
@@ -95,6 +136,7 @@ void Sender::dissolve(Waiting record) {
   const RecordNote& note = record.note;
   std::deque<Waiting> alone;
   const auto take_apart = [&](const EventSpan& span) {
+    if (!tracker_.in_memory(span.ticket)) return drop_damaged(span);
     for (uint32_t i = 0; i < span.count; ++i) {
       const EventSpan one{span.ticket, span.first + i, 1};
       auto records =
@@ -122,6 +164,7 @@ void Sender::dissolve(Waiting record) {
 }
 
 void Sender::dead_letter(const EventSpan& span, std::string_view reason, std::string_view detail) {
+  if (!tracker_.in_memory(span.ticket)) return drop_damaged(span);
   const record::Batch& batch = *tracker_.entry(span.ticket).batch;
   record::EntryReader reader(batch);
   record::EventView event;

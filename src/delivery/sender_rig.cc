@@ -43,7 +43,46 @@ std::optional<spool::Entry> FilledLog::read() {
   spool::Entry entry = std::move(entries_.front());
   entries_.pop_front();
   ++read_count;
+  stored_[entry.position.offset] = entry.batch;
+  entry.batch = hand_out(entry.position.offset);
   return entry;
+}
+
+std::shared_ptr<const record::Batch> FilledLog::hand_out(uint32_t number) {
+  const auto& stored = stored_.at(number);
+  const size_t bytes = stored->entries_size;
+  *held_ += bytes;
+  held_bytes_most = std::max(held_bytes_most, *held_);
+  return {stored.get(), [stored, bytes, held = held_](const record::Batch*) { *held -= bytes; }};
+}
+
+void FilledLog::release(spool::Position position) {
+  CHECK(stored_.erase(position.offset) == 1);
+  put_down_.erase(position.offset);
+  released.push_back(position.offset);
+}
+
+void FilledLog::put_down(spool::Position position) {
+  CHECK(stored_.contains(position.offset));
+  CHECK(put_down_.insert(position.offset).second);
+}
+
+void FilledLog::read_again(spool::Position position) {
+  CHECK(put_down_.erase(position.offset) == 1);
+  disk_->after(milliseconds(1), [this, position] {
+    if (!stored_.contains(position.offset)) return;
+    ++read_again_count;
+    const bool is_damaged = damaged.contains(position.offset);
+    again_.push_back({position, is_damaged ? nullptr : hand_out(position.offset)});
+    if (wake_) wake_();
+  });
+}
+
+std::optional<spool::EntryAgain> FilledLog::take_again() {
+  if (again_.empty()) return std::nullopt;
+  spool::EntryAgain again = std::move(again_.front());
+  again_.pop_front();
+  return again;
 }
 
 Result<spool::StreamLog*, Error> LetterSpool::open_stream(const spool::StreamOptions&) {
@@ -165,8 +204,9 @@ void World::run_until_quiet(nanoseconds at_most) {
   }
 }
 
-Rig::Rig(World& in, SenderOptions options)
+Rig::Rig(World& in, SenderOptions options, Log kind)
     : world(in), name(options.stream), log(name), stream(in.clock, in.agenda) {
+  if (kind == Log::on_disk) log.keep_on_disk(world.agenda);
   SenderServices services{
       .spool = world.spool,
       .ledger = world.ledger,

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,18 +53,39 @@ class FilledLog final : public spool::StreamLog {
   [[nodiscard]] const std::string& settings() const override { return name_; }
   [[nodiscard]] std::optional<spool::Entry> read() override;
   void on_readable(std::function<void()> wake) override { wake_ = std::move(wake); }
-  void release(spool::Position position) override { released.push_back(position.offset); }
+  void release(spool::Position position) override;
   void progress(spool::Position, uint32_t) override {}
   [[nodiscard]] bool empty() const override { return entries_.empty(); }
+
+  // From now on it is as one on disk: what is put down can be read again, a moment later.
+  void keep_on_disk(Agenda& agenda) { disk_ = &agenda; }
+  [[nodiscard]] bool can_read_again() const override { return disk_ != nullptr; }
+  void put_down(spool::Position position) override;
+  void read_again(spool::Position position) override;
+  [[nodiscard]] std::optional<spool::EntryAgain> take_again() override;
+  [[nodiscard]] bool must_drop() override { return std::exchange(drop_wanted, false); }
 
   std::vector<uint32_t> released;  // numbers of batches, from 0
   uint32_t added = 0;
   size_t read_count = 0;
+  size_t read_again_count = 0;
+  // Of the batches that were handed out and are still held.
+  [[nodiscard]] size_t held_bytes() const { return *held_; }
+  size_t held_bytes_most = 0;
+  bool drop_wanted = false;
+  std::set<uint32_t> damaged;  // cannot be read again
 
  private:
+  [[nodiscard]] std::shared_ptr<const record::Batch> hand_out(uint32_t number);
+
   std::string name_;
   std::deque<spool::Entry> entries_;
   std::function<void()> wake_;
+  Agenda* disk_ = nullptr;
+  std::map<uint32_t, std::shared_ptr<const record::Batch>> stored_;  // read, not released
+  std::set<uint32_t> put_down_;
+  std::deque<spool::EntryAgain> again_;
+  std::shared_ptr<size_t> held_ = std::make_shared<size_t>(0);
 };
 
 // A spool that only takes dead letters: they are safe a moment later.
@@ -172,7 +194,8 @@ struct World {
 
 class Rig {
  public:
-  Rig(World& world, SenderOptions options);
+  enum class Log : uint8_t { in_memory, on_disk };
+  Rig(World& world, SenderOptions options, Log kind = Log::in_memory);
   ~Rig();
 
   void add(const std::vector<std::string>& objects, const std::string& tag = "test",
