@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from harness import forward_client as wire
+from harness.binary import is_sanitized
 from harness.daemon import forward_port, run_command, three_streams
 from harness.forward_client import ForwardClient
 from harness.node import deaggregate
 from harness.waiting import wait_until
 
 
-def numbered(count, start=0, size=200, key="k"):
-    return [(1, {"id": start + i, "log_type": "application", "pod": f"{key}{i % 20}", "fill": "x" * size})
-            for i in range(count)]
+def numbered(count, start=0, size=200, keys=20):
+    return [(1, {"id": i, "log_type": "application", "pod": f"k{i % keys}", "fill": "x" * size})
+            for i in range(start, start + count)]
 
 
 def exactly_once(count):
@@ -149,6 +150,36 @@ def test_the_order_of_a_key_survives_a_restart(kinesis, start_penstock, tmp_path
     assert sum(map(len, first_seen.values())) == 1100
     for pod, ids in first_seen.items():
         assert list(ids) == sorted(ids), f"{pod} is out of order"
+
+
+@pytest.mark.parametrize("order, fault", [("per_key", "fail_records"), ("per_key", "throttle"), ("none", "throttle")])
+def test_a_shard_that_takes_nothing_holds_up_only_its_own_keys(kinesis, start_penstock, tmp_path, order, fault):
+    """More comes for it than may wait in memory."""
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool", forward={"max_message": "8MiB"},
+                           memory_limit="96MiB", streams={"order": order, "partition_key": "field:pod"})
+    dead = kinesis.shards("projects")[1]
+    is_dead = {f"k{i}": int(dead["first"]) <= int(hashlib.md5(f"k{i}".encode()).hexdigest(), 16) <= int(dead["last"])
+               for i in range(250)}
+    kinesis.add_fault(fault, operation="PutRecords", stream="projects", shard=dead["id"])
+    penstock = start_penstock(config)
+    events = [event for part in range(25) for event in numbered(100, part * 100, 10_000, keys=250)]
+    with ForwardClient(forward_port(config), timeout_s=60) as client:
+        for part in range(25):
+            client.send(wire.packed_forward("t", events[part * 100:][:100], {"chunk": str(part)}))
+        for part in range(25):
+            client.wait_ack(str(part))
+    for_others = sum(not is_dead[event["pod"]] for _, event in events)
+    assert 500 < for_others < 2000
+    penstock.wait_metric("penstock_events_delivered_total", for_others, 60, stream="projects")
+    assert is_sanitized() or penstock.memory_peak_bytes() <= 96 * 2**20
+    if fault == "throttle":
+        return  # its rate grows by and by
+    kinesis.remove_fault()
+    penstock.wait_settled(2500, deadline_s=60)
+    seen = [json.loads(text) for text in kinesis.events("projects")]
+    for pod in is_dead:
+        ids = [event["id"] for event in seen if event["pod"] == pod]
+        assert ids == [event["id"] for _, event in events if event["pod"] == pod]
 
 
 def test_an_event_larger_than_a_record_arrives_in_parts_and_counts_once(kinesis, start_with):
