@@ -19,6 +19,7 @@ from harness import forward_client as wire
 from harness.binary import is_sanitized
 from harness.daemon import Penstock, forward_port, three_streams
 from harness.forward_client import ForwardClient
+from harness.http_client import http_source, post, source_port
 from harness.waiting import wait_until
 
 MEMORY_LIMIT = 256 * 1024 * 1024
@@ -268,6 +269,29 @@ def test_large_messages_at_once_wait_for_memory_and_all_go_through(victim):
         client.close()
     assert victim.metrics().received == received + len(clients) * events
     assert_within_memory(victim)
+
+
+@pytest.mark.parametrize("announced", [60 << 20, 20 << 20])
+def test_senders_that_stall_inside_large_messages_hold_up_no_small_ones(kinesis, start_penstock, announced):
+    config = three_streams(kinesis.endpoint)
+    config["sources"].append(http_source())
+    penstock = start_penstock(config)
+    port = forward_port(config)
+    start = b"\x93" + wire.pack(TAG) + b"\xc6" + struct.pack(">I", announced) + bytes(1000)
+    with ForwardClient(port) as bystander:
+        stalled = [ForwardClient(port) for _ in range(6)]
+        try:
+            for sender in stalled:
+                sender.send(start)
+            penstock.wait_metric("penstock_bytes_received_total", 3 * len(start), source="forward")
+            bystander.send_acked(wire.forward, TAG, EVENT)
+            assert post(source_port(config, "http"), b'{"message":"x"}').status == 200
+            with ForwardClient(port) as late:
+                late.send_acked(wire.packed_forward, TAG, EVENT)
+        finally:
+            for sender in stalled:
+                sender.close()
+        bystander.send_acked(wire.compressed_forward, TAG, EVENT)
 
 
 def test_a_message_over_max_message_is_refused_before_it_is_read(victim):

@@ -50,8 +50,10 @@ Daemon::~Daemon() {
 
 Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(load)));
-  daemon->intake_memory_ = std::make_unique<record::MemoryBudget>(record::MemoryBudget::Options{
-      .ordinary_bytes = daemon->memory_plan_.ordinary, .large_bytes = daemon->memory_plan_.large});
+  daemon->intake_memory_ = std::make_unique<record::MemoryBudget>(
+      record::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
+                                    .large_bytes = daemon->memory_plan_.large,
+                                    .small_bytes = daemon->memory_plan_.small});
   daemon->delivery_memory_ = std::make_unique<record::MemoryBudget>(
       record::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.delivery});
   daemon->status_ = std::make_unique<StatusBoard>();

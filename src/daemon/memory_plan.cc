@@ -26,6 +26,8 @@ MemoryPlan plan_memory(const MemoryNeeds& needs) {
   rest -= rest / 10;  // what malloc loses between blocks
   plan.delivery = std::clamp(rest / 3, kPotMin, kDeliveryMax);
   plan.ordinary = std::max(rest > plan.delivery ? rest - plan.delivery : 0, kPotMin);
+  plan.small = plan.ordinary / 8;
+  plan.ordinary -= plan.small;
   plan.spool_cache = needs.has_directory ? plan.ordinary / 2 : 0;
   return plan;
 }

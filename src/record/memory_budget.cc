@@ -6,11 +6,16 @@
 #include "base/check.h"
 
 namespace penstock::record {
+namespace {
+
+constexpr size_t kSmallLoans = 8;  // that the small pot has room for at least
+
+}  // namespace
 
 MemoryLease::MemoryLease(MemoryLease&& other) noexcept
     : budget_(std::exchange(other.budget_, nullptr)),
       bytes_(std::exchange(other.bytes_, 0)),
-      large_(std::exchange(other.large_, false)),
+      pot_(std::exchange(other.pot_, Pot::ordinary)),
       member_(std::move(other.member_)) {}
 
 MemoryLease& MemoryLease::operator=(MemoryLease&& other) noexcept {
@@ -18,7 +23,7 @@ MemoryLease& MemoryLease::operator=(MemoryLease&& other) noexcept {
     release();
     budget_ = std::exchange(other.budget_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
-    large_ = std::exchange(other.large_, false);
+    pot_ = std::exchange(other.pot_, Pot::ordinary);
     member_ = std::move(other.member_);
   }
   return *this;
@@ -28,24 +33,26 @@ void MemoryLease::shrink(size_t bytes) {
   if (budget_ == nullptr || bytes >= bytes_) return;
   const size_t freed = bytes_ - bytes;
   bytes_ = bytes;
-  budget_->give_back(freed, large_, member_.get());
+  budget_->give_back(freed, pot_, member_.get());
 }
 
 MemoryLease MemoryLease::split(size_t bytes) {
   CHECK(bytes <= bytes_);
   if (budget_ == nullptr) return {};
   bytes_ -= bytes;
-  return {budget_, bytes, large_, member_};
+  return {budget_, bytes, pot_, member_};
 }
 
 void MemoryLease::release() {
   if (budget_ == nullptr) return;
   MemoryBudget* budget = std::exchange(budget_, nullptr);
   const auto member = std::exchange(member_, nullptr);
-  budget->give_back(std::exchange(bytes_, 0), std::exchange(large_, false), member.get());
+  budget->give_back(std::exchange(bytes_, 0), std::exchange(pot_, Pot::ordinary), member.get());
 }
 
-MemoryBudget::~MemoryBudget() { CHECK(ordinary_lent_ == 0 && large_lent_ == 0); }
+MemoryBudget::~MemoryBudget() {
+  CHECK(ordinary_lent_ == 0 && large_lent_ == 0 && small_lent_ == 0);
+}
 
 MemoryBudget::Member MemoryBudget::join() {
   const std::lock_guard lock(mutex_);
@@ -74,26 +81,46 @@ bool MemoryBudget::has_room(size_t bytes, const MemoryMember* member) {
   return bytes + kept_for_others <= free;
 }
 
+// By somebody who waits for ordinary, and whom it must not overtake there.
+bool MemoryBudget::is_held_up(size_t bytes, const MemoryMember* member) {
+  return waiters_for_ordinary_ > 0 && !is_own(bytes, member);
+}
+
 MemoryLease MemoryBudget::lend(size_t bytes, const Member& member) {
-  if (has_room(bytes, member.get())) {
-    ordinary_lent_ += bytes;
-    if (member) member->lent += bytes;
-    return {this, bytes, false, member};
-  }
+  if (MemoryLease ordinary = lend_ordinary(bytes, member)) return ordinary;
+  if (MemoryLease small = lend_small(bytes, member.get())) return small;
   if (large_lent_ == 0 && bytes <= options_.large_bytes) {
     large_lent_ = bytes;
-    return {this, bytes, true};
+    return {this, bytes, Pot::large};
   }
   return {};
 }
 
-MemoryLease MemoryBudget::try_acquire(size_t bytes, const Member& member) {
-  const std::lock_guard lock(mutex_);
-  if (!waiters_.empty() && !is_own(bytes, member.get())) return {};
+MemoryLease MemoryBudget::lend_ordinary(size_t bytes, const Member& member) {
   if (!has_room(bytes, member.get())) return {};
   ordinary_lent_ += bytes;
   if (member) member->lent += bytes;
-  return {this, bytes, false, member};
+  return {this, bytes, Pot::ordinary, member};
+}
+
+MemoryLease MemoryBudget::lend_small(size_t bytes, const MemoryMember* member) {
+  if (member != nullptr || bytes > options_.small_bytes / kSmallLoans) return {};
+  if (bytes > options_.small_bytes - small_lent_) return {};
+  small_lent_ += bytes;
+  return {this, bytes, Pot::small};
+}
+
+// Without asking those who wait for what they wait for.
+MemoryLease MemoryBudget::lend_beside_waiters(size_t bytes, const Member& member) {
+  if (!is_held_up(bytes, member.get())) {
+    if (MemoryLease ordinary = lend_ordinary(bytes, member)) return ordinary;
+  }
+  return lend_small(bytes, member.get());
+}
+
+MemoryLease MemoryBudget::try_acquire(size_t bytes, const Member& member) {
+  const std::lock_guard lock(mutex_);
+  return lend_beside_waiters(bytes, member);
 }
 
 MemoryBudget::Ticket MemoryBudget::acquire(size_t bytes, Granted granted, Member member) {
@@ -101,8 +128,9 @@ MemoryBudget::Ticket MemoryBudget::acquire(size_t bytes, Granted granted, Member
   MemoryLease lease;
   {
     const std::lock_guard lock(mutex_);
-    if (waiters_.empty() || is_own(bytes, member.get())) lease = lend(bytes, member);
+    lease = waiters_.empty() ? lend(bytes, member) : lend_beside_waiters(bytes, member);
     if (!lease) {
+      if (bytes <= options_.ordinary_bytes) ++waiters_for_ordinary_;
       waiters_.push_back({next_ticket_, bytes, std::move(granted), std::move(member)});
       return next_ticket_++;
     }
@@ -118,7 +146,7 @@ bool MemoryBudget::cancel(Ticket ticket) {
     const auto found = std::find_if(waiters_.begin(), waiters_.end(),
                                     [&](const Waiter& waiter) { return waiter.ticket == ticket; });
     if (found == waiters_.end()) return false;
-    cancelled.splice(cancelled.begin(), waiters_, found);
+    take_out(found, cancelled);
   }
   serve();  // the one behind may fit where this one did not
   return true;
@@ -132,13 +160,16 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
   }
   const std::lock_guard lock(mutex_);
   const size_t more = bytes - lease.bytes_;
-  if (lease.large_) {
+  if (lease.pot_ == Pot::large) {
     if (more > options_.large_bytes - large_lent_) return false;
     large_lent_ += more;
+  } else if (lease.pot_ == Pot::small) {
+    if (bytes > options_.small_bytes / kSmallLoans) return false;
+    if (more > options_.small_bytes - small_lent_) return false;
+    small_lent_ += more;
   } else {
     MemoryMember* const member = lease.member_.get();
-    if (!waiters_.empty() && !is_own(more, member)) return false;
-    if (!has_room(more, member)) return false;
+    if (is_held_up(more, member) || !has_room(more, member)) return false;
     ordinary_lent_ += more;
     if (member != nullptr) member->lent += more;
   }
@@ -146,11 +177,13 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
   return true;
 }
 
-void MemoryBudget::give_back(size_t bytes, bool large, MemoryMember* member) {
+void MemoryBudget::give_back(size_t bytes, Pot pot, MemoryMember* member) {
   {
     const std::lock_guard lock(mutex_);
-    if (large) {
+    if (pot == Pot::large) {
       large_lent_ -= bytes;
+    } else if (pot == Pot::small) {
+      small_lent_ -= bytes;
     } else {
       ordinary_lent_ -= bytes;
       if (member != nullptr) member->lent -= bytes;
@@ -162,27 +195,36 @@ void MemoryBudget::give_back(size_t bytes, bool large, MemoryMember* member) {
 
 void MemoryBudget::serve() {
   for (;;) {
-    Granted granted;
+    std::list<Waiter> served;
     MemoryLease lease;
     {
       const std::lock_guard lock(mutex_);
-      // A member that has its part holds up nobody; all others wait for those before them.
-      auto next = waiters_.begin();
-      for (; next != waiters_.end(); ++next) {
-        lease = lend(next->bytes, next->member);
-        if (lease || !next->member) break;
+      // A member that has its part holds up nobody, and neither does who waits for the large loan;
+      // all others wait for those before them, unless they are small.
+      bool held_up = false;
+      for (auto next = waiters_.begin(); next != waiters_.end(); ++next) {
+        lease =
+            held_up ? lend_small(next->bytes, next->member.get()) : lend(next->bytes, next->member);
+        if (lease) {
+          take_out(next, served);
+          break;
+        }
+        held_up = held_up || (!next->member && next->bytes <= options_.ordinary_bytes);
       }
       if (!lease) return;
-      granted = std::move(next->granted);
-      waiters_.erase(next);
     }
-    granted(std::move(lease));
+    served.front().granted(std::move(lease));
   }
+}
+
+void MemoryBudget::take_out(std::list<Waiter>::iterator waiter, std::list<Waiter>& into) {
+  if (waiter->bytes <= options_.ordinary_bytes) --waiters_for_ordinary_;
+  into.splice(into.begin(), waiters_, waiter);
 }
 
 size_t MemoryBudget::lent_bytes() const {
   const std::lock_guard lock(mutex_);
-  return ordinary_lent_ + large_lent_;
+  return ordinary_lent_ + large_lent_ + small_lent_;
 }
 
 size_t MemoryBudget::waiting() const {

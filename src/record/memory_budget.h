@@ -1,9 +1,12 @@
 // MemoryBudget: what the process may hold in buffers, in bytes, lent as MemoryLease.
 //
-// Two pots: `ordinary` is for everybody; `large` is one loan at a time for whoever stands first in
-// the queue and does not fit into ordinary. Whoever holds the large loan can always finish its
+// Three pots: `ordinary` is for everybody; `large` is one loan at a time for whoever stands first
+// in the queue and does not fit into ordinary. Whoever holds the large loan can always finish its
 // message, so half-read messages can never block each other for ever, whatever they add up to.
-// Waiting is first come, first served.
+// Waiting is first come, first served, with two exceptions, so that senders who stall in the middle
+// of large messages do not hold up all the others: who waits for more than ordinary has at all, and
+// so for the large loan, keeps nobody from ordinary; and what would have to wait may come out of
+// `small`, which is kept for loans of at most an eighth of it.
 //
 // Those who join() share evenly: each member may always have its part of one half of the ordinary
 // pot, and of the rest what leaves every other member its part. So one that gives nothing back
@@ -39,7 +42,7 @@ class MemoryLease {
 
   [[nodiscard]] size_t bytes() const { return bytes_; }
   // It is the one large loan, which others may be waiting for: not to be kept long.
-  [[nodiscard]] bool large() const { return large_; }
+  [[nodiscard]] bool large() const { return pot_ == Pot::large; }
   explicit operator bool() const { return budget_ != nullptr; }
 
   // Gives back all but `bytes`. A smaller loan than that stays as it is.
@@ -50,13 +53,15 @@ class MemoryLease {
 
  private:
   friend class MemoryBudget;
-  MemoryLease(MemoryBudget* budget, size_t bytes, bool large,
+  enum class Pot : uint8_t { ordinary, large, small };
+
+  MemoryLease(MemoryBudget* budget, size_t bytes, Pot pot,
               std::shared_ptr<MemoryMember> member = nullptr)
-      : budget_(budget), bytes_(bytes), large_(large), member_(std::move(member)) {}
+      : budget_(budget), bytes_(bytes), pot_(pot), member_(std::move(member)) {}
 
   MemoryBudget* budget_ = nullptr;
   size_t bytes_ = 0;
-  bool large_ = false;
+  Pot pot_ = Pot::ordinary;
   std::shared_ptr<MemoryMember> member_;  // for whom it was taken
 };
 
@@ -70,6 +75,7 @@ class MemoryBudget {
   struct Options {
     size_t ordinary_bytes = 64u << 20;
     size_t large_bytes = 0;  // at least the largest single loan anybody will ask for
+    size_t small_bytes = 0;
   };
   using Granted = std::function<void(MemoryLease)>;
   using Ticket = uint64_t;  // names a waiting request; 0 is none
@@ -112,9 +118,15 @@ class MemoryBudget {
     Member member;
   };
 
-  void give_back(size_t bytes, bool large, MemoryMember* member);
+  using Pot = MemoryLease::Pot;
+  void give_back(size_t bytes, Pot pot, MemoryMember* member);
   void serve();
   // With the lock held:
+  [[nodiscard]] MemoryLease lend_beside_waiters(size_t bytes, const Member& member);
+  [[nodiscard]] MemoryLease lend_ordinary(size_t bytes, const Member& member);
+  [[nodiscard]] MemoryLease lend_small(size_t bytes, const MemoryMember* member);
+  [[nodiscard]] bool is_held_up(size_t bytes, const MemoryMember* member);
+  void take_out(std::list<Waiter>::iterator waiter, std::list<Waiter>& into);
   [[nodiscard]] MemoryLease lend(size_t bytes, const Member& member);  // empty: there is no room
   [[nodiscard]] bool has_room(size_t bytes, const MemoryMember* member);
   [[nodiscard]] bool is_own(size_t bytes, const MemoryMember* member);
@@ -123,8 +135,10 @@ class MemoryBudget {
   mutable std::mutex mutex_;
   size_t ordinary_lent_ = 0;
   size_t large_lent_ = 0;  // the one large loan, in however many pieces; 0: not out
+  size_t small_lent_ = 0;
   Ticket next_ticket_ = 1;
   std::list<Waiter> waiters_;
+  size_t waiters_for_ordinary_ = 0;  // of them, those whom ordinary could serve some day
   std::vector<std::weak_ptr<MemoryMember>> members_;
 };
 

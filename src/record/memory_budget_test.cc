@@ -35,11 +35,61 @@ TEST(MemoryBudget, TheFirstInTheQueueGetsTheLargeLoanWhenOrdinaryIsTaken) {
     });
   }
   EXPECT_TRUE(served.empty());
-  EXPECT_FALSE(budget.try_acquire(1)) << "nobody overtakes those who wait";
+  EXPECT_TRUE(budget.try_acquire(20)) << "they wait for the large loan, and not for this";
   large.release();
   EXPECT_EQ(served, std::vector<int>{0});
   kept[0].release();
   EXPECT_EQ(served, (std::vector<int>{0, 1}));
+}
+
+TEST(MemoryBudget, WhoWaitsForOrdinaryIsNotOvertakenThere) {
+  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500});
+  MemoryLease held = budget.try_acquire(30);
+  MemoryLease large;
+  budget.acquire(400, [&](MemoryLease lease) { large = std::move(lease); });
+  MemoryLease waiting;
+  budget.acquire(90, [&](MemoryLease lease) { waiting = std::move(lease); });
+  EXPECT_FALSE(budget.try_acquire(1));
+  held.release();
+  EXPECT_EQ(waiting.bytes(), 90u);
+  EXPECT_TRUE(budget.try_acquire(10));
+}
+
+TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
+  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500, .small_bytes = 80});
+  MemoryLease held = budget.try_acquire(95);
+  MemoryLease large;
+  budget.acquire(400, [&](MemoryLease lease) { large = std::move(lease); });
+  MemoryLease waiting;
+  budget.acquire(90, [&](MemoryLease lease) { waiting = std::move(lease); });
+  MemoryLease later;
+  budget.acquire(11, [&](MemoryLease lease) { later = std::move(lease); });
+  EXPECT_FALSE(later) << "more than an eighth of 80";
+
+  std::vector<MemoryLease> small;
+  for (int i = 0; i < 8; ++i) small.push_back(budget.try_acquire(5));
+  EXPECT_TRUE(small.back());
+  EXPECT_TRUE(budget.try_resize(small.back(), 10));
+  EXPECT_FALSE(budget.try_resize(small.back(), 11));
+  for (int i = 0; i < 7; ++i) small.push_back(budget.try_acquire(5));
+  EXPECT_TRUE(small.back());
+  MemoryLease next;
+  budget.acquire(6, [&](MemoryLease lease) { next = std::move(lease); });
+  EXPECT_FALSE(next) << "80 are out";
+  small.pop_back();
+  EXPECT_FALSE(next);
+  small.pop_back();
+  EXPECT_EQ(next.bytes(), 6u);
+  EXPECT_FALSE(waiting || later);
+  held.release();
+  EXPECT_EQ(waiting.bytes(), 90u);
+  waiting.release();
+  EXPECT_EQ(later.bytes(), 11u);
+  large.release();
+  small.clear();
+  next.release();
+  later.release();
+  EXPECT_EQ(budget.lent_bytes(), 0u);
 }
 
 TEST(MemoryBudget, ACancelledWaiterNoLongerHoldsUpTheNext) {
