@@ -5,8 +5,9 @@
 //   bench-load --to HOST:PORT [--as forward|ndjson|json-array|otlp-json|otlp-protobuf] [--tls]
 //              [--shared-key K] [--connections N] [--chunk-events N] [--events N]
 //              [--rate EVENTS_PER_S] [--window N] [--tag T]… [--mark]
-//              [--event-bytes N]
+//              [--event-bytes N] [--gzip]
 //
+// --gzip: by HTTP, compressed bodies.
 // --event-bytes: by Forward, short records of so many bytes of JSON instead of OpenShift's.
 // --rate: open loop: chunks have their times, and a late one is counted from its time, not from
 // when it was sent. --mark: each chunk's first record carries that time in nanoseconds as its id.
@@ -56,6 +57,7 @@ struct Options {
   double rate = 0;      // 0: as fast as acks come
   bool mark = false;
   uint64_t event_bytes = 0;  // 0: an OpenShift record
+  bool gzip = false;
 };
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -97,8 +99,9 @@ class Client {
  public:
   explicit Client(Run& run) : run_(run), options_(run.options) {
     for (const std::string& tag : options_.tags) {
-      messages_.push_back(make_message(options_.form, tag, chunk_id(run.name, 0),
-                                       options_.chunk_events, options_.event_bytes));
+      messages_.push_back(
+          make_message(options_.form, tag, chunk_id(run.name, 0),
+                       {options_.chunk_events, options_.event_bytes, options_.gzip}));
     }
     acks_.reserve(kAckBytes);
   }
@@ -280,10 +283,15 @@ Options parse(int argc, char** argv) {
       options.event_bytes = count();
     else if (flag == "--mark")
       options.mark = true;
+    else if (flag == "--gzip")
+      options.gzip = true;
     else
       die("unknown flag " + flag + "; bench/load.cc lists them");
   }
   if (options.to.port == 0) die("--to HOST:PORT is missing");
+  if (options.gzip && (options.form == Form::forward || options.mark)) {
+    die("--gzip is for HTTP, and goes without --mark");
+  }
   if (options.tags.empty()) options.tags.emplace_back(cli::kSampleTag);
   return options;
 }

@@ -117,14 +117,16 @@ std::string http_body(Form form, uint64_t events) {
   return form == Form::otlp_protobuf ? protocol::otlp::ProtobufWriter::request(body) : body.dump();
 }
 
-std::string http_message(Form form, uint64_t events) {
+std::string http_message(Form form, uint64_t events, bool gzip) {
   const bool is_otlp = form == Form::otlp_json || form == Form::otlp_protobuf;
   const char* const type = form == Form::ndjson          ? "application/x-ndjson"
                            : form == Form::otlp_protobuf ? "application/x-protobuf"
                                                          : "application/json";
-  const std::string body = http_body(form, events);
+  std::string body = http_body(form, events);
+  if (gzip) body = as_text(forward::compress_gzip(as_bytes(body)).view());
   return std::string("POST ") + (is_otlp ? "/v1/logs" : "/ingest") +
          " HTTP/1.1\r\nHost: penstock\r\nUser-Agent: bench-load\r\nContent-Type: " + type +
+         (gzip ? "\r\nContent-Encoding: gzip" : "") +
          "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
@@ -160,11 +162,16 @@ void Message::put(size_t at, std::string_view text) {
   std::memcpy(bytes.data() + at, text.data(), text.size());
 }
 
-Message make_message(Form form, const std::string& tag, const std::string& chunk, uint64_t events,
-                     uint64_t event_bytes) {
+Message make_message(Form form, const std::string& tag, const std::string& chunk,
+                     const MessageOptions& options) {
   Message message;
-  message.bytes = form == Form::forward ? forward_message(tag, chunk, events, event_bytes)
-                                        : ByteBuffer::copy_of(as_bytes(http_message(form, events)));
+  if (form == Form::forward) {
+    message.bytes = forward_message(tag, chunk, options.events, options.event_bytes);
+  } else {
+    const std::string request = http_message(form, options.events, options.gzip);
+    message.bytes = ByteBuffer::copy_of(as_bytes(request));
+  }
+  if (options.gzip) return message;
   const std::string_view text = as_text(message.bytes.view());
   if (form == Form::forward) message.chunk_at = text.rfind(chunk);
   message.mark_at = text.find(kNoMark);

@@ -21,14 +21,18 @@ inline constexpr std::string_view kNoMark = "0000000000000000000";  // 19 digits
 struct Message {
   ByteBuffer bytes;
   size_t chunk_at = 0;  // of Forward's chunk id; HTTP has none
-  size_t mark_at = 0;   // of kNoMark, the first record's id
+  size_t mark_at = 0;   // of kNoMark, the first record's id; compressed it has none
 
   void put(size_t at, std::string_view text);
 };
+struct MessageOptions {
+  uint64_t events = 0;
+  uint64_t event_bytes = 0;  // Forward's: short records of so many bytes of JSON; 0: OpenShift's
+  bool gzip = false;         // of HTTP: the body is compressed, and the mark cannot be changed
+};
 // chunk: the id it has until another of the same size is put in its place. tag: Forward's.
-// event_bytes: Forward's, too: short records of so many bytes of JSON; 0: OpenShift's.
 [[nodiscard]] Message make_message(Form form, const std::string& tag, const std::string& chunk,
-                                   uint64_t events, uint64_t event_bytes = 0);
+                                   const MessageOptions& options);
 
 // The first answer in bytes, or nothing while it is not whole. Exits when it is none, or a refusal.
 struct Answer {

@@ -58,13 +58,15 @@ def test_each_source_delivers_the_same_events(build_directory, tmp_path):
 
     assert done.returncode == 0, done.stderr
     results = {result["form"]: result for result in json.loads(figures.read_text())}
-    assert list(results) == ["forward", "ndjson", "json-array", "otlp-protobuf", "otlp-json"]
+    assert list(results) == ["forward", "ndjson", "json-array", "otlp-protobuf", "otlp-json", "ndjson gzip", "ndjson tls",
+                             "ndjson gzip tls", "otlp-protobuf gzip", "otlp-json gzip"]
     for name, result in results.items():
         assert f"| {name} " in done.stdout
-        assert result["received_bytes_per_event"] > 1000
+        assert (result["received_bytes_per_event"] > 1000) != ("gzip" in name)
     # The same records: what HTTP adds and takes away is its heads alone, but for OTLP's other names.
     wire = {name: result["wire_bytes_per_event"] for name, result in results.items()}
     assert abs(wire["ndjson"] - wire["forward"]) < 50 and abs(wire["json-array"] - wire["ndjson"]) < 50
+    assert abs(wire["ndjson gzip tls"] - wire["ndjson"]) < 50
     assert abs(wire["otlp-json"] - wire["otlp-protobuf"]) < 50
 
 

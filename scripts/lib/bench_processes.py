@@ -142,10 +142,11 @@ class Floor(Process):
 
 class Penstock(Process):
     def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None,
-                 http=False, stream=None):
-        """`stream`: further options of each stream."""
+                 http=None, stream=None):
+        """`http`: an HTTP source, too, and one with TLS by this certificate. `stream`: further options of each
+        stream."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
+        self.port, self.http_port, self.https_port, self.admin_port = (free_port() for _ in range(4))
         config = self._config(directory, sink, certificate, spool, routes, limits or {}, http)
         for options in config["streams"].values():
             options |= stream or {}
@@ -171,7 +172,9 @@ class Penstock(Process):
         by_type = [{"log_type": "audit", "stream": "audit"}, {"log_type": "infrastructure", "stream": "operations"}]
         sources = [{"forward": forward}]
         if http:
-            sources.append({"http": {"listen": f"127.0.0.1:{self.http_port}"}})
+            tls = {"cert": str(http[0]), "key": str(http[1])}
+            sources += [{"http": {"listen": f"127.0.0.1:{self.http_port}"}},
+                        {"http": {"name": "https", "listen": f"127.0.0.1:{self.https_port}", "tls": tls}}]
         config = {"sources": sources,
                   "routes": (by_type if routes else []) + [{"stream": "projects"}],
                   "streams": {name: {"name": name, "region": "us-east-1", "endpoint": endpoint} for name in names},
