@@ -13,6 +13,7 @@ constexpr size_t kFirstLoan = 256_KiB;
 // Entries gone through again before a new one is opened: so what is behind comes nearer though the
 // log goes on.
 constexpr uint32_t kCaughtUpInRow = 4;
+constexpr auto kMemoryRetry = milliseconds(100);
 // Keys, notes and framing beside the data, and what a growing buffer is ahead.
 [[nodiscard]] size_t memory_for(size_t counted_bytes) {
   return counted_bytes + counted_bytes / 2 + 64_KiB;
@@ -140,12 +141,14 @@ bool Sender::queue_has_room() {
   if (bytes <= queue_lease_.bytes()) return has_room;
   const size_t wanted = (bytes / kStep + 1) * kStep;
   if (queue_lease_) {
-    if (!services_.memory.try_resize(queue_lease_, wanted)) return false;
+    if (services_.memory.try_resize(queue_lease_, wanted)) return has_room;
   } else {
     queue_lease_ = services_.memory.try_acquire(wanted, member_);
-    if (!queue_lease_) return queue_.count() == 0;
+    if (queue_lease_) return has_room;
   }
-  return has_room;
+  // Without records that wait there may be none whose answer pumps again.
+  if (books_ > 0) next_wake(services_.clock.steady() + kMemoryRetry);
+  return queue_.count() == 0;
 }
 
 void Sender::begin_request(SteadyTime now) {

@@ -39,16 +39,9 @@ void BacklogReader::run() {
   }
 }
 
-// Batches read from disk, and delivery lets go of them in the order it likes: however little the
-// share is, every log may have one entry read.
-bool BacklogReader::has_room(const StreamQueue& queue) const {
-  const uint64_t held = queue.lent->bytes.load();
-  return held == 0 || held < state_.read_share();
-}
-
 bool BacklogReader::wants_more(const StreamQueue& queue) const {
   if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) return false;
-  return queue.has_backlog() && !queue.removed && has_room(queue);
+  return queue.has_backlog() && !queue.removed && queue.has_room_ahead();
 }
 
 std::optional<BacklogReader::Stretch> BacklogReader::choose() {
@@ -83,7 +76,7 @@ std::optional<BacklogReader::Stretch> BacklogReader::choose() {
       stretch.limit = queue.fresh.front().position.offset;
     }
     const uint64_t held = queue.lent->bytes.load();
-    const uint64_t share = state_.read_share();
+    const uint64_t share = queue.ahead_share();
     stretch.bytes_max = std::min(kStretchBytes, share - std::min(share, held));
     queue.reading = true;
     return stretch;
@@ -152,7 +145,7 @@ std::optional<BacklogReader::Again> BacklogReader::choose_again() {
     const size_t place = (next_again_ + i) % state_.queues.size();
     StreamQueue& queue = *state_.queues[place];
     if (state_.clock.steady() < queue.again_retry_at) continue;
-    while (!queue.wanted_again.empty() && has_room(queue)) {
+    while (!queue.wanted_again.empty() && queue.has_room_again()) {
       Again wanted;
       wanted.queue = &queue;
       wanted.position = queue.wanted_again.front();
@@ -186,7 +179,8 @@ IoResult<void> BacklogReader::read(Again& wanted) {
   payload.resize((*entry)->header.payload_size);
   const auto whole = again_reader_->read_payload({payload.data(), payload.size()});
   if (!whole) return failure(whole.error());
-  if (*whole) wanted.batch = lend(*wanted.queue, batch_of(std::move(**entry), std::move(payload)));
+  if (*whole)
+    wanted.batch = lend(*wanted.queue, batch_of(std::move(**entry), std::move(payload)), true);
   return {};
 }
 
@@ -292,19 +286,21 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   const Position position{stretch.segment, stored.offset};
   const auto end = static_cast<uint32_t>(stored.end());
   const Hash128 key = stored.header.key;
-  auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)));
+  auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)), false);
   stretch.entries.push_back(
       {position, end, std::move(batch), events_final, 0, stretch.number, key});
   return true;
 }
 
-std::shared_ptr<const record::Batch> BacklogReader::lend(StreamQueue& queue, record::Batch batch) {
+std::shared_ptr<const record::Batch> BacklogReader::lend(StreamQueue& queue, record::Batch batch,
+                                                         bool again) {
   const uint64_t bytes = batch.storage.capacity();
   auto lent = queue.lent;
   lent->bytes += bytes;
-  return {new record::Batch(std::move(batch)), [lent, bytes](const record::Batch* gone) {
+  if (again) ++lent->again;
+  return {new record::Batch(std::move(batch)), [lent, bytes, again](const record::Batch* gone) {
             delete gone;
-            lent->give_back(bytes);
+            lent->give_back(bytes, again);
           }};
 }
 

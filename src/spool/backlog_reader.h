@@ -63,7 +63,6 @@ class BacklogReader {
   bool turn_ahead();
   // With the lock held:
   [[nodiscard]] std::optional<Again> choose_again();
-  [[nodiscard]] bool has_room(const StreamQueue& queue) const;
   [[nodiscard]] std::optional<Stretch> choose();
   [[nodiscard]] bool wants_more(const StreamQueue& queue) const;
   void step_over_gone_segments(StreamQueue& queue);
@@ -78,7 +77,7 @@ class BacklogReader {
   IoResult<bool> take_entry(Stretch& stretch, StoredEntry stored, uint32_t events_final);
   IoResult<void> open_segment(const Stretch& stretch);
   [[nodiscard]] static std::shared_ptr<const record::Batch> lend(StreamQueue& queue,
-                                                                 record::Batch batch);
+                                                                 record::Batch batch, bool again);
 
   SpoolState& state_;
   size_t next_queue_ = 0;

@@ -91,6 +91,24 @@ TEST_F(ReadAgain, WhatIsHeldFillsTheShareUntilItIsPutDown) {
   EXPECT_LE(segment_files().size(), 2u);
 }
 
+// Delivery may have to catch up before it takes anything new.
+TEST_F(ReadAgain, WhatIsReadAheadAndNotTakenDoesNotStandInItsWay) {
+  options.cache_bytes_max = 0;
+  options.read_bytes_max = 20'000;  // for two logs
+  open();
+  store(20);
+  std::vector<Entry> entries;
+  for (int i = 0; i < 2; ++i) entries.push_back(*next(a));
+  for (Entry& entry : entries) put_down(entry);
+  while (spool->read_turn()) {  // ahead, as far as there is room
+  }
+  for (const Entry& entry : entries) {
+    const auto read = again(entry);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_NE(read->batch, nullptr);
+  }
+}
+
 TEST_F(ReadAgain, OfAnEntryThatIsReleasedInTheMeantimeDoesNoHarm) {
   options.cache_bytes_max = 0;
   open();

@@ -166,7 +166,8 @@ struct SpoolOptions {
   uint32_t repeats_max = 1u << 18;       // chunks remembered at most, about 40 bytes each
   uint64_t cache_bytes_max = 32u << 20;  // fresh batches kept in memory for delivery
   // Batches read from disk, until delivery lets go of them; all logs together. An entry larger than
-  // a log's share of it is read when the log holds no other, so allow for one more of the largest.
+  // a log's share of it is read when the log holds no other, so allow for one more of the largest;
+  // so is one entry that was put down and is asked for again.
   // Reserved from the memory budget at open().
   uint64_t read_bytes_max = 16u << 20;
   std::string dead_letter_directory;  // default <directory>/dead-letter; empty without a directory

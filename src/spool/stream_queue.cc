@@ -54,6 +54,15 @@ bool StreamQueue::has_backlog() const {
   return files != nullptr && next_number < (fresh.empty() ? synced_count : fresh.front().number);
 }
 
+uint64_t StreamQueue::ahead_share() const {
+  const uint64_t share = state_.read_share();
+  return puts_down ? share - share / 4 : share;
+}
+
+bool StreamQueue::has_room_again() const {
+  return lent->again.load() == 0 || lent->bytes.load() < state_.read_share();
+}
+
 void StreamQueue::take_over(const StreamOptions& renewed) {
   options.bytes_max = renewed.bytes_max;
   if (renewed.settings == *settings_) return;
@@ -91,6 +100,7 @@ void StreamQueue::put_down(Position position) {
   const std::lock_guard lock(state_.mutex);
   const auto entry = in_flight.find(position);
   CHECK(entry != in_flight.end());
+  puts_down = true;
   if (std::exchange(entry->second.kept, false)) kept_in_flight -= entry->second.bytes;
 }
 
@@ -111,7 +121,7 @@ std::optional<EntryAgain> StreamQueue::take_again() {
 
 bool StreamQueue::wants_room() const {
   const std::lock_guard lock(state_.mutex);
-  return (!wanted_again.empty() || has_backlog()) && lent->bytes.load() >= state_.read_share();
+  return (!wanted_again.empty() && !has_room_again()) || (has_backlog() && !has_room_ahead());
 }
 
 bool StreamQueue::must_drop() {

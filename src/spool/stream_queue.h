@@ -80,11 +80,13 @@ struct EntryInFlight {
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
 struct LentBytes {
   explicit LentBytes(std::shared_ptr<Signal> reader_signal) : signal(std::move(reader_signal)) {}
-  void give_back(uint64_t n) {
+  void give_back(uint64_t n, bool was_again) {
     bytes -= n;
+    if (was_again) --again;
     signal->raise();
   }
   std::atomic<uint64_t> bytes{0};
+  std::atomic<uint32_t> again{0};  // batches that were read again
   std::shared_ptr<Signal> signal;
 };
 
@@ -132,6 +134,14 @@ class StreamQueue final : public StreamLog {
   // The same, whether it waits or not.
   void wake_delivery(Calls& calls);
   [[nodiscard]] bool has_backlog() const;
+  // Whether another entry may be read from disk, ahead or again. However little the share is, one
+  // of each kind may be.
+  [[nodiscard]] bool has_room_ahead() const {
+    return lent->bytes.load() < ahead_share() || lent->bytes.load() == 0;
+  }
+  [[nodiscard]] bool has_room_again() const;
+  // Of the log's share of what is read and held.
+  [[nodiscard]] uint64_t ahead_share() const;
   // Of the log of dead letters: this one was delivered after all.
   void release_letter(Position position);
   // Counts an entry as final in the books of its segment.
@@ -182,6 +192,7 @@ class StreamQueue final : public StreamLog {
   std::deque<Position> wanted_again;  // of those in flight, put down and asked for again
   std::deque<EntryAgain> again;       // read again
   SteadyTime again_retry_at{};
+  bool puts_down = false;           // some of the share is left for what is read again
   bool drop_from_delivery = false;  // must_drop()
   // What the checkpoint found at start-up said of entries not read yet since.
   Position recovered_read;
