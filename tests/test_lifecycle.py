@@ -391,6 +391,16 @@ def test_a_type_that_is_not_listed_is_dropped_as_not_selected(kinesis, start_pen
     assert metrics.delivered == 3
 
 
+def test_what_is_only_a_warning_is_not_logged_as_an_error(tmp_path):
+    file = tmp_path / "penstock.yaml"
+    file.write_text("sources: [{forward: {}}]\nstreams: {a: {name: a, region: us-east-1, sharding: 1}}\n")
+    done = run_command("run", "--config", file)
+    assert done.returncode == 2
+    level_of = {line.split("level=")[1].split()[0]: line for line in done.stderr.splitlines()}
+    assert "unknown key" in level_of["error"]
+    assert "dead_letters" in level_of["warn"], done.stderr
+
+
 @pytest.mark.parametrize("names, streams", [("projects audit", "one"), ("projects", "one two"), ("projects wrong", "a b")])
 def test_lists_that_do_not_pair_are_exit_2(kinesis, certificates, tmp_path, names, streams):
     environment = environment_of(kinesis, certificates, tmp_path, LOGGINGNAMES=names, KINESIS_STREAM_NAME=streams)

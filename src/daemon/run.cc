@@ -19,7 +19,10 @@ int run_daemon(const RunOptions& options) {
   const config::Environment environment = config::Environment::of_process();
   auto loaded = config::load(options.config_file, environment);
   if (!loaded) {
-    for (const config::Problem& problem : loaded.error()) log_error(to_string(problem));
+    for (const config::Problem& problem : loaded.error()) {
+      const bool warning = problem.severity == config::Severity::warning;
+      warning ? log_warn(to_string(problem)) : log_error(to_string(problem));
+    }
     return 2;
   }
   for (const config::Problem& problem : loaded->warnings) log_warn(to_string(problem));
@@ -28,6 +31,7 @@ int run_daemon(const RunOptions& options) {
     if (again) return std::move(again->config);
     std::string all;
     for (const config::Problem& problem : again.error()) {
+      if (problem.severity == config::Severity::warning) continue;
       all += (all.empty() ? "" : "; ") + to_string(problem);
     }
     return usage_error(all);
