@@ -14,16 +14,8 @@ namespace {
 
 // In the order of the help.
 constexpr void (*kSubcommands[])(CLI::App&, int&) = {
-    register_run,
-    register_check,
-    register_send,
-    register_tail,
-    register_verify,
-    register_spool,
-    register_dead_letter,
-    register_estimate,
-    register_iam_policy,
-    register_version,
+    register_run,   register_check,       register_send,     register_tail,       register_verify,
+    register_spool, register_dead_letter, register_estimate, register_iam_policy, register_version,
 };
 
 // Takes effect at once, so that the subcommand already logs that way.
@@ -65,6 +57,13 @@ std::string command_of(const CLI::App& app) {
   return command;
 }
 
+// CLI11 says of a command that it does not know only that one is missing.
+std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  const bool is_unknown = app.get_subcommands().empty() && !rest.empty() && rest[0][0] != '-';
+  return is_unknown ? "unknown command '" + rest[0] + "'" : one_line(error.what());
+}
+
 }  // namespace
 
 void report_error(std::string_view message) {
@@ -87,20 +86,20 @@ int run_command_line(int argc, const char* const* argv) {
                  parse_log_level, set_log_level);
   add_log_option(app, "--log-format", "How it is logged on stderr: logfmt or json (default logfmt)",
                  parse_log_format, set_log_format);
+  int exit_code = kDone;
+  for (const auto register_one : kSubcommands) register_one(app, exit_code);
+  // Last: commands without a footer of their own would take this one on.
   app.footer(
       "Examples:\n"
       "  penstock check --config penstock.yaml\n"
       "  penstock run --config penstock.yaml\n"
       "Help on a command: penstock COMMAND --help");
-
-  int exit_code = kDone;
-  for (const auto register_one : kSubcommands) register_one(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version
     return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    report_error(one_line(error.what()) + " (see: " + command_of(app) + " --help)");
+    report_error(what_is_wrong(app, error) + " (see: " + command_of(app) + " --help)");
     return kWrongUsage;
   } catch (const std::exception& error) {
     report_error(std::string("stopped by an error nobody expected: ") + error.what());

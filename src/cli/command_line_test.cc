@@ -61,6 +61,7 @@ TEST(CommandLine, AnUnknownCommandOrOptionIsNamedInOneLine) {
     EXPECT_EQ(lines_in(outcome.errors), 1) << outcome.errors;
     EXPECT_THAT(outcome.out, IsEmpty());
   }
+  EXPECT_THAT(penstock({"forward"}).errors, HasSubstr("unknown command 'forward'"));
   EXPECT_THAT(penstock({"check", "--cofnig", "x"}).errors,
               AllOf(HasSubstr("--cofnig"), HasSubstr("penstock check --help")));
   EXPECT_THAT(penstock({"--log-level", "loud", "version"}).errors,
@@ -72,6 +73,7 @@ TEST(CommandLine, HelpHasExamples) {
   EXPECT_EQ(outcome.exit_code, kDone);
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("Examples:"), HasSubstr("check"), HasSubstr("version")));
   EXPECT_THAT(penstock({"check", "--help"}).out, HasSubstr("Example:"));
+  EXPECT_THAT(penstock({"send", "--help"}).out, Not(HasSubstr("penstock run --config")));
 }
 
 TEST(CommandLine, GlobalOptionsMayFollowTheCommand) {
