@@ -116,20 +116,20 @@ check_cluster() {
         "that exists ('oc create namespace $NAMESPACE')"
   find_generation "$OUTPUT"
   WIRING=$(jq -c --argjson types "$(log_types)" '.types = $types' <<<"$WIRING")
-  say "  found $(way_in_words "$(wiring .way)")"
-  if [[ $(wiring .way) == logforwarding ]] &&
+  say "  found $(way_in_words "$(way)")"
+  if [[ $(way) == logforwarding ]] &&
     jq -e '.types | (index("application") == null) != (index("infrastructure") == null)' <<<"$WIRING" >/dev/null; then
     die "this collector sends the infrastructure's container logs along with the applications': LOGGINGNAMES" \
         "must have both projects and operations, or neither"
   fi
   check_permissions
-  local kind
-  for kind in service statefulset serviceaccount; do
-    get "$kind" "$NAME" "$NAMESPACE" |
-      jq -e --arg name "$NAME" '. == null or .metadata.annotations["meta.helm.sh/release-name"] == $name' >/dev/null ||
-      die "$kind/$NAME exists in $NAMESPACE and belongs to something else. Cure: remove it (the" \
-          "predecessor's uninstall script, if it is its), or choose another NAMESPACE"
-  done
+  local theirs
+  theirs=$(get service,statefulset,serviceaccount "$NAME" "$NAMESPACE" | jq -r --arg name "$NAME" '
+    [(.items? // [.])[] | select(. != null and .metadata.annotations["meta.helm.sh/release-name"] != $name)
+      | .kind | ascii_downcase] | first // empty')
+  [[ -z $theirs ]] ||
+    die "$theirs/$NAME exists in $NAMESPACE and belongs to something else. Cure: remove it (the" \
+        "predecessor's uninstall script, if it is its), or choose another NAMESPACE"
 }
 
 # What finding out what runs needs; the rest depends on what is found.
@@ -158,11 +158,11 @@ check_permissions() {
     read -ra resource < <(wired_resource)
     for verb in get create update delete; do echo "$verb ${resource[0]%%.*}.${resource[0]#*.*.} ${resource[2]}"; done
     for verb in get list watch; do echo "$verb daemonsets.apps ${resource[2]}"; done
-    if [[ $(wiring .way) != ownD ]]; then
+    if [[ $(way) != ownD ]]; then
       for verb in get create update delete; do echo "$verb secrets $(collector_secret_namespace)"; done
     fi
-    [[ $(wiring .way) != logforwarding ]] || echo "update clusterloggings.logging.openshift.io $LOGGING_NAMESPACE"
-    if [[ $(wiring .way) == own* ]]; then
+    [[ $(way) != logforwarding ]] || echo "update clusterloggings.logging.openshift.io $LOGGING_NAMESPACE"
+    if [[ $(way) == own* ]]; then
       for verb in get list create update patch delete; do
         echo "$verb clusterrolebindings.rbac.authorization.k8s.io $NAMESPACE"
       done
@@ -269,7 +269,7 @@ install_chart() {
     answer=$(helm upgrade --install "${release[@]}" --timeout "${TIMEOUT}s" 2>&1) || die_of_helm "$answer"
   fi
   helm get manifest "$NAME" -n "$NAMESPACE" | sweep_release
-  state_update 'del(.unfinished)'
+  [[ -z $(state .unfinished) ]] || state_update 'del(.unfinished)'
 }
 
 die_of_helm() {
@@ -304,7 +304,7 @@ wait_for_forwarder() {
 
 wire_collector() {
   step "the collector"
-  if [[ -n $(state .wiring.way) && $(state .wiring.way) != "$(wiring .way)" ]]; then
+  if [[ -n $(state .wiring.way) && $(state .wiring.way) != "$(way)" ]]; then
     step "OpenShift Logging has changed: taking out the wiring for $(way_in_words "$(state .wiring.way)")"
     local found=$WIRING old
     unwire "$TIMEOUT"
@@ -315,7 +315,7 @@ wire_collector() {
   fi
   remember_before
   ensure_collector_secret
-  state_update '.wired = true'
+  [[ $(state .wired) == true ]] || state_update '.wired = true'
   apply_wiring
   wait_for_collector "$TIMEOUT"
 }

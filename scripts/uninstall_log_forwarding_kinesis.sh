@@ -174,7 +174,7 @@ main() {
   if [[ -n $(state .wiring.way) ]]; then
     step "the collector"
     unwire "$TIMEOUT"
-    [[ $(wiring .way) == ownD ]] || {
+    [[ $(way) == ownD ]] || {
       remove_secret "$(collector_secret_namespace)" "$(wiring .secret)"
       [[ -z $(state .leaving) ]] || remove_secret "$(collector_secret_namespace)" "$(state .leaving)"
     }

@@ -144,7 +144,7 @@ main() {
     add_new_key
     wait_until_taken_up
   fi
-  if [[ $(wiring .way) == ownD ]]; then
+  if [[ $(way) == ownD ]]; then
     say "  this collector shows its ServiceAccount's token and refers to the CA: it needs nothing new"
   else
     [[ -n $(state .leaving) ]] || move_collector "$(wiring .secret)"

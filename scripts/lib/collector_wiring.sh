@@ -87,9 +87,12 @@ cluster_logging() {
 
 wiring() { jq -r "$1" <<<"$WIRING"; }
 
+# `wiring .way`, asked for so often that a jq each time would be felt.
+way() { [[ $WIRING =~ \"way\":\"([A-Za-z0-9]+)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
+
 # KIND NAME NAMESPACE of the resource that a wiring changes
 wired_resource() {
-  case $(wiring .way) in
+  case $(way) in
     logforwarding) echo "logforwardings.v1alpha1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
     fluentdForward | http) echo "clusterlogforwarders.v1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
     ownV1) echo "clusterlogforwarders.v1.logging.openshift.io $NAME $NAMESPACE" ;;
@@ -101,21 +104,21 @@ wiring_jq() { jq -L "$LIB" "${@:2}" "include \"collector_wiring\"; $1"; }
 
 # Where the collector looks for its Secret.
 collector_secret_namespace() {
-  case $(wiring .way) in ownV1) echo "$NAMESPACE" ;; *) echo "$LOGGING_NAMESPACE" ;; esac
+  case $(way) in ownV1) echo "$NAMESPACE" ;; *) echo "$LOGGING_NAMESPACE" ;; esac
 }
 
 # Reads what is there now and remembers it, once: a second run must not take our own work for the original.
 remember_before() {
   local resource annotation=null object logging keep=false
   read -ra resource < <(wired_resource)
-  if [[ $(state '.wiring.way') == "$(wiring .way)" ]]; then
+  if [[ $(state '.wiring.way') == "$(way)" ]]; then
     WIRING=$(jq -c --argjson was "$(jq -c .wiring <<<"$STATE")" \
       '.keepDefault = $was.keepDefault | .secret = $was.secret' <<<"$WIRING")
     state_update --argjson w "$WIRING" '.wiring = $w'
     return
   fi
   object=$(get "${resource[@]}")
-  case $(wiring .way) in
+  case $(way) in
     logforwarding)
       logging=$(cluster_logging)
       annotation=$(jq '.metadata.annotations["clusterlogging.openshift.io/logforwardingtechpreview"]' <<<"$logging")
@@ -139,7 +142,7 @@ remember_before() {
 # Writes the collector's own Secret: never the server's private key.
 ensure_collector_secret() {
   local way bundle
-  way=$(wiring .way)
+  way=$(way)
   [[ $way != ownD ]] || return 0
   if [[ -n $DRY_RUN ]]; then say "would make secret $(wiring .secret) in $(collector_secret_namespace) for" \
       "the collector (shared key or token, CA bundle)"; return; fi
@@ -174,7 +177,7 @@ apply_wiring() {
         "Nothing else of it was changed; cure that and run this again"
     sleep "$POLL_SECONDS"
   done
-  [[ $(wiring .way) != logforwarding ]] || annotate_techpreview '"enabled"'
+  [[ $(way) != logforwarding ]] || annotate_techpreview '"enabled"'
 }
 
 show_change() {
@@ -197,7 +200,7 @@ wiring_accepted() {
   local resource object
   read -ra resource < <(wired_resource)
   object=$(get "${resource[@]}")
-  jq -e --arg way "$(wiring .way)" --arg name "$NAME" '
+  jq -e --arg way "$(way)" --arg name "$NAME" '
     def true_condition($type): any(.[]?; .type == $type and .status == "True");
     if $way == "logforwarding"
     then any(.status.outputs[]?; .name == $name and .state == "Accepted")
@@ -219,7 +222,7 @@ wiring_complaint() {
 # The DaemonSet of the collector that the wiring concerns, as "NAME NAMESPACE"; empty when there is none
 collector_daemonset() {
   local name
-  case $(wiring .way) in
+  case $(way) in
     own*) [[ $(get daemonset "$NAME" "$NAMESPACE") == null ]] || echo "$NAME $NAMESPACE" ;;
     *)
       for name in collector fluentd; do
@@ -257,7 +260,7 @@ wait_for_collector() {
   wait_for $((seconds - SECONDS + start)) collector_exists ||
     die "the operator has made no collector DaemonSet within ${seconds}s. Cure: see its log (oc -n" \
         "$LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this again"
-  if [[ $(wiring .way) != ownD ]]; then
+  if [[ $(way) != ownD ]]; then
     wait_for $((seconds - SECONDS + start)) collector_mounts "$(wiring .secret)" ||
       die "the collector has not taken up secret $(wiring .secret) within ${seconds}s. Cure: see the" \
           "operator's log (oc -n $LOGGING_NAMESPACE logs deployment/cluster-logging-operator), then run this" \
@@ -279,7 +282,7 @@ unwire() {
     return
   fi
   current=$(get "${resource[@]}")
-  case $(wiring .way) in
+  case $(way) in
     own*)
       [[ $current == null ]] || remove "${resource[@]}"
       [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_gone ||
@@ -298,7 +301,7 @@ unwire() {
             "goes to the operator's own store is now theirs to say"
     fi
   fi
-  [[ $(wiring .way) != logforwarding ]] || restore_annotation "${wanted:-null}"
+  [[ $(way) != logforwarding ]] || restore_annotation "${wanted:-null}"
   [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_released "$(wiring .secret)" ||
     die "the collector still uses secret $(wiring .secret) after ${seconds}s; run this again when the" \
         "operator has rolled it out"
