@@ -340,8 +340,10 @@ void Sender::resend_due(SteadyTime now) {
   for (size_t i = again_.size(); i > 0 && in_flight_ < in_flight_allowed_; --i) {
     Flight flight = std::move(again_.front());
     again_.pop_front();
-    if (flight.due > now || (!held_because_.empty() && in_flight_ > 0)) {
-      next_wake(flight.due);
+    // One request at a time asks whether the stream is still to be held: its answer pumps.
+    const bool is_asking = !held_because_.empty() && in_flight_ > 0;
+    if (flight.due > now || is_asking) {
+      if (!is_asking) next_wake(flight.due);
       again_.push_back(std::move(flight));
       continue;
     }

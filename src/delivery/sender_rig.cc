@@ -228,6 +228,9 @@ Rig::~Rig() { sender.reset(); }
 
 // Like a timer that is set anew each time.
 void Rig::wake_at(SteadyTime when) {
+  // One that wants to be woken at once for ever would keep the clock from moving.
+  wakes_at_once_ = when > world.clock.steady() ? 0 : wakes_at_once_ + 1;
+  CHECK(wakes_at_once_ < 1'000);
   wake_ = when;
   world.agenda.at(std::max(when, world.clock.steady()), [this, when, weak = std::weak_ptr(alive_)] {
     if (!weak.lock() || wake_ != when) return;

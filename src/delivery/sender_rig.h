@@ -214,6 +214,7 @@ class Rig {
   void wake_at(SteadyTime when);
 
   SteadyTime wake_ = SteadyTime::max();
+  uint32_t wakes_at_once_ = 0;  // in a row
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -225,6 +225,24 @@ TEST_F(SenderTest, AStreamHeldForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
   EXPECT_EQ(rig_.sender->held_because(), "");
 }
 
+// What is due but waits for the answer of the one that asks must not wake the sender at once, again
+// and again: that answer would never be taken.
+TEST_F(SenderTest, OfSeveralRequestsOfAHeldStreamOneAsksAndTheOthersWaitForItsAnswer) {
+  bool denied = true;
+  stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
+    return denied ? std::optional(whole(Verdict::hold, "AccessDeniedException")) : std::nullopt;
+  };
+  rig_.add(objects(0, 1'500));
+  world_.run_for(1s);
+  const size_t held = stream_.calls.size();
+  ASSERT_GT(held, 1u);
+  world_.run_for(5min);
+  EXPECT_THAT(stream_.calls.size() - held, testing::AllOf(testing::Ge(4u), testing::Le(11u)));
+  denied = false;
+  world_.run_until_quiet();
+  EXPECT_EQ(rig_.delivered(), 1'500u);
+}
+
 TEST_F(SenderTest, NewCredentialsDoNotHurryAStreamThatIsHeldForAnotherReason) {
   stream_.on_call = [](const PlayedStream::Call&) {
     return std::optional(whole(Verdict::hold, "AccessDeniedException"));

@@ -88,12 +88,20 @@ milliseconds HttpLoop::time_to_next_timer(milliseconds limit) const {
   return std::min(limit, std::chrono::ceil<milliseconds>(left));
 }
 
+// What is asked for meanwhile has its turn in the next round, however early it wants to be called:
+// work that asks for a time that has passed must not keep all others waiting.
 void HttpLoop::run_due_timers() {
   if (timers_.empty()) return;
   const SteadyTime now = std::chrono::steady_clock::now();
-  while (!timers_.empty() && timers_.begin()->first.first <= now) {
-    auto due = timers_.extract(timers_.begin());
-    due.mapped()();
+  const auto first_new = next_id_;
+  for (auto due = timers_.begin(); due != timers_.end() && due->first.first <= now;) {
+    if (due->first.second >= first_new) {
+      ++due;
+      continue;
+    }
+    auto taken = timers_.extract(due);
+    taken.mapped()();
+    due = timers_.begin();  // any other may have been cancelled
   }
 }
 

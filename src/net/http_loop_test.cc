@@ -308,6 +308,23 @@ TEST(HttpLoop, TimersFireInOrderAndCanBeCanceled) {
   EXPECT_THAT(fired, ElementsAre(1, 2, 3));
 }
 
+TEST(HttpLoop, WorkThatWantsToBeCalledInThePastKeepsNobodyWaiting) {
+  HttpLoop loop({});
+  int calls = 0;
+  std::function<void()> again = [&] {
+    ASSERT_LT(++calls, 1'000'000);
+    loop.call_at(SteadyTime{}, again);
+  };
+  again();
+  bool others_had_their_turn = false;
+  loop.call_after(milliseconds(1), [&] {
+    others_had_their_turn = true;
+    loop.post([&] { loop.stop(); });
+  });
+  loop.run();
+  EXPECT_TRUE(others_had_their_turn);
+}
+
 TEST(HttpLoop, CallbackMayStartTheNextExchange) {
   ScriptedHttpServer server([](const Request&) { return ok(); });
   HttpLoop loop({.connections_max = 1});
