@@ -4,11 +4,18 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "delivery/back_off.h"
 #include "delivery/sender.h"
+#include "kinesis/back_off.h"
 #include "kinesis/shard_map.h"
 
 namespace penstock::delivery {
+
+using kinesis::BackOff;
+using kinesis::kEntryBackOff;
+using kinesis::kFaultBackOff;
+using kinesis::kHoldMax;
+using kinesis::kHoldMin;
+using kinesis::kThrottleBackOff;
 
 namespace {
 

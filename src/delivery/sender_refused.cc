@@ -1,7 +1,6 @@
 // How a Sender finds the record that makes the service refuse a request, and what becomes of it.
 // See sender.h.
 #include "base/log.h"
-#include "delivery/back_off.h"
 #include "delivery/sender.h"
 
 namespace penstock::delivery {

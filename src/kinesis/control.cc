@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "kinesis/back_off.h"
 #include "kinesis/control_json.h"
-#include "kinesis/retry_policy.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -12,6 +12,24 @@ namespace {
 // A page of GetRecords is up to 10 MiB of data, a third more as base64, and keys around it.
 constexpr size_t kAnswerBytesMax = 24u << 20;
 constexpr size_t kShardPagesMax = 64;  // of 1,000 shards
+// The service's hint may lengthen a wait to this, and never shortens it.
+constexpr milliseconds kHintMax{5'000};
+
+// nullptr: the same call again would change nothing.
+const BackOff* back_off_of(PutError error) {
+  switch (error) {
+    case PutError::throttled:
+      return &kThrottledCallBackOff;
+    case PutError::kms_throttled:
+      return &kSlowCallBackOff;
+    case PutError::server_fault:
+    case PutError::network:
+    case PutError::unknown_outcome:
+      return &kCallBackOff;
+    default:
+      return nullptr;
+  }
+}
 
 ServiceError unreadable(std::string_view operation) {
   return {PutError::unknown_outcome, "unreadable_answer",
@@ -54,28 +72,23 @@ std::optional<ServiceError> ControlClient::amend(const PutAnswer& answer,
   ServiceError error{answer.error, answer.code, std::string(operation) + ": " + answer.code};
   if (!answer.message.empty()) error.text += ": " + answer.message;
   if (answer.error == PutError::unknown_code) return error;  // the caller may know it
-  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-  const Retry retry =
-      retry_request({answer.error, tries, 1, false, answer.retry_after_ms}, random_ >> 16);
-  switch (retry.remedy) {
-    case Remedy::resend:
-      if (clock_.steady() + retry.wait > until) return error;
-      options_.sleep(retry.wait);
-      return std::nullopt;
-    case Remedy::refresh_credentials:
-      if (const auto renewed = credentials(true); !renewed) return renewed.error();
-      return std::nullopt;
-    case Remedy::correct_clock:
-      if (!answer.server_time) return error;
-      clock_offset_.learn(*answer.server_time, clock_.wall());
-      return std::nullopt;
-    case Remedy::use_json:
-    case Remedy::bisect:
-    case Remedy::refused_alone:
-    case Remedy::hold:
-      break;
+  if (answer.error == PutError::credentials && tries <= 1) {
+    if (const auto renewed = credentials(true); !renewed) return renewed.error();
+    return std::nullopt;
   }
-  return error;
+  if (answer.error == PutError::clock_skew && tries <= 1 && answer.server_time) {
+    clock_offset_.learn(*answer.server_time, clock_.wall());
+    return std::nullopt;
+  }
+  const BackOff* const back_off = back_off_of(answer.error);
+  if (back_off == nullptr) return error;
+  random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+  const milliseconds hint(std::max<int64_t>(answer.retry_after_ms, 0));
+  const milliseconds wait =
+      std::max(back_off->delay(tries, random_ >> 16), std::min(hint, kHintMax));
+  if (clock_.steady() + wait > until) return error;
+  options_.sleep(wait);
+  return std::nullopt;
 }
 
 ControlClient::Answer<ByteBuffer> ControlClient::call(RequestSigner& signer,

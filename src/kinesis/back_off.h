@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-namespace penstock::delivery {
+namespace penstock::kinesis {
 
 struct BackOff {
   milliseconds base;
@@ -24,12 +24,17 @@ struct BackOff {
   }
 };
 
+// Of records, and of requests that carry them.
 inline constexpr BackOff kEntryBackOff{milliseconds(50), milliseconds(5'000)};
 inline constexpr BackOff kThrottleBackOff{milliseconds(100), milliseconds(5'000)};
 inline constexpr BackOff kFaultBackOff{milliseconds(100), milliseconds(20'000)};
+// Of calls that ask about a stream. What only time or a person mends is not worth a quick try.
+inline constexpr BackOff kCallBackOff{milliseconds(50), milliseconds(20'000)};
+inline constexpr BackOff kThrottledCallBackOff{milliseconds(1'000), milliseconds(20'000)};
+inline constexpr BackOff kSlowCallBackOff{milliseconds(5'000), milliseconds(60'000)};
 
 // A stream that refuses everything is asked again this often (contract: 30 to 60 s).
 inline constexpr milliseconds kHoldMin{30'000};
 inline constexpr milliseconds kHoldMax{60'000};
 
-}  // namespace penstock::delivery
+}  // namespace penstock::kinesis
