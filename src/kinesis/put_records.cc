@@ -371,8 +371,8 @@ std::optional<WallTime> parse_http_date(std::string_view text) {
   utc.tm_min = number(20, 2);
   utc.tm_sec = number(23, 2);
   if (month == std::string_view::npos || month % 3 != 0 || utc.tm_mday < 1 || utc.tm_mday > 31 ||
-      utc.tm_year < 70 || utc.tm_hour < 0 || utc.tm_hour > 23 || utc.tm_min < 0 ||
-      utc.tm_min > 59 || utc.tm_sec < 0 || utc.tm_sec > 60) {
+      utc.tm_year < 70 || utc.tm_year > 300 || utc.tm_hour < 0 || utc.tm_hour > 23 ||
+      utc.tm_min < 0 || utc.tm_min > 59 || utc.tm_sec < 0 || utc.tm_sec > 60) {
     return std::nullopt;
   }
   return std::chrono::system_clock::from_time_t(timegm(&utc));

@@ -2,10 +2,15 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "encode/rfc3339.h"
 
 namespace penstock::kinesis {
 namespace {
+
+// WallTime counts nanoseconds, which end in 2262; some agents say the year 9999 for "never".
+constexpr int64_t kFarthest = 7'258'118'400;  // 2200-01-01
 
 std::string text_of(const simdjson::dom::element& document, const char* key) {
   std::string_view text;
@@ -17,7 +22,7 @@ std::string text_of(const simdjson::dom::element& document, const char* key) {
 Result<WallTime, Error> parse_expiration(std::string_view text, std::string_view who) {
   const auto time = encode::parse_rfc3339(text);
   if (!time) return run_error(std::string(who) + " named an expiration that is no time");
-  return WallTime(seconds(time->seconds));
+  return WallTime(seconds(std::clamp<int64_t>(time->seconds, 0, kFarthest)));
 }
 
 Result<Credentials, Error> parse_credential_document(std::string_view json, std::string_view who) {

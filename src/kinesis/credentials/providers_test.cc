@@ -134,6 +134,17 @@ TEST_F(Providers, ProcessOfAProfileIsRun) {
   EXPECT_EQ((*found)->expiry, WallTime(seconds(1893553445)));
 }
 
+// "Never", as some agents say it: beyond what a WallTime can hold.
+TEST_F(Providers, AnExpirationInTheYear9999LiesInTheFuture) {
+  write(".aws/config",
+        "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"P\","
+        "\"SecretAccessKey\":\"p\",\"Expiration\":\"9999-12-31T23:59:59Z\"}'\n");
+  const auto found = fetch();
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_TRUE((*found)->expiry);
+  EXPECT_GT(*(*found)->expiry, WallTime(seconds(7'000'000'000)));
+}
+
 TEST_F(Providers, ProcessesThatFailHangOrBabbleAreEnded) {
   EXPECT_THAT(run_credential_process("exit 3", seconds(10)).error().message,
               HasSubstr("exit code 3"));
