@@ -1,5 +1,9 @@
 #include "daemon/run.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
+
 #include "base/log.h"
 #include "config/loader.h"
 #include "daemon/daemon.h"
@@ -11,10 +15,22 @@
 namespace penstock::daemon {
 namespace {
 constexpr milliseconds kTick{200};
+
+// Service managers and shells leave 1024 by default and allow more to who asks: what connections
+// take must not be missing for segments, requests and the admin port.
+void raise_open_files_limit() {
+  constexpr rlim_t kEnough = 1 << 18;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kEnough));
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+}  // namespace
 
 int run_daemon(const RunOptions& options) {
   tune_allocator();
+  raise_open_files_limit();
   const Signals signals;
   const config::Environment environment = config::Environment::of_process();
   auto loaded = config::load(options.config_file, environment);

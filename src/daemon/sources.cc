@@ -1,7 +1,11 @@
 #include "daemon/sources.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "base/log.h"
 #include "config/secret_ref.h"
 #include "daemon/translate.h"
 #include "ingest/forward_source.h"
@@ -84,8 +88,24 @@ MadeSettings<ingest::SyslogSettings> make_settings(const config::SyslogOptions& 
   return settings;
 }
 
+// At most as many as leave file descriptors for everything else, however many sources there are.
+size_t connections_max(size_t wanted, size_t source_count) {
+  constexpr rlim_t kOthers = 512;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const rlim_t left = limit.rlim_cur - std::min(kOthers, limit.rlim_cur / 2);
+  const auto most = std::max<rlim_t>(left / std::max<size_t>(source_count, 1), 1);
+  if (wanted <= most) return wanted;
+  log_limited(
+      LogLevel::warn, "open_files",
+      "fewer connections than max_connections: the limit of open files is too low; raise it "
+      "(LimitNOFILE, ulimit -n)",
+      {{"open_files", limit.rlim_cur}, {"connections", most}});
+  return most;
+}
+
 template <class Source, class Options>
-Result<void, Error> add_all(const std::vector<Options>& all, Review& review,
+Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count, Review& review,
                             std::vector<ConfiguredSource>& sources) {
   for (const Options& options : all) {
     auto settings = make_settings(options, review);
@@ -93,9 +113,10 @@ Result<void, Error> add_all(const std::vector<Options>& all, Review& review,
     auto tls = make_tls(options.tls);
     if (!tls) return failure(tls.error());
     (*settings)->tls = std::move(*tls);
+    const size_t connections = connections_max(options.max_connections, source_count);
     const ingest::ListenerSource::Options listen{options.name, config::to_string(options.listen),
-                                                 options.max_connections};
-    sources.push_back({options.name, options.max_connections, *settings,
+                                                 connections};
+    sources.push_back({options.name, connections, *settings,
                        [listen, its = *settings](net::IoThreads& threads, ingest::Stages stages,
                                                  const ingest::RouterSlot& router) {
                          return Source::open(threads, listen, stages, router, its);
@@ -109,9 +130,10 @@ Result<void, Error> add_all(const std::vector<Options>& all, Review& review,
 Result<std::vector<ConfiguredSource>, Error> configured_sources(
     const config::Config& config, std::shared_ptr<ingest::TokenReview>& token_review) {
   std::vector<ConfiguredSource> sources;
-  auto added = add_all<ingest::ForwardSource>(config.forward, token_review, sources);
-  if (added) added = add_all<ingest::HttpSource>(config.http, token_review, sources);
-  if (added) added = add_all<ingest::SyslogSource>(config.syslog, token_review, sources);
+  const size_t count = config.forward.size() + config.http.size() + config.syslog.size();
+  auto added = add_all<ingest::ForwardSource>(config.forward, count, token_review, sources);
+  if (added) added = add_all<ingest::HttpSource>(config.http, count, token_review, sources);
+  if (added) added = add_all<ingest::SyslogSource>(config.syslog, count, token_review, sources);
   if (!added) return failure(added.error());
   return sources;
 }
