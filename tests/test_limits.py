@@ -1,12 +1,100 @@
 """Legal but odd limits, and messages that ask for more than there is: what cannot be had is refused with a
 counted reason, nobody waits for ever, and the process stays up and in its memory."""
 
+import gzip
+import random
+import signal
 import socket
 
-from harness import forward_client as wire
-from harness.daemon import forward_port, three_streams
+import pytest
 
+from harness import forward_client as wire
+from harness.binary import is_sanitized
+from harness.daemon import forward_port, three_streams
+from harness.forward_client import ForwardClient
+from harness.http_client import post, source_port
+from harness.ports import free_port
+from harness.waiting import wait_until
+
+MIB = 2**20
 TAG = "app.limits"
+# With messages of 8 MiB this is the least there may be: ordinary loans come to 4 MiB in all.
+TIGHT = {"memory_limit": "48MiB"}
+
+
+def incompressible(size: int, seed: int) -> str:
+    return random.Random(seed).randbytes(size // 2).hex()
+
+
+def assert_within(penstock, limit: int) -> None:
+    assert penstock.is_running
+    if not is_sanitized():
+        peak = penstock.memory_peak_bytes()
+        assert peak <= limit, f"{peak / MIB:.0f} MiB"
+
+
+@pytest.fixture
+def tight(kinesis, start_penstock, tmp_path):
+    def start(kind: str, **options):
+        source = {kind: {"listen": f"127.0.0.1:{free_port()}", **options}}
+        return start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool", sources=[source], **TIGHT))
+    return start
+
+
+def test_compressed_messages_that_need_the_large_loan_twice_go_through(tight):
+    """As it came and inflated it is larger than everything but the large loan: who has that must not wait for it."""
+    penstock = tight("forward", max_message="8MiB")
+    body = gzip.compress(wire.entries([(1, {"m": incompressible(700_000, n)}) for n in range(11)]), 1)
+    assert len(body) > 4 * MIB  # no other loan is as large
+    clients = [ForwardClient(forward_port(penstock.config)) for _ in range(2)]
+    for client in clients:
+        client.send(wire.packed_frame(TAG, body, {"compressed": "gzip", "chunk": wire.new_chunk()}))
+    for client in clients:
+        client.read_ack()
+        client.close()
+    penstock.wait_settled(22)
+    assert_within(penstock, 48 * MIB)
+
+
+def test_compressed_bodies_that_need_the_large_loan_twice_go_through(tight):
+    penstock = tight("http", max_body="8MiB")
+    body = b"".join(b'{"m":"%b"}\n' % incompressible(700_000, n).encode() for n in range(11))
+    answer = post(source_port(penstock.config, "http"), gzip.compress(body, 1), Content_Encoding="gzip")
+    assert (answer.status, answer.json()["events"]) == (200, 11)
+    penstock.wait_settled(11)
+
+
+def test_a_syslog_message_whose_escapes_need_more_than_there_is_is_refused_alone(tight):
+    penstock = tight("syslog", max_message="8MiB")
+    bad = b"<13>1 - h a p m - " + b"\x01" * (7 * MIB)
+    good = b"<13>1 - h a p m - " + b"x" * (3 * MIB)
+    with socket.create_connection(("127.0.0.1", source_port(penstock.config, "syslog")), timeout=60) as peer:
+        for message in (good, bad, good):
+            peer.sendall(b"%d %b" % (len(message), message))
+        penstock.wait_settled(2)
+    penstock.wait_metric("penstock_messages_refused_total", 1, reason="too_large")
+    assert_within(penstock, 48 * MIB)
+
+
+def test_a_larger_max_message_than_memory_was_shared_out_for_waits_for_a_restart(kinesis, start_penstock, tmp_path):
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool", forward={"max_message": "1MiB"},
+                           memory_limit="40MiB")
+    penstock = start_penstock(config)
+    config["sources"][0]["forward"]["max_message"] = "64MiB"
+    config["memory_limit"] = "256MiB"
+    penstock.write_config(config)
+    penstock.signal(signal.SIGHUP)
+    penstock.wait_metric("penstock_config_reloads_total", 1, result="ok")
+    wait_until(lambda: "sources.forward.max_message" in penstock.log(), "it says what needs a restart")
+    with ForwardClient(forward_port(config)) as client:
+        try:
+            client.send(wire.packed_forward(TAG, [(1, {"m": "x" * 1000})] * 40_000))
+            client.wait_closed()
+        except OSError:
+            pass  # it has hung up already
+    penstock.wait_metric("penstock_messages_refused_total", 1, reason="message_too_large")
+    with ForwardClient(forward_port(config)) as client:
+        client.send_acked(wire.forward, TAG, [(1, {"n": 1})])
 
 
 def test_connections_leave_file_descriptors_for_the_spool_and_the_admin_port(kinesis, start_penstock, tmp_path):

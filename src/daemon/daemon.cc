@@ -41,6 +41,7 @@ MemoryNeeds needs_of(const config::Config& config) {
 Daemon::Daemon(config::Config config, Load load)
     : config_(std::move(config)),
       load_(std::move(load)),
+      message_bytes_max_(needs_of(config_).message_bytes_max),
       memory_plan_(plan_memory(needs_of(config_))),
       trimmer_(config_.memory_limit) {}
 

@@ -75,6 +75,7 @@ class Daemon {
 
   config::Config config_;
   const Load load_;
+  const uint64_t message_bytes_max_;  // at the start, for which memory was shared out
   const MemoryPlan memory_plan_;
   MemoryTrimmer trimmer_;
 

@@ -9,6 +9,24 @@
 #include "daemon/translate.h"
 
 namespace penstock::daemon {
+namespace {
+
+// Memory is shared out at the start: what is larger than any message then waits for a restart.
+template <class Source>
+void hold_back(const std::vector<Source>& running, std::vector<Source>& wanted,
+               uint64_t Source::*limit, std::string_view key, uint64_t bytes_max) {
+  for (Source& source : wanted) {
+    const auto now = std::find_if(running.begin(), running.end(),
+                                  [&](const Source& other) { return other.name == source.name; });
+    if (now == running.end() || source.*limit <= bytes_max) continue;
+    log_warn("change needs a restart and is left out",
+             {{"key", "sources." + source.name + "." + std::string(key)},
+              {"largest_without", bytes_max}});
+    source.*limit = (*now).*limit;
+  }
+}
+
+}  // namespace
 
 void Daemon::reload() {
   const auto fail = [this](const std::string& why) {
@@ -18,6 +36,12 @@ void Daemon::reload() {
   };
   auto wanted = load_();
   if (!wanted) return fail(wanted.error().message);
+  hold_back(config_.forward, wanted->forward, &config::ForwardOptions::max_message, "max_message",
+            message_bytes_max_);
+  hold_back(config_.http, wanted->http, &config::HttpOptions::max_body, "max_body",
+            message_bytes_max_);
+  hold_back(config_.syslog, wanted->syslog, &config::SyslogOptions::max_message, "max_message",
+            message_bytes_max_);
   const auto changes = config::diff(config_, *wanted);
   for (const config::Change& change : changes) {
     if (change.needs_restart) {

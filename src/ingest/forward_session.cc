@@ -142,11 +142,15 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
     lease = std::move(buffer_lease_);
     lease.shrink(message.storage.capacity());
   } else {
-    lease = co_await lend(intake_.memory(), message.storage.capacity());
+    lease = co_await lend_beside(intake_.memory(), buffer_lease_, message.storage.capacity());
+    if (!lease) {
+      refuse(to_string(forward::DecodeError::message_too_large));
+      co_return false;
+    }
   }
   if (message.compression != record::Compression::none) {
     auto inflated = co_await inflate(intake_.memory(), message.compression, message.entries(),
-                                     settings_->message_bytes_max);
+                                     lease, settings_->message_bytes_max);
     if (!inflated) {
       refuse(to_string(inflated.error()));
       co_return false;

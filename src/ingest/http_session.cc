@@ -282,22 +282,13 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
   }
 }
 
-// From the large loan where it is ours already, else from the budget.
-asio::awaitable<record::MemoryLease> HttpSession::lend_beside(record::MemoryLease& held,
-                                                              size_t bytes) {
-  if (held.large() && intake_.memory().try_resize(held, held.bytes() + bytes)) {
-    co_return held.split(bytes);
-  }
-  record::MemoryLease lease = co_await lend(intake_.memory(), bytes, limit_.get());
-  co_return lease;
-}
-
 asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t front) {
   const auto compression = record::compression_named(reader_.head().content_encoding);
   if (*compression != record::Compression::none) {
     const FrontOf inflated_front = kind_ == HttpBodyKind::json ? json_front : nullptr;
-    auto inflated = co_await inflate(intake_.memory(), *compression, body.view().subspan(front),
-                                     settings_->body_bytes_max, limit_.get(), inflated_front);
+    auto inflated =
+        co_await inflate(intake_.memory(), *compression, body.view().subspan(front), body_lease_,
+                         settings_->body_bytes_max, limit_.get(), inflated_front);
     if (limit_->passed()) co_return no_room("memory");
     if (!inflated) {
       const bool is_large = inflated.error() == record::InflateError::too_large;
@@ -358,7 +349,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, 
   const std::array<size_t, 2> attempts{usual, most};
   for (const size_t size_max : attempts) {
     lease.release();
-    lease = co_await lend_beside(body_lease_, size_max);
+    lease = co_await lend_beside(intake_.memory(), body_lease_, size_max, limit_.get());
     if (!lease) co_return no_room("memory");
     auto entries = decode_otlp_body(kind_, body, now_ns, size_max);
     if (entries) {

@@ -63,7 +63,6 @@ class HttpSession final : public PeerSession {
                                               record::MemoryLease& lease);
   void label(HttpBody& decoded, int64_t received_ns) const;
   boost::asio::awaitable<Checked> append(HttpBody decoded, record::MemoryLease lease);
-  boost::asio::awaitable<record::MemoryLease> lend_beside(record::MemoryLease& held, size_t bytes);
   boost::asio::awaitable<bool> answer(HttpAnswer answer);
   boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
   boost::asio::awaitable<void> linger();

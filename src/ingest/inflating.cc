@@ -12,12 +12,14 @@ namespace {
 
 constexpr size_t kFirst = 64_KiB;
 
-// Makes room for capacity bytes in all, paid for. False: the limit has passed.
-asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, size_t capacity,
-                           size_t working_bytes, WaitLimit* limit) {
+// Makes room for capacity bytes in all, paid for. False: the limit has passed, or there is no more
+// beside what is held.
+asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, record::MemoryLease& held,
+                           size_t capacity, size_t working_bytes, WaitLimit* limit) {
   const size_t cost = capacity + working_bytes;
   if (!out.lease || !memory.try_resize(out.lease, cost)) {
-    record::MemoryLease larger = co_await lend(memory, cost, limit);
+    if (out.lease.large()) co_return false;
+    record::MemoryLease larger = co_await lend_beside(memory, held, cost, limit);
     if (!larger) co_return false;
     out.lease = std::move(larger);
   }
@@ -27,11 +29,9 @@ asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, size_t c
 
 }  // namespace
 
-asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBudget& memory,
-                                                                record::Compression compression,
-                                                                ByteView input, size_t bytes_max,
-                                                                WaitLimit* limit,
-                                                                FrontOf front_of) {
+asio::awaitable<Result<Inflated, record::InflateError>> inflate(
+    record::MemoryBudget& memory, record::Compression compression, ByteView input,
+    record::MemoryLease& held, size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
   record::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
   const size_t working_bytes = record::Inflater::working_bytes(compression, input);
   Inflated out;
@@ -42,8 +42,8 @@ asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBu
   if (out.front + bytes_max + working_bytes > memory.loan_max()) {
     co_return failure(record::InflateError::window_too_large);
   }
-  if (!co_await grow(memory, out, out.front + first, working_bytes, limit)) {
-    co_return failure(record::InflateError::truncated);
+  if (!co_await grow(memory, out, held, out.front + first, working_bytes, limit)) {
+    co_return failure(record::InflateError::too_large);
   }
   out.bytes.resize(out.front);
   for (;;) {
@@ -58,8 +58,8 @@ asio::awaitable<Result<Inflated, record::InflateError>> inflate(record::MemoryBu
     const size_t least = out.bytes.size() + step->output_wanted;
     const size_t larger =
         std::max(least, std::min(out.bytes.capacity() * 2, out.front + bytes_max));
-    if (!co_await grow(memory, out, larger, working_bytes, limit)) {
-      co_return failure(record::InflateError::truncated);
+    if (!co_await grow(memory, out, held, larger, working_bytes, limit)) {
+      co_return failure(record::InflateError::too_large);
     }
   }
   out.lease.shrink(out.bytes.capacity());

@@ -21,10 +21,11 @@ struct Inflated {
 // How much room to leave before an output of about `size` bytes.
 using FrontOf = size_t (*)(size_t size);
 
-// At most bytes_max come out. input must stay where it is until this comes back. When limit has
-// passed the error means nothing. front_of: null: none.
+// At most bytes_max come out. input must stay where it is until this comes back; held is what pays
+// for it. When limit has passed the error means nothing. front_of: null: none.
 boost::asio::awaitable<Result<Inflated, record::InflateError>> inflate(
-    record::MemoryBudget& memory, record::Compression compression, ByteView input, size_t bytes_max,
-    WaitLimit* limit = nullptr, FrontOf front_of = nullptr);
+    record::MemoryBudget& memory, record::Compression compression, ByteView input,
+    record::MemoryLease& held, size_t bytes_max, WaitLimit* limit = nullptr,
+    FrontOf front_of = nullptr);
 
 }  // namespace penstock::ingest

@@ -24,7 +24,8 @@ Hash128 random_id() {
 Split split_of(const record::MemoryBudget& memory, const route::Router& router,
                const record::Batch& batch) {
   const size_t all = batch.lease.bytes() + router.bytes_to_split(batch);
-  return all <= memory.loan_max() ? Split::at_once : Split::by_pieces;
+  const size_t most = batch.lease.large() ? memory.options().large_bytes : memory.loan_max();
+  return all <= most ? Split::at_once : Split::by_pieces;
 }
 
 // The batch's loan grows in place where it can, else it is exchanged for a larger one (whoever
@@ -33,6 +34,7 @@ asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch&
                                     size_t bytes, WaitLimit* limit) {
   const size_t all = std::min(batch.lease.bytes() + bytes, memory.loan_max());
   if (batch.lease && memory.try_resize(batch.lease, all)) co_return true;
+  if (batch.lease.large()) co_return true;  // others wait for it: it waits for nothing
   record::MemoryLease larger = co_await lend(memory, all, limit);
   if (!larger) co_return false;
   batch.lease = std::move(larger);

@@ -51,4 +51,17 @@ asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t b
   co_return std::move(loan->lease);
 }
 
+asio::awaitable<record::MemoryLease> lend_beside(record::MemoryBudget& budget,
+                                                 record::MemoryLease& held, size_t bytes,
+                                                 WaitLimit* limit) {
+  record::MemoryLease lease;
+  if (bytes > budget.loan_max()) co_return lease;
+  if (!held.large()) {
+    lease = co_await lend(budget, bytes, limit);
+  } else if (budget.try_resize(held, held.bytes() + bytes)) {
+    lease = held.split(bytes);
+  }
+  co_return lease;
+}
+
 }  // namespace penstock::ingest

@@ -13,4 +13,10 @@ namespace penstock::ingest {
 boost::asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes,
                                                  WaitLimit* limit = nullptr);
 
+// For who holds memory already. Others may be waiting for the one large loan: who has it waits for
+// nothing, but gets more of it as long as there is more. Empty: there is not, or can never be.
+boost::asio::awaitable<record::MemoryLease> lend_beside(record::MemoryBudget& budget,
+                                                        record::MemoryLease& held, size_t bytes,
+                                                        WaitLimit* limit = nullptr);
+
 }  // namespace penstock::ingest

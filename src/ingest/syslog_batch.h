@@ -21,11 +21,12 @@ class SyslogBatch {
     return 6 * message_bytes + 1_KiB;
   }
 
-  // size_max: bytes of entries, at least cost() of the first message.
-  SyslogBatch(int64_t received_ns, size_t size_max, bool unwrap_json)
+  // size_max: bytes of entries, at least what the first message can come to. size_expected: made
+  // room for at once.
+  SyslogBatch(int64_t received_ns, size_t size_max, bool unwrap_json, size_t size_expected = 0)
       : received_ns_(received_ns),
         size_max_(size_max),
-        entries_(record::event_time_of(received_ns), size_max, 0),
+        entries_(record::event_time_of(received_ns), size_max, size_expected),
         options_{record::event_time_of(received_ns), unwrap_json} {}
 
   [[nodiscard]] bool has_room(size_t message_bytes) const {

@@ -100,9 +100,15 @@ asio::awaitable<void> SyslogSession::add(ByteView message) {
   if (batch_ && !batch_->has_room(message.size())) co_await flush();
   if (!batch_) {
     const size_t usual = std::min(kBatch, 16_KiB + 8 * buffer_.size());
-    const size_t bytes = std::max(usual, SyslogBatch::cost(message.size()));
-    batch_lease_ = co_await lend(intake_.memory(), bytes);
-    batch_.emplace(unix_nanoseconds(Clock::system().wall()), bytes, settings_->unwrap_json);
+    const bool is_usual = SyslogBatch::cost(message.size()) <= usual;
+    const size_t bytes = is_usual ? usual : protocol::syslog::entry_size_max(message);
+    batch_lease_ = co_await lend_beside(intake_.memory(), buffer_lease_, bytes);
+    if (!batch_lease_) {
+      refuse("too_large");  // not for the wire, but with its escapes for memory
+      co_return;
+    }
+    batch_.emplace(unix_nanoseconds(Clock::system().wall()), bytes, settings_->unwrap_json,
+                   is_usual ? 0 : bytes);
   }
   batch_->add(message);
 }

@@ -7,6 +7,7 @@
 #include "record/event.h"
 #include "record/json_check.h"
 #include "record/json_scan.h"
+#include "record/utf8.h"
 
 namespace penstock::protocol::syslog {
 namespace {
@@ -123,6 +124,24 @@ void append_message(JsonEntries& events, ByteView message, const MessageOptions&
   if (options.unwrap_json && append_unwrapped(events, header.text, time)) return;
   write_record(events.open(), header);
   events.close(time);
+}
+
+size_t entry_size_max(ByteView message) {
+  constexpr size_t kMembers = 1_KiB;
+  const bool is_text = record::is_utf8(message.data(), message.data() + message.size());
+  size_t size = kMembers;
+  for (const uint8_t byte : message) {
+    if (byte == '"' || byte == '\\' || (byte >= '\b' && byte <= '\r' && byte != '\v')) {
+      size += 2;
+    } else if (byte < 0x20) {
+      size += 6;  // \u00xx
+    } else if (byte == '[') {
+      size += 5;  // of structured data: [a] becomes "a":{},
+    } else {
+      size += byte < 0x80 || is_text ? 1 : 3;  // U+FFFD
+    }
+  }
+  return size;
 }
 
 }  // namespace penstock::protocol::syslog

@@ -25,4 +25,8 @@ struct MessageOptions {
 // message: one frame (framing.h) or datagram.
 void append_message(JsonEntries& events, ByteView message, const MessageOptions& options);
 
+// What append_message() adds for the message at most: escapes, replaced bytes, and the members of
+// its header.
+[[nodiscard]] size_t entry_size_max(ByteView message);
+
 }  // namespace penstock::protocol::syslog

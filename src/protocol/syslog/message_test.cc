@@ -132,6 +132,43 @@ TEST(SyslogMessage, TextIsRepairedAndEscaped) {
             "\"a\\\"b\\\\c\\n\ufffd\ufffd d\"}");
 }
 
+// What is set aside for a message must be enough for it, whatever its bytes become.
+TEST(SyslogMessage, AnEntryIsNeverLargerThanSaid) {
+  const auto repeated = [](std::string_view piece) {
+    std::string text;
+    while (text.size() < 20'000) text += piece;
+    return text;
+  };
+  std::vector<std::string> messages{repeated("text"),
+                                    repeated(std::string(1, '\0')),
+                                    repeated("\x01\"\\\n\t\b\f\r\v"),
+                                    repeated("\xff"),
+                                    repeated("\xc3\xa4"),
+                                    repeated("\xe2\x82"),
+                                    repeated("["),
+                                    "<13>1 - h a p m " + repeated("[a]"),
+                                    "<13>1 - h a p m " + repeated("[a b=\"\"]") + " text",
+                                    "<13>1 - h a p m [a" + repeated(" b=\"\\\"\"") + "]"};
+  for (const std::string& message : messages) {
+    JsonEntries entries({1, 0}, 1_MiB, 0);
+    append_message(entries, as_bytes(message), {{1, 0}, false});
+    EXPECT_EQ(entries.count(), 1u);
+    EXPECT_LE(entries.size(), entry_size_max(as_bytes(message))) << message.substr(0, 40);
+  }
+  EXPECT_LE(entry_size_max(as_bytes(repeated("text"))), 22'000u);
+}
+
+TEST(Rfc5424, StructuredDataLongerThanAnySendersIsText) {
+  const std::string value(2_MiB, 'v');
+  const std::string message = "<13>1 - h a p m [x k=\"" + value + "\"] hello";
+  JsonEntries entries(kReceived, 4_MiB, 0);
+  append_message(entries, as_bytes(message), {kReceived, false});
+  const record::Batch batch = entries.take();
+  const std::string_view object = as_text(batch.entries());
+  EXPECT_EQ(object.find("structured_data"), std::string::npos);
+  EXPECT_NE(object.find("[x k="), std::string::npos);
+}
+
 TEST(SyslogMessage, JsonIsUnwrappedOnRequest) {
   const std::string header = "<14>1 2024-06-11T08:15:00.5Z h a p m - ";
   const std::string object = R"({"log_type":"audit", "n":1e400,"n":2})";

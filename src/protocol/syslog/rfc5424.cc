@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "encode/rfc3339.h"
 #include "protocol/syslog/header.h"
 
@@ -29,22 +30,25 @@ bool take_version(std::string_view& text) {
   return true;
 }
 
-// What is neither nil nor well-formed is left in the text: some senders leave it out.
+// What is neither nil nor well-formed is left in the text: some senders leave it out. So is what is
+// longer than any sender's: values without their escapes are held while they are read.
+constexpr size_t kStructuredDataMax = 1_MiB;
 std::string_view take_structured_data(std::string_view& text) {
   if (text == "-" || text.starts_with("- ")) {
     text.remove_prefix(1);
     return {};
   }
-  StructuredData reader(text);
+  const std::string_view within = text.substr(0, kStructuredDataMax);
+  StructuredData reader(within);
   std::string_view name;
   std::string_view value;
   while (reader.next_element(name)) {
     while (reader.next_parameter(name, value)) {
     }
   }
-  const std::string_view rest = reader.rest();
+  const std::string_view data = text.substr(0, within.size() - reader.rest().size());
+  const std::string_view rest = text.substr(data.size());
   if (reader.failed() || (!rest.empty() && rest.front() != ' ')) return {};
-  const std::string_view data = text.substr(0, text.size() - rest.size());
   text = rest;
   return data;
 }
