@@ -78,4 +78,7 @@ def test_the_status_page_has_the_figures_and_no_secret(penstock, client):
     penstock.wait_settled(10)
     status = penstock.status()
     assert {"projects", "operations", "audit"} <= set(str(status["streams"]).replace("'", " ").split())
+    by_stream = {route["stream"]: route["events"] for route in status["routes"]}
+    assert by_stream == {"projects": 10, "operations": 0, "audit": 0}
+    assert all(stream["spool_bytes_max"] > 0 and not stream["pushing_back"] for stream in status["streams"])
     assert "wJalrXUtnFEMI" not in str(status)

@@ -122,7 +122,7 @@ TEST_F(AdminPort, StatusIsJsonOfTheSameFigures) {
   ledger.deliver("audit", 2);
   metrics.bytes_received.with("forward").add(99);
   metrics.messages_refused.with("forward", "too_large").add();
-  metrics.routed.with("0").add(3);
+  metrics.routed.with("log_type: audit", "audit").add(3);
   metrics::StreamStatus audit;
   audit.name = "audit";
   audit.target = "my-stream (us-east-1)";

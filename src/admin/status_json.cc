@@ -35,10 +35,13 @@ Json by_second(const Family<Counter>& family, const std::string& first) {
 }
 
 template <class Child>
-int64_t value_of(const Family<Child>& family, const std::string& first) {
+int64_t value_of(const Family<Child>& family, const std::string& first,
+                 const std::string& second = {}) {
   int64_t value = 0;
   family.for_each([&](const auto& labels, const Child& child) {
-    if (labels.first == first) value = static_cast<int64_t>(child.value());
+    if (labels.first == first && labels.second == second) {
+      value = static_cast<int64_t>(child.value());
+    }
   });
   return value;
 }
@@ -70,11 +73,11 @@ Json sources_json(const metrics::Scrape& scrape) {
 
 Json routes_json(const metrics::Scrape& scrape) {
   Json routes = Json::array();
-  for (size_t i = 0; i < scrape.status.routes.size(); ++i) {
-    const metrics::RouteStatus& route = scrape.status.routes[i];
-    routes.push_back(Json{{"condition", route.condition},
-                          {"stream", route.stream},
-                          {"events", value_of(scrape.metrics.routed, std::to_string(i))}});
+  for (const metrics::RouteStatus& route : scrape.status.routes) {
+    routes.push_back(
+        Json{{"condition", route.condition},
+             {"stream", route.stream},
+             {"events", value_of(scrape.metrics.routed, route.condition, route.stream)}});
   }
   return routes;
 }
@@ -99,7 +102,7 @@ Json streams_json(const metrics::Scrape& scrape) {
              {"oldest_pending_seconds", std::max(oldest, 0.0)},
              {"spool_bytes", stream.spool_bytes},
              {"spool_bytes_max", stream.spool_bytes_max},
-             {"pushing_back", stream.pushing_back_since.has_value()},
+             {"pushing_back", stream.pushing_back},
              {"put_requests", by_second(scrape.metrics.put_requests, stream.name)},
              {"put_records", by_second(scrape.metrics.put_records, stream.name)},
              {"shard_throttled", by_second(scrape.metrics.shard_throttled, stream.name)}});

@@ -133,7 +133,7 @@ Result<void, Error> Daemon::open_sources() {
   if (!router) return failure(router.error());
   router_ = std::make_unique<ingest::RouterSlot>(std::move(*router));
   spool_->on_replay([slot = router_.get()](record::Batch batch) {
-    return ingest::route_append(*slot->get(), std::move(batch));
+    return ingest::append_of(slot->get()->route(std::move(batch)));
   });
   const ingest::Stages stages{*intake_memory_, *spool_, metrics_};
   auto configured = configured_sources(config_, token_review_);

@@ -3,27 +3,6 @@
 #include "daemon/translate.h"
 
 namespace penstock::daemon {
-namespace {
-
-std::string condition_text(const config::RouteOptions& route) {
-  std::string text;
-  const auto add = [&](const std::string& condition) {
-    if (!text.empty()) text += ", ";
-    text += condition;
-  };
-  if (!route.source.empty()) add("source: " + route.source);
-  if (!route.tag.empty()) add("tag: " + route.tag);
-  if (route.log_type) add(std::string("log_type: ") + config::to_string(*route.log_type));
-  for (const config::FieldCondition& condition : route.where) {
-    std::string path;
-    for (const std::string& key : condition.path) path += (path.empty() ? "" : ".") + key;
-    add("where: " + path + ": " + condition.pattern);
-  }
-  return text;
-}
-
-}  // namespace
-
 void Daemon::pin_status(SteadyTime now) {
   if (now < next_status_) return;
   next_status_ = now + milliseconds(200);
@@ -38,6 +17,8 @@ void Daemon::pin_status(SteadyTime now) {
     entry.name = stream;
     entry.target = target_name(delivery->settings());
     entry.spool_bytes = figures.bytes;
+    entry.spool_bytes_max = figures.bytes_max;
+    entry.pushing_back = figures.pushing_back;
     if (figures.oldest_received_ns > 0) {
       entry.oldest_received = WallTime(
           std::chrono::duration_cast<WallTime::duration>(nanoseconds(figures.oldest_received_ns)));
@@ -48,6 +29,7 @@ void Daemon::pin_status(SteadyTime now) {
   }
   status.spool.directory = config_.spool.directory;
   status.spool.bytes = spool_->bytes();
+  status.spool.dead_letter_bytes = spool_->dead_letter_bytes();
   status.spool.bytes_max = config_.spool.max_size;
   for (const auto& source : sources_) {
     if (auto certificate = source->certificate()) status.certificates.push_back(*certificate);

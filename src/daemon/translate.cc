@@ -67,6 +67,23 @@ record::Compression compression_of(config::Compression value) {
 
 }  // namespace
 
+std::string condition_text(const config::RouteOptions& route) {
+  std::string text;
+  const auto add = [&](const std::string& condition) {
+    if (!text.empty()) text += ", ";
+    text += condition;
+  };
+  if (!route.source.empty()) add("source: " + route.source);
+  if (!route.tag.empty()) add("tag: " + route.tag);
+  if (route.log_type) add(std::string("log_type: ") + config::to_string(*route.log_type));
+  for (const config::FieldCondition& condition : route.where) {
+    std::string path;
+    for (const std::string& key : condition.path) path += (path.empty() ? "" : ".") + key;
+    add("where: " + path + ": " + condition.pattern);
+  }
+  return text;
+}
+
 Result<std::shared_ptr<const route::Router>, Error> make_router(const config::Config& config) {
   route::Router::Options options;
   for (const config::RouteOptions& route : config.routes) {
@@ -82,6 +99,7 @@ Result<std::shared_ptr<const route::Router>, Error> make_router(const config::Co
       made.where.push_back({condition.path, route::Glob(condition.pattern)});
     }
     made.stream = route.stream;
+    made.condition = condition_text(route);
     options.routes.push_back(std::move(made));
   }
   options.drop_unrouted = config.drop_unrouted;

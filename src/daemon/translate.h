@@ -15,6 +15,8 @@
 
 namespace penstock::daemon {
 
+// A route's conditions in one line, "log_type: audit"; empty: it takes everything.
+[[nodiscard]] std::string condition_text(const config::RouteOptions& route);
 [[nodiscard]] Result<std::shared_ptr<const route::Router>, Error> make_router(
     const config::Config& config);
 

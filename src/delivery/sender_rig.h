@@ -101,6 +101,7 @@ class LetterSpool final : public spool::Spool {
   void reconfigure(const spool::SpoolOptions&) override {}
   [[nodiscard]] spool::StreamFigures figures(std::string_view) const override { return {}; }
   [[nodiscard]] uint64_t bytes() const override { return 0; }
+  [[nodiscard]] uint64_t dead_letter_bytes() const override { return 0; }
   [[nodiscard]] std::optional<SteadyTime> pushing_back_since() const override { return {}; }
   [[nodiscard]] SteadyTime last_turn() const override { return {}; }
   [[nodiscard]] std::string last_error() const override { return {}; }

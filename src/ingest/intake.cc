@@ -41,11 +41,18 @@ asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch&
   co_return true;
 }
 
+void count_routed(const route::Router& router, const std::vector<uint64_t>& by_route,
+                  metrics::Metrics& metrics) {
+  for (size_t i = 0; i < by_route.size(); ++i) {
+    if (by_route[i] == 0) continue;
+    metrics.routed.with(router.condition_of(i), router.stream_of(i)).add(by_route[i]);
+  }
+}
+
 }  // namespace
 
-spool::Append route_append(const route::Router& router, record::Batch batch, Split split) {
+spool::Append append_of(route::Routed routed) {
   spool::Append append;
-  route::Routed routed = router.route(std::move(batch), split);
   for (auto& part : routed.parts) {
     append.parts.push_back({std::move(part.stream), std::move(part.batch)});
   }
@@ -65,8 +72,6 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
   const auto router = router_.get();
 
   spool::Append append;
-  append.source = source_;
-  append.fingerprint = received.fingerprint;
   if (received.batch.event_count > 0) {
     received.batch.id = received.fingerprint ? *received.fingerprint : random_id();
     const Split split = split_of(stages_.memory, *router, received.batch);
@@ -80,11 +85,12 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
         co_return admission;
       }
     }
-    spool::Append routed = route_append(*router, std::move(received.batch), split);
-    append.parts = std::move(routed.parts);
-    append.refused = std::move(routed.refused);
-    append.dropped = std::move(routed.dropped);
+    route::Routed routed = router->route(std::move(received.batch), split);
+    count_routed(*router, routed.by_route, stages_.metrics);
+    append = append_of(std::move(routed));
   }
+  append.source = source_;
+  append.fingerprint = received.fingerprint;
   if (received.malformed) {
     received.malformed->id = random_id();
     append.refused.push_back({"malformed", std::move(*received.malformed)});

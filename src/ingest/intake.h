@@ -49,9 +49,7 @@ class RouterSlot {
 };
 
 // Where a batch goes: parts, refused and dropped of an append; the rest of it is the caller's.
-[[nodiscard]] spool::Append route_append(
-    const route::Router& router, record::Batch batch,
-    route::Router::Split split = route::Router::Split::at_once);
+[[nodiscard]] spool::Append append_of(route::Routed routed);
 
 // One decoded message on its way in. At least one of batch's events and malformed is there.
 struct Received {

@@ -30,9 +30,9 @@ struct StreamStatus {
   std::string name;    // configuration name
   std::string target;  // "my-stream (us-east-1)"
   uint64_t spool_bytes = 0;
-  uint64_t spool_bytes_max = 0;                    // 0: unknown
-  std::optional<WallTime> oldest_received;         // of what is not yet delivered
-  std::optional<SteadyTime> pushing_back_since{};  // senders wait for room in it
+  uint64_t spool_bytes_max = 0;             // 0: unknown
+  std::optional<WallTime> oldest_received;  // of what is not yet delivered
+  bool pushing_back = false;                // senders wait for room in it
 };
 
 struct CertificateStatus {
@@ -61,7 +61,7 @@ struct SpoolStatus {
 
 struct Status {
   std::vector<SourceStatus> sources;
-  std::vector<RouteStatus> routes;  // in order; the index labels Metrics::routed
+  std::vector<RouteStatus> routes;  // in order; both texts label Metrics::routed
   std::vector<StreamStatus> streams;
   SpoolStatus spool;
   std::vector<CertificateStatus> certificates;

@@ -87,7 +87,8 @@ Router::Router(Options options)
                            std::move(route.tag),
                            route.log_type,
                            {},
-                           static_cast<Target>(stream - streams_.begin())};
+                           static_cast<Target>(stream - streams_.begin()),
+                           std::move(route.condition)};
     for (FieldCondition& condition : route.where) {
       compiled.where.push_back({wanted.size(), std::move(condition.pattern)});
       wanted.push_back({condition.path, true});
@@ -134,6 +135,11 @@ Router::Known Router::known_of(const Batch& batch) const {
     known.target = last;
   }
   return known;
+}
+
+void Router::count(const CompiledRoute& route, uint64_t events, Routed& routed) const {
+  routed.by_route.resize(routes_.size());
+  routed.by_route[static_cast<size_t>(&route - routes_.data())] += events;
 }
 
 void Router::finish(Batch batch, Target target, Routed& routed) const {
@@ -201,7 +207,9 @@ class Router::Splitter {
     if (may_be_own && classified.type != LogType::audit) return kOwnLogs;
     for (const CompiledRoute* route : known_.candidates) {
       if (route->log_type && !known_.tag.log_type && *route->log_type != classified.type) continue;
-      if (holds(route->where)) return route->target;
+      if (!holds(route->where)) continue;
+      router_.count(*route, 1, routed_);
+      return route->target;
     }
     return router_.unrouted_;
   }
@@ -228,6 +236,7 @@ class Router::Splitter {
       if (counts_[i] > 0 && i != kOwnLogs && i != kNotSelected) copies[i].reserve(sizes_[i]);
     }
     const uint64_t by_default = routed_.log_type_by_default;  // each event counts once
+    const std::vector<uint64_t> by_route = routed_.by_route;
     // Neighbours that go the same way are copied together.
     size_t run_start = 0;
     Target run_target = 0;
@@ -247,6 +256,7 @@ class Router::Splitter {
     }
     move_run(batch, run_start, reader.position(), copies[run_target]);
     routed_.log_type_by_default = by_default;
+    routed_.by_route = by_route;
     for (size_t i = 0; i < copies.size(); ++i) {
       if (counts_[i] > 0) finish(batch, static_cast<Target>(i), std::move(copies[i]));
     }
@@ -302,6 +312,7 @@ Routed Router::route(Batch batch, Split split) const {
   if (batch.event_count == 0) return routed;
   const Known known = known_of(batch);
   if (known.target) {
+    if (*known.target < kStreamsMax) count(*known.candidates.front(), batch.event_count, routed);
     finish(std::move(batch), *known.target, routed);
   } else {
     Splitter(*this, known, routed).split(std::move(batch), split);

@@ -42,6 +42,7 @@ struct Route {
   std::optional<LogType> log_type;
   std::vector<FieldCondition> where;
   std::string stream;
+  std::string condition = {};  // as an operator reads it on the status page
 };
 
 // What became of one batch. Together the parts have all its events.
@@ -62,6 +63,9 @@ struct Routed {
   std::vector<Refused> refused;
   std::vector<Dropped> dropped;
   uint64_t log_type_by_default = 0;  // events whose log_type nothing told
+  // How many events each route took, by its index; empty: none took any. Where all routes that may
+  // match lead to one stream nobody looks which does: the first of them counts.
+  std::vector<uint64_t> by_route;
 };
 
 class Router {
@@ -92,6 +96,14 @@ class Router {
   [[nodiscard]] size_t bytes_to_split(const record::Batch& batch,
                                       Split split = Split::at_once) const;
 
+  // Of the route with this index in Routed::by_route.
+  [[nodiscard]] const std::string& condition_of(size_t index) const {
+    return routes_[index].condition;
+  }
+  [[nodiscard]] const std::string& stream_of(size_t index) const {
+    return streams_[routes_[index].target];
+  }
+
  private:
   class Splitter;
   // Where an event goes: a stream, or one of three ends.
@@ -111,6 +123,7 @@ class Router {
     std::optional<LogType> log_type;
     std::vector<CompiledCondition> where;
     Target target;
+    std::string condition;
   };
   // What is known of a batch without opening a record.
   struct Known {
@@ -125,6 +138,7 @@ class Router {
   [[nodiscard]] Known known_of(const record::Batch& batch) const;
   [[nodiscard]] bool is_own(std::string_view namespace_name, std::string_view pod_name) const;
   void finish(record::Batch batch, Target target, Routed& routed) const;
+  void count(const CompiledRoute& route, uint64_t events, Routed& routed) const;
 
   std::vector<CompiledRoute> routes_;
   std::vector<std::string> streams_;  // by target

@@ -9,6 +9,7 @@ namespace penstock::route {
 namespace {
 
 using record::Batch;
+using ::testing::Each;
 using ::testing::ElementsAre;
 
 Route to(std::string stream) {
@@ -52,6 +53,7 @@ TEST(Router, TheFirstRouteThatMatchesTakesTheBatchUntouched) {
   ASSERT_EQ(routed.parts.size(), 1u);
   EXPECT_EQ(routed.parts[0].stream, "projects");
   EXPECT_EQ(routed.parts[0].batch.storage.data(), bytes) << "nothing is copied";
+  EXPECT_THAT(routed.by_route, ElementsAre(2, 0));
 
   const Routed other = router.route(msgpack_batch({R"({"a":1})"}, "web"));
   ASSERT_EQ(other.parts.size(), 1u);
@@ -85,6 +87,7 @@ TEST(Router, SplitsByRecordInTheOrderOfArrival) {
     EXPECT_GE(router.bytes_to_split(batch), batch.entries_size);
     const Routed routed = router.route(std::move(batch));
     ASSERT_EQ(routed.parts.size(), 3u);
+    EXPECT_THAT(routed.by_route, ElementsAre(1, 2, 3));
     EXPECT_EQ(routed.parts[0].stream, "audit");
     EXPECT_THAT(objects_of(routed.parts[0].batch), ElementsAre(objects[2]));
     EXPECT_EQ(routed.parts[1].stream, "pay");
@@ -121,6 +124,7 @@ TEST(Router, SplitsByPiecesIntoTheSameParts) {
     ASSERT_EQ(at_once.parts.size(), 3u);
     ASSERT_EQ(by_pieces.parts.size(), 3u);
     EXPECT_EQ(by_pieces.log_type_by_default, at_once.log_type_by_default);
+    EXPECT_EQ(by_pieces.by_route, at_once.by_route);
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(by_pieces.parts[i].stream, at_once.parts[i].stream);
       EXPECT_EQ(by_pieces.parts[i].batch.id, at_once.parts[i].batch.id);
@@ -159,6 +163,7 @@ TEST(Router, WithoutARouteItRefusesOrDrops) {
   const Routed refused = Router(options).route(json_batch({"{}"}));
   ASSERT_EQ(refused.refused.size(), 1u);
   EXPECT_TRUE(refused.parts.empty());
+  EXPECT_THAT(refused.by_route, Each(0));
   options.drop_unrouted = true;
   const Routed dropped = Router(options).route(json_batch({"{}", "{}", R"({"log_type":"audit"})"}));
   ASSERT_EQ(dropped.dropped.size(), 1u);
@@ -170,6 +175,7 @@ TEST(Router, WithoutARouteItRefusesOrDrops) {
 TEST(Router, RoutesToOneStreamNeedNoLook) {
   const Router router({.routes = {typed(LogType::audit, "all"), to("all")}});
   EXPECT_EQ(router.bytes_to_split(json_batch({"{}"})), 0u);
+  EXPECT_THAT(router.route(json_batch({"{}"})).by_route, ElementsAre(1, 0));
 }
 
 Router keeping_out_own_logs() {

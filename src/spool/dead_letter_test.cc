@@ -61,6 +61,8 @@ TEST_F(DeadLetters, AreAnsweredWhenTheyAreSynced) {
   EXPECT_THAT(buried, IsEmpty());
   commit();
   EXPECT_THAT(buried, ElementsAre("bad"));
+  EXPECT_GT(spool->dead_letter_bytes(), 0u);
+  EXPECT_LE(spool->dead_letter_bytes(), spool->bytes());
   EXPECT_EQ((ledger->snapshot().dead_lettered.at({"a", "refused"})), 1u);
   expect_balance();
 }

@@ -123,6 +123,9 @@ TEST_F(DiskSpool, AFullStreamMakesAppendsWaitUntilASegmentIsGivenBack) {
   EXPECT_EQ(admitted.size(), sent - 1);
   EXPECT_LE(spool->bytes(), options.bytes_max);
   EXPECT_LE(files.used(), options.bytes_max);
+  EXPECT_TRUE(spool->figures("a").pushing_back);
+  EXPECT_FALSE(spool->figures("b").pushing_back);
+  EXPECT_LE(spool->figures("a").bytes, spool->figures("a").bytes_max);
   append("other", {"b:goes on"});
   EXPECT_EQ(admitted.back(), "other");
   deliver(a);

@@ -177,7 +177,9 @@ struct SpoolOptions {
 
 struct StreamFigures {
   uint64_t bytes = 0;              // files (or payload in memory) of this stream
+  uint64_t bytes_max = 0;          // its share
   int64_t oldest_received_ns = 0;  // of the oldest entry not released; 0: none
+  bool pushing_back = false;       // an append waits for room in it
 };
 
 class Spool {
@@ -216,6 +218,8 @@ class Spool {
 
   [[nodiscard]] virtual StreamFigures figures(std::string_view stream) const = 0;
   [[nodiscard]] virtual uint64_t bytes() const = 0;
+  // Of those, what the dead letters take.
+  [[nodiscard]] virtual uint64_t dead_letter_bytes() const = 0;
   // Since when appends wait for room (or a broken disk) without pause; nullopt: they do not.
   [[nodiscard]] virtual std::optional<SteadyTime> pushing_back_since() const = 0;
   // The last moment the commit thread went round its loop, for /healthz.

@@ -315,9 +315,11 @@ void SpoolCore::reconfigure(const SpoolOptions& options) {
 StreamFigures SpoolCore::figures(std::string_view stream) const {
   const std::lock_guard lock(state_->mutex);
   StreamFigures figures;
+  figures.bytes_max = state_->share_of(stream);
   for (const auto& queue : state_->queues) {
     if (queue->stream() != stream) continue;
     figures.bytes += queue->held_bytes;
+    figures.pushing_back |= append_waits_for(*state_, *queue);
     const int64_t oldest = queue->oldest_received_ns();
     if (oldest != 0 && (figures.oldest_received_ns == 0 || oldest < figures.oldest_received_ns)) {
       figures.oldest_received_ns = oldest;
@@ -331,6 +333,11 @@ uint64_t SpoolCore::bytes() const {
   uint64_t bytes = state_->fixed_bytes;
   for (const auto& queue : state_->queues) bytes += queue->held_bytes;
   return bytes;
+}
+
+uint64_t SpoolCore::dead_letter_bytes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->dead_letters ? state_->dead_letters->held_bytes : 0;
 }
 
 std::optional<SteadyTime> SpoolCore::pushing_back_since() const {
