@@ -33,6 +33,24 @@ def assert_within(penstock, limit: int) -> None:
         assert peak <= limit, f"{peak / MIB:.0f} MiB"
 
 
+def varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A length-delimited field of a protobuf message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def resource_logs(resource_text: bytes, records: bytes) -> bytes:
+    attribute = field(1, b"k") + field(2, field(1, resource_text))
+    return field(1, field(1, field(1, attribute)) + field(2, records))
+
+
 @pytest.fixture
 def tight(kinesis, start_penstock, tmp_path):
     def start(kind: str, **options):
@@ -112,3 +130,46 @@ def test_connections_leave_file_descriptors_for_the_spool_and_the_admin_port(kin
         for peer in peers:
             peer.close()
     assert "open files" in penstock.log()
+
+
+BOMBS = {  # 8 MB each, which escapes and U+FFFD make up to 48
+    "protobuf body": lambda text: resource_logs(b"", field(2, field(5, field(1, text(b"\x01"))))),
+    "protobuf resource": lambda text: resource_logs(text(b"\x01"), field(2, field(5, field(1, b"x")))),
+    "protobuf key": lambda text: resource_logs(b"", field(2, field(6, field(1, text(b"\x01"))))),
+    "json text": lambda text: b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"%b"}}]}]}]}'
+                              % text(b"\xff"),
+    "ndjson": lambda text: b'{"m":"%b"}' % text(b"\xff"),
+    "malformed": lambda text: b'{"m" "%b"}' % text(b'\\"'),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_body_that_grows_by_its_escapes_is_kept_within_the_memory_limit(tight, case):
+    penstock = tight("http", max_body="8MiB")
+    body = BOMBS[case](lambda piece: piece * ((8 * MIB - 1000) // len(piece)))
+    kind = "application/x-protobuf" if case.startswith("protobuf") else "application/json"
+    path = "/" if case in ("ndjson", "malformed") else "/v1/logs"
+    answer = post(source_port(penstock.config, "http"), gzip.compress(body, 1), path, Content_Encoding="gzip",
+                  Content_Type=kind)
+    assert answer.status == 413
+    assert_within(penstock, 48 * MIB)
+
+
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+def test_many_broken_records_under_a_long_resource_cost_no_copy_of_it_each(tight, form):
+    """A hundred thousand times two megabytes: copied for each, that is a matter of minutes."""
+    penstock = tight("http", max_body="8MiB")
+    long, count = b"r" * (2 * MIB), 100_000
+    if form == "protobuf":
+        body = resource_logs(long, field(2, field(6, b"\xff")) * count)
+    else:
+        resource = b'{"attributes":[{"key":"k","value":{"stringValue":"%b"}}]}' % long
+        body = (b'{"resourceLogs":[{"resource":%b,"scopeLogs":[{"logRecords":[' % resource
+                + b",".join([b'{"body":[]}'] * count) + b"]}]}]}")
+    before = penstock.cpu_seconds()
+    kind = "application/x-protobuf" if form == "protobuf" else "application/json"
+    answer = post(source_port(penstock.config, "http"), gzip.compress(body, 1), "/v1/logs", Content_Encoding="gzip",
+                  Content_Type=kind)
+    assert answer.status == 200
+    penstock.wait_metric("penstock_events_received_total", count)
+    assert penstock.cpu_seconds() - before < 10

@@ -145,11 +145,15 @@ uint8_t* write_double(uint8_t* at, double value) {
 }
 
 void append_json_string(ByteBuffer& out, std::string_view text) {
-  JsonSink sink(out, std::numeric_limits<size_t>::max());
+  CHECK(append_json_string(out, text, std::numeric_limits<size_t>::max()));  // no limit was set
+}
+
+bool append_json_string(ByteBuffer& out, std::string_view text, size_t size_max) {
+  JsonSink sink(out, size_max - std::min(size_max, out.size()));
   const ByteView bytes = as_bytes(text);
   const uint8_t* const end = bytes.data() + bytes.size();
-  uint8_t* at = write_string(sink, sink.begin(), bytes.data(), bytes.size(), end);
-  CHECK(at != nullptr && sink.commit(at));  // no limit was set
+  const uint8_t* at = write_string(sink, sink.begin(), bytes.data(), bytes.size(), end);
+  return at != nullptr && sink.commit(at);
 }
 
 }  // namespace penstock::encode

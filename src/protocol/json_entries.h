@@ -39,6 +39,8 @@ class JsonEntries {
 
   // Makes room for entries of so many bytes in all; without it room doubles as it is needed.
   void reserve(size_t size) { batch_.storage.reserve(size); }
+  // What the owner knows not to fit.
+  void give_up() { is_full_ = true; }
 
   [[nodiscard]] bool is_full() const { return is_full_; }
   [[nodiscard]] size_t size() const { return batch_.storage.size(); }

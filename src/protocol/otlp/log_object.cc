@@ -16,12 +16,12 @@ void append_written(ByteBuffer& out, Write write) {
 
 }  // namespace
 
-ByteBuffer& MemberWriter::key(std::string_view text) {
+bool MemberWriter::key(std::string_view text, size_t size_max) {
   if (has_members_) out_.push_back(',');
   has_members_ = true;
-  encode::append_json_string(out_, text);
+  if (!encode::append_json_string(out_, text, size_max)) return false;
   out_.push_back(':');
-  return out_;
+  return true;
 }
 
 ByteBuffer& MemberWriter::raw_key(std::string_view text) {

@@ -4,10 +4,12 @@
 // Thread: none of its own; writers borrow the buffer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
 #include "base/bytes.h"
+#include "protocol/json_entries.h"
 
 namespace penstock::protocol::otlp {
 
@@ -18,17 +20,52 @@ class MemberWriter {
   explicit MemberWriter(ByteBuffer& out, bool has_members = false)
       : out_(out), has_members_(has_members) {}
 
-  // Writes the key; the caller appends the value. key: any text, escaped and repaired. raw_key: the
-  // inside of a JSON string as it is.
-  ByteBuffer& key(std::string_view text);
+  // Writes the key; the caller appends the value. key: any text, escaped and repaired; false when
+  // the buffer would pass size_max. raw_key: the inside of a JSON string as it is.
+  [[nodiscard]] bool key(std::string_view text, size_t size_max);
   ByteBuffer& raw_key(std::string_view text);
 
   [[nodiscard]] bool has_members() const { return has_members_; }
+  [[nodiscard]] ByteBuffer& out() const { return out_; }
 
  private:
   ByteBuffer& out_;
   bool has_members_;
 };
+
+// One record's entry: beginning (what its resource and scope say, brace included), then what
+// write(members, out, size_max) writes, which may make out no larger than size_max and returns the
+// event's time; nothing: it is no record. A long beginning is copied for good ones only: else a
+// body of one long resource and many broken records would keep us copying for days. scratch:
+// reused, its content means nothing.
+template <class Write>
+[[nodiscard]] bool add_record(JsonEntries& events, ByteView beginning, ByteBuffer& scratch,
+                              size_t size_max, Write write) {
+  constexpr size_t kLong = 4_KiB;
+  const bool is_long = beginning.size() > kLong;
+  const size_t used = std::min(size_max, is_long ? events.size() + beginning.size() : 0);
+  scratch.clear();
+  ByteBuffer& out = is_long ? scratch : events.open();
+  if (!is_long) out.append(beginning);
+  MemberWriter members(out, beginning.size() > 1);
+  const auto time = write(members, out, size_max - used);
+  out.push_back('}');
+  if (!time) {
+    if (!is_long) events.drop();
+    return false;
+  }
+  if (is_long) {
+    if (out.size() > size_max - used) {
+      events.give_up();
+      return true;
+    }
+    ByteBuffer& entry = events.open();
+    entry.append(beginning);
+    entry.append(scratch.view());
+  }
+  events.close(*time);
+  return true;
+}
 
 void append_integer(ByteBuffer& out, int64_t value);
 void append_unsigned(ByteBuffer& out, uint64_t value);

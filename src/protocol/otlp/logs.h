@@ -44,7 +44,7 @@ struct Logs {
 
 // The same in JSON, with what senders make of it: 64-bit integers as strings or numbers, names in
 // camelCase or as in the .proto file, null for a value, flags as a string of hex digits.
-// body: a zero is put behind its bytes, nothing else is changed.
+// body: a zero is put behind its bytes, and invalid UTF-8 is repaired; nothing else is changed.
 [[nodiscard]] Result<Logs, LogsError> decode_logs_json(ByteBuffer& body,
                                                        const LogsOptions& options);
 

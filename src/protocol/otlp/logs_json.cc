@@ -306,7 +306,12 @@ class JsonDecoder {
  private:
   bool is_full() const {
     return events_.is_full() || malformed_.is_full() ||
-           events_.size() + malformed_.size() > events_.size_max();
+           events_.size() + malformed_.size() + beginning_.size() > events_.size_max();
+  }
+  // What resource and scope say counts: it is there beside the entries.
+  size_t size_left_for_records() const {
+    const size_t used = malformed_.size() + beginning_.size();
+    return events_.size_max() - std::min(used, events_.size_max());
   }
 
   // All items of a list; null is none.
@@ -336,9 +341,9 @@ class JsonDecoder {
   }
 
   bool write_resource(const JsonValue& resource, const JsonValue& schema_url) {
-    prefix_.clear();
-    prefix_.push_back('{');
-    MemberWriter members(prefix_);
+    beginning_.clear();
+    beginning_.push_back('{');
+    MemberWriter members(beginning_);
     bool written = true;
     if (is_json(resource, '{')) {
       JsonMembers reader(resource);
@@ -353,7 +358,7 @@ class JsonDecoder {
       written = written && write_count(members, "resource_dropped_attributes_count", dropped);
     }
     written = written && write_plain(members, "resource_schema_url", schema_url);
-    resource_size_ = prefix_.size();
+    resource_size_ = beginning_.size();
     return written;
   }
 
@@ -373,11 +378,11 @@ class JsonDecoder {
   }
 
   bool write_scope(const JsonValue& scope, const JsonValue& schema_url) {
-    prefix_.resize(resource_size_);
+    beginning_.resize(resource_size_);
     if (!is_json(scope, '{') && is_empty(schema_url)) return true;
-    MemberWriter members(prefix_, prefix_.size() > 1);
+    MemberWriter members(beginning_, beginning_.size() > 1);
     members.raw_key("scope").push_back('{');
-    MemberWriter inner(prefix_);
+    MemberWriter inner(beginning_);
     JsonValue name;
     JsonValue version;
     JsonValue attributes;
@@ -398,8 +403,8 @@ class JsonDecoder {
     }
     written = written && write_count(inner, "dropped_attributes_count", dropped) &&
               write_plain(inner, "schema_url", schema_url);
-    prefix_.push_back('}');
-    if (!inner.has_members()) prefix_.resize(resource_size_);
+    beginning_.push_back('}');
+    if (!inner.has_members()) beginning_.resize(resource_size_);
     return written;
   }
 
@@ -411,9 +416,19 @@ class JsonDecoder {
   }
 
   bool write_log_record(const LogRecord& record) {
-    ByteBuffer& out = events_.open();
-    out.append(prefix_.view());
-    MemberWriter members(out, prefix_.size() > 1);
+    // As long as the record at most, but for its times: it need not look at the limit.
+    const auto write = [&](MemberWriter& members, ByteBuffer&, size_t) {
+      std::optional<record::EventTime> time;
+      if (!write_members(members, record)) return time;
+      time = time_of(record.time);
+      if (!time) time = time_of(record.observed_time);
+      if (!time) time = received_;
+      return time;
+    };
+    return add_record(events_, beginning_.view(), scratch_, size_left_for_records(), write);
+  }
+
+  static bool write_members(MemberWriter& members, const LogRecord& record) {
     bool written = write_time(members, "timestamp", record.time) &&
                    write_time(members, "observed_timestamp", record.observed_time) &&
                    write_number(members, "severity_number", record.severity_number) &&
@@ -430,21 +445,14 @@ class JsonDecoder {
     if (written && !record.body.empty()) {
       written = write_value(members.raw_key("body"), record.body, 2) == Written::done;
     }
-    out.push_back('}');
-    if (!written) {
-      events_.drop();
-      return false;
-    }
-    auto time = time_of(record.time);
-    if (!time) time = time_of(record.observed_time);
-    events_.close(time.value_or(received_));
-    return true;
+    return written;
   }
 
   const JsonValue body_;
   const record::EventTime received_;
-  ByteBuffer prefix_;         // the record's beginning: resource and scope
+  ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
+  ByteBuffer scratch_;
   JsonEntries events_;
   JsonEntries malformed_;
 };
@@ -469,9 +477,14 @@ Result<Logs, LogsError> decode_logs_json(ByteBuffer& body, const LogsOptions& op
   rest.size_max -= containers_max * sizeof(record::JsonContainer);
   const ByteView whole{start, static_cast<size_t>(checked.end - start)};
   if (!checked.bad_utf8) return JsonDecoder({whole, index.first()}, rest).decode();
-  ByteBuffer repaired(whole.size());
+  // It takes the place of the body; what it is longer is paid for likewise.
+  const size_t repaired_size = record::repaired_utf8_size(whole);
+  if (repaired_size > options.size_max) return failure(LogsError::too_large);
+  ByteBuffer repaired(repaired_size);
   record::append_repaired_utf8(repaired, whole);
-  return JsonDecoder({repaired.view(), nullptr}, rest).decode();
+  rest.size_max = options.size_max - (repaired_size - std::min(repaired_size, whole.size()));
+  body = std::move(repaired);
+  return JsonDecoder({body.view(), nullptr}, rest).decode();
 }
 
 }  // namespace penstock::protocol::otlp

@@ -16,12 +16,19 @@ namespace {
 
 using record::kNestingMax;
 
-enum class Written : uint8_t { done, not_protobuf, too_deep };
+enum class Written : uint8_t { done, not_protobuf, too_deep, too_large };
 
-Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth);
+// Where a value goes: how deep a container would be, and how large the buffer may become.
+struct Place {
+  uint32_t depth;
+  size_t size_max;
+  [[nodiscard]] Place within() const { return {depth + 1, size_max}; }
+};
+
+Written write_value(ByteBuffer& out, ByteView any_value, Place place);
 
 // KeyValue {key = 1, value = 2}, as one member.
-Written write_member(MemberWriter& members, ByteView key_value, uint32_t depth) {
+Written write_member(MemberWriter& members, ByteView key_value, Place place) {
   std::string_view key;
   std::optional<ByteView> value;
   WireReader reader(key_value);
@@ -30,19 +37,19 @@ Written write_member(MemberWriter& members, ByteView key_value, uint32_t depth) 
     if (field.is(2, WireType::bytes)) value = field.bytes;
   }
   if (reader.failed()) return Written::not_protobuf;
-  ByteBuffer& out = members.key(key);
-  return write_value(out, value.value_or(ByteView()), depth);
+  if (!members.key(key, place.size_max)) return Written::too_large;
+  return write_value(members.out(), value.value_or(ByteView()), place);
 }
 
 // All fields `number` of a message are KeyValues: one object, at this depth.
-Written write_object(ByteBuffer& out, ByteView message, uint32_t number, uint32_t depth) {
-  if (depth > kNestingMax) return Written::too_deep;
+Written write_object(ByteBuffer& out, ByteView message, uint32_t number, Place place) {
+  if (place.depth > kNestingMax) return Written::too_deep;
   out.push_back('{');
   MemberWriter members(out);
   WireReader reader(message);
   for (WireField field; reader.next(field);) {
     if (!field.is(number, WireType::bytes)) continue;
-    const Written written = write_member(members, field.bytes, depth + 1);
+    const Written written = write_member(members, field.bytes, place.within());
     if (written != Written::done) return written;
   }
   out.push_back('}');
@@ -50,8 +57,8 @@ Written write_object(ByteBuffer& out, ByteView message, uint32_t number, uint32_
 }
 
 // ArrayValue {values = 1}
-Written write_array(ByteBuffer& out, ByteView message, uint32_t depth) {
-  if (depth > kNestingMax) return Written::too_deep;
+Written write_array(ByteBuffer& out, ByteView message, Place place) {
+  if (place.depth > kNestingMax) return Written::too_deep;
   out.push_back('[');
   bool has_items = false;
   WireReader reader(message);
@@ -59,7 +66,7 @@ Written write_array(ByteBuffer& out, ByteView message, uint32_t depth) {
     if (!field.is(1, WireType::bytes)) continue;
     if (has_items) out.push_back(',');
     has_items = true;
-    const Written written = write_value(out, field.bytes, depth + 1);
+    const Written written = write_value(out, field.bytes, place.within());
     if (written != Written::done) return written;
   }
   out.push_back(']');
@@ -67,8 +74,8 @@ Written write_array(ByteBuffer& out, ByteView message, uint32_t depth) {
 }
 
 // AnyValue {string = 1, bool = 2, int = 3, double = 4, array = 5, kvlist = 6, bytes = 7}; of
-// several the last counts, as in every oneof. depth: of a container that the value may be.
-Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
+// several the last counts, as in every oneof.
+Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
   std::optional<WireField> last;
   WireReader reader(any_value);
   for (WireField field; reader.next(field);) {
@@ -80,8 +87,9 @@ Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
   if (reader.failed()) return Written::not_protobuf;
   switch (last ? last->number : 0) {
     case 1:
-      encode::append_json_string(out, as_text(last->bytes));
-      return Written::done;
+      return encode::append_json_string(out, as_text(last->bytes), place.size_max)
+                 ? Written::done
+                 : Written::too_large;
     case 2:
       out.append(last->value != 0 ? std::string_view("true") : std::string_view("false"));
       return Written::done;
@@ -92,9 +100,9 @@ Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
       append_double(out, std::bit_cast<double>(last->value));
       return Written::done;
     case 5:
-      return write_array(out, last->bytes, depth);
+      return write_array(out, last->bytes, place);
     case 6:
-      return write_object(out, last->bytes, 1, depth);
+      return write_object(out, last->bytes, 1, place);
     case 7:
       out.push_back('"');
       encode::append_base64(out, last->bytes);
@@ -106,8 +114,8 @@ Written write_value(ByteBuffer& out, ByteView any_value, uint32_t depth) {
   }
 }
 
-void write_text(MemberWriter& members, std::string_view name, ByteView text) {
-  if (!text.empty()) encode::append_json_string(members.raw_key(name), as_text(text));
+bool write_text(MemberWriter& members, std::string_view name, ByteView text, size_t size_max) {
+  return text.empty() || encode::append_json_string(members.raw_key(name), as_text(text), size_max);
 }
 
 void write_count(MemberWriter& members, std::string_view name, uint64_t count) {
@@ -181,7 +189,20 @@ class ProtobufDecoder {
  private:
   bool is_full() const {
     return events_.is_full() || malformed_.is_full() ||
-           events_.size() + malformed_.size() > events_.size_max();
+           events_.size() + malformed_.size() + beginning_.size() > events_.size_max();
+  }
+  // What resource and scope say counts: it is there beside the entries.
+  size_t size_left_for_records() const {
+    const size_t used = malformed_.size() + beginning_.size();
+    return events_.size_max() - std::min(used, events_.size_max());
+  }
+  bool give_up() {
+    events_.give_up();
+    return false;
+  }
+  bool done(Written written) {
+    if (written == Written::too_large) give_up();
+    return written == Written::done;
   }
 
   // ResourceLogs {resource = 1, scope_logs = 2, schema_url = 3}, in any order.
@@ -203,11 +224,12 @@ class ProtobufDecoder {
 
   // Resource {attributes = 1, dropped_attributes_count = 2}
   bool write_resource(ByteView resource, ByteView schema_url) {
-    prefix_.clear();
-    prefix_.push_back('{');
-    MemberWriter members(prefix_);
+    beginning_.clear();
+    beginning_.push_back('{');
+    MemberWriter members(beginning_);
+    const Place place{2, events_.size_max()};
     if (has_field(resource, 1) &&
-        write_object(members.raw_key("resource"), resource, 1, 2) != Written::done) {
+        !done(write_object(members.raw_key("resource"), resource, 1, place))) {
       return false;
     }
     WireReader reader(resource);
@@ -216,8 +238,8 @@ class ProtobufDecoder {
         write_count(members, "resource_dropped_attributes_count", field.value);
       }
     }
-    write_text(members, "resource_schema_url", schema_url);
-    resource_size_ = prefix_.size();
+    if (!write_text(members, "resource_schema_url", schema_url, place.size_max)) return give_up();
+    resource_size_ = beginning_.size();
     return !reader.failed();
   }
 
@@ -241,11 +263,11 @@ class ProtobufDecoder {
 
   // InstrumentationScope {name = 1, version = 2, attributes = 3, dropped_attributes_count = 4}
   bool write_scope(ByteView scope, ByteView schema_url) {
-    prefix_.resize(resource_size_);
+    beginning_.resize(resource_size_);
     if (scope.empty() && schema_url.empty()) return true;
-    MemberWriter members(prefix_, prefix_.size() > 1);
+    MemberWriter members(beginning_, beginning_.size() > 1);
     members.raw_key("scope").push_back('{');
-    MemberWriter inner(prefix_);
+    MemberWriter inner(beginning_);
     ByteView name;
     ByteView version;
     uint64_t dropped = 0;
@@ -255,16 +277,18 @@ class ProtobufDecoder {
       if (field.is(2, WireType::bytes)) version = field.bytes;
       if (field.is(4, WireType::varint)) dropped = field.value;
     }
-    write_text(inner, "name", name);
-    write_text(inner, "version", version);
-    if (has_field(scope, 3) &&
-        write_object(inner.raw_key("attributes"), scope, 3, 3) != Written::done) {
+    const Place place{3, events_.size_max()};
+    if (!write_text(inner, "name", name, place.size_max) ||
+        !write_text(inner, "version", version, place.size_max)) {
+      return give_up();
+    }
+    if (has_field(scope, 3) && !done(write_object(inner.raw_key("attributes"), scope, 3, place))) {
       return false;
     }
     write_count(inner, "dropped_attributes_count", dropped);
-    write_text(inner, "schema_url", schema_url);
-    prefix_.push_back('}');
-    if (!inner.has_members()) prefix_.resize(resource_size_);
+    if (!write_text(inner, "schema_url", schema_url, place.size_max)) return give_up();
+    beginning_.push_back('}');
+    if (!inner.has_members()) beginning_.resize(resource_size_);
     return !reader.failed();
   }
 
@@ -274,43 +298,50 @@ class ProtobufDecoder {
   }
 
   bool write_log_record(const LogRecord& record, ByteView message) {
-    ByteBuffer& out = events_.open();
-    out.append(prefix_.view());
-    MemberWriter members(out, prefix_.size() > 1);
+    const auto write = [&](MemberWriter& members, ByteBuffer& out, size_t size_max) {
+      std::optional<record::EventTime> time;
+      if (!done(write_members(members, out, record, message, size_max))) return time;
+      const uint64_t ns = record.time != 0 ? record.time : record.observed_time;
+      time = ns != 0 ? record::EventTime{static_cast<int64_t>(ns / 1'000'000'000),
+                                         static_cast<uint32_t>(ns % 1'000'000'000)}
+                     : received_;
+      return time;
+    };
+    return add_record(events_, beginning_.view(), scratch_, size_left_for_records(), write);
+  }
+
+  static Written write_members(MemberWriter& members, ByteBuffer& out, const LogRecord& record,
+                               ByteView message, size_t size_max) {
     if (record.time != 0) append_timestamp(members.raw_key("timestamp"), record.time);
     if (record.observed_time != 0) {
       append_timestamp(members.raw_key("observed_timestamp"), record.observed_time);
     }
     write_count(members, "severity_number", record.severity_number);
-    write_text(members, "severity_text", record.severity_text);
-    write_text(members, "event_name", record.event_name);
+    if (!write_text(members, "severity_text", record.severity_text, size_max) ||
+        !write_text(members, "event_name", record.event_name, size_max)) {
+      return Written::too_large;
+    }
     if (!record.trace_id.empty()) append_hex_string(members.raw_key("trace_id"), record.trace_id);
     if (!record.span_id.empty()) append_hex_string(members.raw_key("span_id"), record.span_id);
     write_count(members, "flags", record.flags);
-    Written written = Written::done;
+    const Place place{2, size_max};
     if (record.has_attributes) {
-      written = write_object(members.raw_key("attributes"), message, 6, 2);
+      const auto written = write_object(members.raw_key("attributes"), message, 6, place);
+      if (written != Written::done) return written;
     }
     write_count(members, "dropped_attributes_count", record.dropped_attributes);
-    if (record.body && written == Written::done) {
-      written = write_value(members.raw_key("body"), *record.body, 2);
+    if (record.body) {
+      const auto written = write_value(members.raw_key("body"), *record.body, place);
+      if (written != Written::done) return written;
     }
-    out.push_back('}');
-    if (written != Written::done) {
-      events_.drop();
-      return false;
-    }
-    const uint64_t time = record.time != 0 ? record.time : record.observed_time;
-    events_.close(time != 0 ? record::EventTime{static_cast<int64_t>(time / 1'000'000'000),
-                                                static_cast<uint32_t>(time % 1'000'000'000)}
-                            : received_);
-    return true;
+    return out.size() > size_max ? Written::too_large : Written::done;
   }
 
   const ByteView body_;
   const record::EventTime received_;
-  ByteBuffer prefix_;         // the record's beginning: resource and scope
+  ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
+  ByteBuffer scratch_;
   JsonEntries events_;
   JsonEntries malformed_;
 };
