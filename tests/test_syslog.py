@@ -198,6 +198,7 @@ def test_tls_with_client_certificates(kinesis, start_syslog, certificates):
             pass  # refused without reading all of it
     penstock.wait_metric("penstock_messages_refused_total", 1, reason="tls_handshake")
     assert penstock.metrics().received == 1
+    wait_until(lambda: 'detail="wrong version number"' in penstock.log(), "the log says what was wrong with it")
 
 
 @pytest.mark.parametrize("options", [["--tcp"], ["--tcp", "--octet-count"], ["--udp"], ["--tcp", "--rfc3164"],

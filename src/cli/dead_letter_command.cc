@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/count_flag.h"
 #include "cli/event_lines.h"
 #include "cli/subcommands.h"
 #include "spool/dead_letter.h"
@@ -100,6 +101,11 @@ int replay(const DeadLetterOptions& options) {
     letters += pile.letters;
     events += pile.events;
   }
+  if (letters == 0 && !options.which.takes_all()) {
+    report_error("no dead letter is of that reason and stream; 'penstock dead-letter ls " +
+                 options.directory + "' shows which there are");
+    return kFailed;
+  }
   const std::string directory = spool::dead_letter_directory_in(files, options.directory);
   const auto path = spool::write_replay_request(files, directory, options.which);
   if (!path) {
@@ -148,7 +154,9 @@ void register_dead_letter(CLI::App& app, int& exit_code) {
   CLI::App* const dumping =
       add(*command, "dump", "Each event as JSON, with the reason and where it came from", options,
           exit_code, dump);
-  dumping->add_option("--max", options->max, "End after so many events")->type_name("N");
+  dumping->add_option("--max", options->max, "End after so many events")
+      ->type_name("N")
+      ->check(wrong_with_count);
   CLI::App* const replaying =
       add(*command, "replay", "Hand them back to the running penstock, or to the next one", options,
           exit_code, replay);

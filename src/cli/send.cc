@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "cli/count_flag.h"
 #include "cli/send/event_sources.h"
 #include "cli/send/sample_record.h"
 #include "cli/send/senders.h"
@@ -213,7 +214,7 @@ void register_send(CLI::App& app, int& exit_code) {
   send->add_option("--ledger", options->ledger_file, "append what was acked to this file");
   send->add_option("--generate", options->generate,
                    "make up N sample records instead of reading stdin")
-      ->check(CLI::PositiveNumber);
+      ->check(wrong_with_count);
   send->add_option("--run", options->run, "first part of the generated ids; default: drawn");
   send->add_option("--chunk-events", options->chunk_events, "events a chunk at most")
       ->check(CLI::Range(1, 1'000'000))
@@ -231,7 +232,8 @@ void register_send(CLI::App& app, int& exit_code) {
   send->add_option("--in-flight", options->in_flight, "chunks sent without waiting for their ack")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  send->add_option("--rate", options->rate, "events a second at most")->check(CLI::PositiveNumber);
+  send->add_option("--rate", options->rate, "events a second at most")
+      ->check(CLI::Range(0.001, 1e9));
   send->add_option_function<std::string>(
           "--compress",
           [options](const std::string& name) {

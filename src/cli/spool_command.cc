@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "cli/count_flag.h"
 #include "cli/event_lines.h"
 #include "cli/subcommands.h"
 #include "spool/spool_inspection.h"
@@ -127,7 +128,9 @@ void register_spool(CLI::App& app, int& exit_code) {
   dumping->add_flag("--all", options->all, "Delivered ones too, as far as they are still there");
   dumping->add_flag("--meta", options->meta,
                     "Wrap each event with stream, tag, source and receive time");
-  dumping->add_option("--max", options->max, "End after so many events")->type_name("N");
+  dumping->add_option("--max", options->max, "End after so many events")
+      ->type_name("N")
+      ->check(wrong_with_count);
 }
 
 }  // namespace penstock::cli

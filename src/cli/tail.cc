@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "cli/count_flag.h"
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
 #include "encode/base64.h"
@@ -130,7 +131,9 @@ void register_tail(CLI::App& app, int& exit_code) {
                    "Where to begin: oldest, latest or an RFC 3339 time (default oldest)")
       ->type_name("WHERE");
   command->add_flag("--follow", options->follow, "Go on when the shards' tips are reached");
-  command->add_option("--max", options->max, "End after so many events")->type_name("N");
+  command->add_option("--max", options->max, "End after so many events")
+      ->type_name("N")
+      ->check(wrong_with_count);
   command->add_flag("--meta", options->meta,
                     "Wrap each event with shard, sequence number, key and arrival");
   command->footer(

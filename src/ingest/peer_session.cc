@@ -34,11 +34,20 @@ void PeerSession::start() {
   });
 }
 
-void PeerSession::refuse(std::string_view reason, LogLevel level) {
+void PeerSession::refuse(std::string_view reason, LogLevel level, std::string_view detail) {
   if (closed_) return;
   intake_.metrics().messages_refused.with(intake_.source(), reason).add();
-  log_limited(level, intake_.source() + "/" + std::string(reason), words_.message,
-              {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
+  const std::string key = intake_.source() + "/" + std::string(reason);
+  if (detail.empty()) {
+    log_limited(level, key, words_.message,
+                {{"source", intake_.source()}, {"reason", reason}, {"peer", stream_->peer()}});
+    return;
+  }
+  log_limited(level, key, words_.message,
+              {{"source", intake_.source()},
+               {"reason", reason},
+               {"detail", detail},
+               {"peer", stream_->peer()}});
 }
 
 void PeerSession::refuse_client(std::string_view reason) {
@@ -79,7 +88,7 @@ asio::awaitable<bool> PeerSession::shake_hands() {
   log_debug("TLS handshake ended", {{"peer", stream_->peer()}, {"error", shaken.error()}});
   if (shaken.error().find("closed") == std::string::npos &&
       shaken.error().find("reset") == std::string::npos) {
-    refuse("tls_handshake");
+    refuse("tls_handshake", LogLevel::warn, shaken.error());
   }
   co_return false;
 }

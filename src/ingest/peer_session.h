@@ -43,7 +43,9 @@ class PeerSession : public Session,
   virtual boost::asio::awaitable<void> converse() = 0;
 
   // Counted in messages_refused, and in auth_failures.
-  void refuse(std::string_view reason, LogLevel level = LogLevel::warn);
+  // detail: for the log alone, nothing of a record.
+  void refuse(std::string_view reason, LogLevel level = LogLevel::warn,
+              std::string_view detail = {});
   void refuse_client(std::string_view reason);
 
   [[nodiscard]] bool closed() const { return closed_; }

@@ -54,6 +54,7 @@ class GoneFile {
 struct ReplayRequest {
   std::string reason;  // empty: every one
   std::string stream;
+  [[nodiscard]] bool takes_all() const { return reason.empty() && stream.empty(); }
   [[nodiscard]] bool matches(std::string_view letter_stream, std::string_view letter_reason) const {
     return (reason.empty() || reason == letter_reason) &&
            (stream.empty() || stream == letter_stream);

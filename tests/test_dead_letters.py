@@ -1,0 +1,94 @@
+"""`penstock dead-letter` and `penstock spool` beside a running daemon: what could not be delivered is looked at, and
+given back."""
+
+import json
+
+import pytest
+
+from harness import forward_client as wire
+from harness.daemon import forward_port, run_command, three_streams
+from harness.forward_client import ForwardClient
+from harness.waiting import wait_until
+
+POISON = 57
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def penstock(kinesis, start_penstock, spool):
+    """One of a hundred records was refused by Kinesis, and is a dead letter."""
+    running = start_penstock(three_streams(kinesis.endpoint, spool=spool))
+    running.poison = kinesis.add_fault("error", operation="PutRecords", data_contains=f'"id":{POISON},',
+                                       code="ValidationException")
+    with ForwardClient(forward_port(running.config)) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": i, "log_type": "application"}) for i in range(100)])
+    running.wait_settled(100)
+    return running
+
+
+def dead_letter(*arguments):
+    return run_command("dead-letter", *arguments)
+
+
+def test_dead_letters_are_listed_and_dumped_with_their_reason(penstock, spool):
+    listed = dead_letter("ls", spool)
+    assert listed.returncode == 0
+    assert listed.stdout.splitlines()[1].split()[:4] == ["projects", "refused", "1", "1"]
+    dumped = dead_letter("dump", spool / "dead-letter")
+    assert dumped.returncode == 0
+    letter = json.loads(dumped.stdout)
+    assert letter["reason"] == "refused" and letter["stream"] == "projects" and letter["tag"] == "t"
+    assert letter["event"]["id"] == POISON
+    assert json.loads(dead_letter("dump", spool, "--max", "1").stdout) == letter
+    assert penstock.status()["spool"]["dead_letter_bytes"] > 0
+
+
+def test_what_is_given_back_leaves_when_it_is_delivered(kinesis, penstock, spool):
+    kinesis.remove_fault(penstock.poison)
+    replayed = dead_letter("replay", spool, "--stream", "projects", "--wait")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "1 dead letters with 1 events" in replayed.stdout
+    assert kinesis.tally("projects", "id") == {str(i): 1 for i in range(100)}
+    metrics = penstock.wait_settled(101)  # received once more, as source dead_letter
+    assert metrics.sum("penstock_events_received_total", source="dead_letter") == 1
+    assert metrics.delivered == 100
+    assert len(dead_letter("ls", spool).stdout.splitlines()) == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_what_is_given_back_and_refused_again_stays(kinesis, penstock, spool):
+    """Alone it looks like a stream that refuses everything, which is held for up to a minute: others tell it apart."""
+    assert dead_letter("replay", spool).returncode == 0
+    wait_until(lambda: "stream is held" in penstock.log(), "the letter was refused again")
+    with ForwardClient(forward_port(penstock.config)) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": i, "log_type": "application"}) for i in range(100, 200)])
+    penstock.wait_metric("penstock_events_dead_lettered_total", 2, deadline_s=120, reason="refused")
+    penstock.wait_settled(201)
+    assert json.loads(dead_letter("dump", spool).stdout)["event"]["id"] == POISON
+
+
+@pytest.mark.parametrize("arguments, cure", [
+    (("replay", "{spool}", "--stream", "projcets"), "dead-letter ls"),
+    (("replay", "{spool}", "--reason", "refuesd"), "dead-letter ls"),
+    (("replay", "{elsewhere}"), "spool.directory"),
+    (("ls", "{elsewhere}"), "spool.directory"),
+    (("dump", "{elsewhere}/none"), "spool's directory"),
+])
+def test_a_directory_or_a_name_that_is_wrong_is_said(penstock, spool, tmp_path, arguments, cure):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = dead_letter(*(text.format(spool=spool, elsewhere=elsewhere) for text in arguments))
+    assert done.returncode == 1
+    assert cure in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "many"])
+def test_an_impossible_max_is_wrong_usage(penstock, spool, value):
+    done = dead_letter("dump", spool, "--max", value)
+    assert done.returncode == 2 and "above 0" in done.stderr
