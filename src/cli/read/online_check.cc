@@ -43,6 +43,19 @@ bool check_credentials(const config::Config& config, std::FILE* out) {
   return true;
 }
 
+// arn:aws:kinesis:REGION:ACCOUNT:stream/NAME. Keys themselves rarely tell whose they are.
+std::string account_in(std::string_view arn) {
+  for (int colons = 0; colons < 4; ++colons) {
+    const size_t colon = arn.find(':');
+    if (colon == std::string_view::npos) return {};
+    arn.remove_prefix(colon + 1);
+  }
+  return std::string(arn.substr(0, arn.find(':')));
+}
+
+// Somebody waits for the answer, and every stream has its own.
+constexpr milliseconds kPatience(5'000);
+
 std::string in_kib(size_t bytes) { return config::show_size(bytes); }
 
 // What the configuration makes of the stream's limits.
@@ -83,7 +96,7 @@ void report_skew(StreamAccess& access, std::FILE* out) {
 
 bool check_stream(const config::StreamOptions& stream, const config::Config& config,
                   bool tell_clock, std::FILE* out) {
-  auto access = StreamAccess::open(stream, config);
+  auto access = StreamAccess::open(stream, config, kPatience);
   if (!access) {
     report_error("stream " + stream.key + ": " + access.error().message);
     return false;
@@ -115,9 +128,11 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
       summary->open_shard_count == 0
           ? std::string()
           : ", " + std::to_string(summary->open_shard_count) + " open shards";
+  const std::string account = account_in(summary->arn);
   print(out, label,
-        where + ": " + summary->status + (summary->on_demand ? ", on-demand" : ", provisioned") +
-            shards + ", kept " + std::to_string(summary->retention_hours) + " h" +
+        where + ": " + summary->status + (account.empty() ? "" : ", account " + account) +
+            (summary->on_demand ? ", on-demand" : ", provisioned") + shards + ", kept " +
+            std::to_string(summary->retention_hours) + " h" +
             (summary->encrypted ? ", encrypted (kms:GenerateDataKey is needed)" : ""));
   print(out, "", limits_text(stream, *summary));
   if (summary->status != "ACTIVE" && summary->status != "UPDATING") {

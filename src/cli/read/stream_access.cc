@@ -57,19 +57,20 @@ Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::open(const StreamFlag
   credentials.fips = endpoint.fips;
   credentials.dual_stack = endpoint.dual_stack;
   credentials.ca_bundle = environment("AWS_CA_BUNDLE");
-  return make(std::move(id), std::move(endpoint), credentials);
+  return make(std::move(id), std::move(endpoint), credentials, kPatience);
 }
 
 Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::open(const config::StreamOptions& stream,
-                                                                const config::Config& config) {
+                                                                const config::Config& config,
+                                                                milliseconds patience) {
   kinesis::StreamId id{stream.name, stream.endpoint.empty() ? stream.arn : ""};
   return make(std::move(id), daemon::make_endpoint_options(stream, config.aws),
-              daemon::make_credential_options(config));
+              daemon::make_credential_options(config), patience);
 }
 
 Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::make(
     kinesis::StreamId id, kinesis::EndpointOptions endpoint,
-    const kinesis::CredentialOptions& credentials) {
+    const kinesis::CredentialOptions& credentials, milliseconds patience) {
   const auto data = kinesis::resolve_endpoint(endpoint, kinesis::Operation::data);
   if (!data) return failure(data.error());
   const auto control = kinesis::resolve_endpoint(endpoint, kinesis::Operation::control);
@@ -86,6 +87,7 @@ Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::make(
   kinesis::ControlClient::Options options;
   options.data = *data;
   options.control = *control;
+  options.patience = patience;
   options.http.ca_bundle = credentials.ca_bundle;
   access->client_ = std::make_unique<kinesis::ControlClient>(
       std::move(options),

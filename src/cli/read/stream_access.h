@@ -34,9 +34,13 @@ void add_access_flags(CLI::App& command, StreamFlags& flags);
 class StreamAccess {
  public:
   // What is wrong with flags or configuration is a usage error.
+  // How long a call is tried again that nobody answers.
+  static constexpr milliseconds kPatience{20'000};
+
   [[nodiscard]] static Result<std::unique_ptr<StreamAccess>, Error> open(const StreamFlags& flags);
   [[nodiscard]] static Result<std::unique_ptr<StreamAccess>, Error> open(
-      const config::StreamOptions& stream, const config::Config& config);
+      const config::StreamOptions& stream, const config::Config& config,
+      milliseconds patience = kPatience);
 
   [[nodiscard]] kinesis::ControlClient& client() { return *client_; }
   [[nodiscard]] const kinesis::StreamId& id() const { return id_; }
@@ -53,7 +57,7 @@ class StreamAccess {
   StreamAccess() = default;
   [[nodiscard]] static Result<std::unique_ptr<StreamAccess>, Error> make(
       kinesis::StreamId id, kinesis::EndpointOptions endpoint,
-      const kinesis::CredentialOptions& credentials);
+      const kinesis::CredentialOptions& credentials, milliseconds patience);
 
   kinesis::StreamId id_;
   std::string name_;
