@@ -3,6 +3,7 @@
 #include "daemon/translate.h"
 
 namespace penstock::daemon {
+
 void Daemon::pin_status(SteadyTime now) {
   if (now < next_status_) return;
   next_status_ = now + milliseconds(200);

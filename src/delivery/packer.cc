@@ -55,11 +55,7 @@ void Packer::limit_records(size_t record_bytes_max) {
 }
 
 void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
-  ticket_ = ticket;
-  again_ = false;
-  batch_ = entry.batch;
-  index_ = 0;
-  reader_.emplace(*batch_);
+  take_on(ticket, entry, false);
   // What was final before a restart is stepped over.
   for (record::EventView event; index_ < entry.events_final; ++index_) {
     CHECK(reader_->next(event));
@@ -68,12 +64,16 @@ void Packer::begin(uint64_t ticket, const spool::Entry& entry) {
 }
 
 void Packer::begin_again(uint64_t ticket, const spool::Entry& entry) {
+  take_on(ticket, entry, true);
+  open_ = reader_->open();
+}
+
+void Packer::take_on(uint64_t ticket, const spool::Entry& entry, bool again) {
   ticket_ = ticket;
-  again_ = true;
+  again_ = again;
   batch_ = entry.batch;
   index_ = 0;
   reader_.emplace(*batch_);
-  open_ = reader_->open();
 }
 
 Packer::Outcome Packer::pack(const Packing& to) {

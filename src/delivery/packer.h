@@ -115,6 +115,8 @@ class Packer {
   [[nodiscard]] size_t memory_bytes() const { return aggregate_bytes_ + split_.json.capacity(); }
 
  private:
+  void take_on(uint64_t ticket, const spool::Entry& entry, bool again);
+
   struct Key {
     encode::RecordKey record;
     uint32_t shard = kinesis::kNoShard;

@@ -148,14 +148,16 @@ Result<InspectedLog, Error> inspect_dead_letters(FileSystem& file_system,
                                                  const std::string& directory,
                                                  InspectOptions options) {
   const std::string letters = dead_letter_directory_in(file_system, directory);
-  const auto names = file_system.list(letters);
-  if (!names) return cannot_read(letters, names.error());
-  const bool is_log = std::any_of(names->begin(), names->end(), [](const std::string& name) {
-    return name == "description" || parse_segment_name(name).has_value();
-  });
-  if (!is_log && letters == directory) {
-    return run_error("no dead letters are kept in " + directory +
-                     "; give spool.directory, or dead_letters.directory where that is set");
+  if (letters == directory) {
+    const auto names = file_system.list(directory);
+    if (!names) return cannot_read(directory, names.error());
+    const bool is_log = std::any_of(names->begin(), names->end(), [](const std::string& name) {
+      return name == "description" || parse_segment_name(name).has_value();
+    });
+    if (!is_log) {
+      return run_error("no dead letters are kept in " + directory +
+                       "; give spool.directory, or dead_letters.directory where that is set");
+    }
   }
   return inspect_log(file_system, letters, options);
 }

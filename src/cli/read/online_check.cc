@@ -9,6 +9,7 @@
 #include "daemon/credentials.h"
 #include "encode/put_records_limits.h"
 #include "encode/rfc3339.h"
+#include "kinesis/endpoint.h"
 
 namespace penstock::cli {
 namespace {
@@ -41,16 +42,6 @@ bool check_credentials(const config::Config& config, std::FILE* out) {
         keys.provider + (keys.account_id.empty() ? std::string() : ", account " + keys.account_id) +
             (keys.expiry ? ", until " + time_text(*keys.expiry) : ", do not expire"));
   return true;
-}
-
-// arn:aws:kinesis:REGION:ACCOUNT:stream/NAME. Keys themselves rarely tell whose they are.
-std::string account_in(std::string_view arn) {
-  for (int colons = 0; colons < 4; ++colons) {
-    const size_t colon = arn.find(':');
-    if (colon == std::string_view::npos) return {};
-    arn.remove_prefix(colon + 1);
-  }
-  return std::string(arn.substr(0, arn.find(':')));
 }
 
 // Somebody waits for the answer, and every stream has its own.
@@ -128,9 +119,11 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
       summary->open_shard_count == 0
           ? std::string()
           : ", " + std::to_string(summary->open_shard_count) + " open shards";
-  const std::string account = account_in(summary->arn);
+  // Keys themselves rarely tell whose they are.
+  const auto arn = kinesis::parse_arn(summary->arn);
   print(out, label,
-        where + ": " + summary->status + (account.empty() ? "" : ", account " + account) +
+        where + ": " + summary->status +
+            (arn && !arn->account_id.empty() ? ", account " + arn->account_id : "") +
             (summary->on_demand ? ", on-demand" : ", provisioned") + shards + ", kept " +
             std::to_string(summary->retention_hours) + " h" +
             (summary->encrypted ? ", encrypted (kms:GenerateDataKey is needed)" : ""));
