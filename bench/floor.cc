@@ -27,11 +27,11 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "bench/blocking_socket.h"
+#include "codec/msgpack_cursor.h"
 #include "kinesis/sigv4.h"
 #include "protocol/forward/ack.h"
 #include "protocol/forward/handshake.h"
 #include "record/event.h"
-#include "record/msgpack_cursor.h"
 
 namespace penstock::bench {
 namespace {
@@ -59,14 +59,14 @@ struct Chunk {
 
 // [tag, entries, {…, "chunk": id}], or nothing while bytes are missing.
 std::optional<Chunk> read_chunk(ByteView bytes) {
-  record::MsgpackCursor cursor(bytes);
-  record::MsgpackToken token;
+  codec::MsgpackCursor cursor(bytes);
+  codec::MsgpackToken token;
   Chunk chunk;
   if (!cursor.next(token) || !cursor.next(token) || !cursor.next(token)) return {};
   chunk.entries = token.bytes;
   if (!cursor.next(token)) return {};
   for (uint32_t pairs = token.count; pairs > 0; --pairs) {
-    record::MsgpackToken value;
+    codec::MsgpackToken value;
     if (!cursor.next(token) || !cursor.next(value)) return {};
     if (as_text(token.bytes) == "chunk") chunk.id = as_text(value.bytes);
   }

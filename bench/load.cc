@@ -33,8 +33,8 @@
 #include "bench/blocking_socket.h"
 #include "bench/load_message.h"
 #include "cli/send/sample_record.h"
+#include "codec/msgpack_cursor.h"
 #include "protocol/forward/handshake.h"
-#include "record/msgpack_cursor.h"
 
 namespace penstock::bench {
 namespace {
@@ -151,8 +151,8 @@ class Client {
 
   // One whole msgpack value, the only one that has come.
   ByteView read_frame() {
-    record::MsgpackScanner scanner;
-    while (scanner.scan(acks_.view()) == record::MsgpackScanner::State::need_bytes) receive();
+    codec::MsgpackScanner scanner;
+    while (scanner.scan(acks_.view()) == codec::MsgpackScanner::State::need_bytes) receive();
     return acks_.view();
   }
 

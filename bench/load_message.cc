@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "bench/blocking_socket.h"
 #include "cli/send/sample_record.h"
-#include "encode/event_json.h"
+#include "codec/msgpack_writer.h"
+#include "kinesis_format/event_json.h"
 #include "protocol/forward/ack.h"
 #include "protocol/forward/message_writer.h"
 #include "protocol/otlp/protobuf_writer.h"
-#include "record/msgpack_writer.h"
 
 namespace penstock::bench {
 namespace {
@@ -20,13 +20,13 @@ namespace {
 namespace forward = protocol::forward;
 using Json = nlohmann::ordered_json;
 
-record::EventTime time_now() {
+codec::EventTime time_now() {
   const auto time = std::chrono::system_clock::now().time_since_epoch();
   return {std::chrono::duration_cast<seconds>(time).count(), 0};
 }
 
 // {"penstock_id":"…","level":"info","message":"…"}
-void append_short_record(record::MsgpackWriter& writer, uint64_t number, uint64_t json_bytes) {
+void append_short_record(codec::MsgpackWriter& writer, uint64_t number, uint64_t json_bytes) {
   constexpr uint64_t kOthers = 38 + cli::kIdField.size() + kNoMark.size();
   std::string text = "request " + std::to_string(number) + " was answered;";
   while (kOthers + text.size() < json_bytes) text += static_cast<char>('a' + text.size() % 26);
@@ -42,8 +42,8 @@ void append_short_record(record::MsgpackWriter& writer, uint64_t number, uint64_
 ByteBuffer forward_message(const std::string& tag, const std::string& chunk, uint64_t events,
                            uint64_t event_bytes) {
   ByteBuffer entries;
-  record::MsgpackWriter writer(entries);
-  const record::EventTime time = time_now();
+  codec::MsgpackWriter writer(entries);
+  const codec::EventTime time = time_now();
   for (uint64_t i = 0; i < events; ++i) {
     writer.array(2);
     writer.event_time(time);
@@ -57,14 +57,15 @@ ByteBuffer forward_message(const std::string& tag, const std::string& chunk, uin
                                         .entries = entries.view(),
                                         .event_count = events,
                                         .chunk = chunk,
-                                        .compression = record::Compression::none});
+                                        .compression = codec::Compression::none});
 }
 
-std::string json_record(uint64_t number, record::EventTime time) {
+std::string json_record(uint64_t number, codec::EventTime time) {
   ByteBuffer record;
   ByteBuffer json;
   cli::append_sample_record(record, number, kNoMark, time);
-  if (encode::append_event_json(json, record.view()) != encode::EncodeOutcome::done) {
+  if (kinesis_format::append_event_json(json, record.view()) !=
+      kinesis_format::EncodeOutcome::done) {
     die("the sample record is no JSON");
   }
   return std::string(as_text(json.view()));
@@ -81,7 +82,7 @@ void append_attributes(Json& list, const std::string& key, const Json& value) {
   for (const auto& [name, inner] : value.items()) append_attributes(list, key + "." + name, inner);
 }
 
-Json resource_logs(const Json& record, record::EventTime time) {
+Json resource_logs(const Json& record, codec::EventTime time) {
   Json resource = Json::array();
   Json attributes = Json::array();
   for (const auto& [name, value] : record.items()) {
@@ -100,7 +101,7 @@ Json resource_logs(const Json& record, record::EventTime time) {
 }
 
 std::string http_body(Form form, uint64_t events) {
-  const record::EventTime time = time_now();
+  const codec::EventTime time = time_now();
   if (form == Form::ndjson || form == Form::json_array) {
     const bool is_array = form == Form::json_array;
     std::string body = is_array ? "[" : "";

@@ -90,7 +90,7 @@ class Simulation {
   SpoolOptions options_;
   SpoolInternals internals_;
   ManualClock clock_;
-  record::MemoryBudget budget_{{}};
+  memory::MemoryBudget budget_{{}};
   std::unique_ptr<record::Ledger> ledger_;
   uint64_t salt_ = 0;
   int streams_ = 1;

@@ -13,8 +13,8 @@
 #include "cli/send/sample_record.h"
 #include "cli/subcommands.h"
 #include "config/values.h"
-#include "encode/event_json.h"
 #include "kinesis/endpoint.h"
+#include "kinesis_format/event_json.h"
 
 namespace penstock::cli {
 namespace {
@@ -72,7 +72,9 @@ Result<std::vector<std::string>, Error> made_up_events(const std::string& size_t
     for (uint64_t part = 0; text.size() < *size; ++part) {
       ByteBuffer msgpack, json;
       append_sample_record(msgpack, i + part * kCount, "estimate-" + std::to_string(i), {});
-      if (encode::append_event_json(json, msgpack.view()) != encode::EncodeOutcome::done) break;
+      if (kinesis_format::append_event_json(json, msgpack.view()) !=
+          kinesis_format::EncodeOutcome::done)
+        break;
       text += as_text(json.view());
     }
     text.resize(*size);
@@ -81,23 +83,23 @@ Result<std::vector<std::string>, Error> made_up_events(const std::string& size_t
   return events;
 }
 
-const char* name_of(encode::Aggregation aggregation) {
+const char* name_of(kinesis_format::Aggregation aggregation) {
   switch (aggregation) {
-    case encode::Aggregation::none:
+    case kinesis_format::Aggregation::none:
       return "none";
-    case encode::Aggregation::kpl:
+    case kinesis_format::Aggregation::kpl:
       return "kpl";
-    case encode::Aggregation::lines:
+    case kinesis_format::Aggregation::lines:
       return "lines";
   }
   return "";
 }
 
-const char* name_of(record::Compression compression) {
+const char* name_of(codec::Compression compression) {
   switch (compression) {
-    case record::Compression::gzip:
+    case codec::Compression::gzip:
       return "gzip";
-    case record::Compression::zstd:
+    case codec::Compression::zstd:
       return "zstd";
     default:
       return "none";
@@ -126,9 +128,10 @@ int print_table(const EstimateOptions& options, const PriceTable& table,
               "records/s", "MB/s", "PUT units/s", "shards", "provisioned/mo", "on-demand/mo",
               "advantage/mo");
   for (const auto aggregation :
-       {encode::Aggregation::none, encode::Aggregation::kpl, encode::Aggregation::lines}) {
+       {kinesis_format::Aggregation::none, kinesis_format::Aggregation::kpl,
+        kinesis_format::Aggregation::lines}) {
     for (const auto compression :
-         {record::Compression::none, record::Compression::gzip, record::Compression::zstd}) {
+         {codec::Compression::none, codec::Compression::gzip, codec::Compression::zstd}) {
       const PackingMode mode{aggregation, compression, flush_interval};
       const Traffic traffic = measure_packing(events, options.rate, mode);
       print_row(mode, traffic, cost_of(traffic, table.prices, options.utilisation));

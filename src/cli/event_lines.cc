@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "cli/subcommands.h"
-#include "encode/json_writer.h"
-#include "encode/rfc3339.h"
+#include "codec/json_writer.h"
+#include "codec/rfc3339.h"
 #include "record/event.h"
 
 namespace penstock::cli {
@@ -29,7 +29,7 @@ void EventLines::print_event(const record::Batch& batch, const record::EventView
   --left_;
   line_.clear();
   line_.append(before);
-  if (encoder_.append(line_, batch, event, index) != encode::EncodeOutcome::done) return;
+  if (encoder_.append(line_, batch, event, index) != kinesis_format::EncodeOutcome::done) return;
   if (!before.empty()) line_.push_back('}');
   line_.push_back('\n');
   if (std::fwrite(line_.data(), 1, line_.size(), stdout) != line_.size()) error_ = errno;
@@ -44,18 +44,18 @@ int EventLines::finish() {
 
 std::string json_field(std::string_view name, std::string_view text) {
   ByteBuffer field;
-  encode::append_json_string(field, name);
+  codec::append_json_string(field, name);
   field.push_back(':');
-  encode::append_json_string(field, text);
+  codec::append_json_string(field, text);
   field.push_back(',');
   return std::string(as_text(field.view()));
 }
 
 std::string rfc3339_of(int64_t unix_ns) {
-  const record::EventTime time = record::event_time_of(unix_ns);
-  if (!encode::has_rfc3339(time)) return {};
-  uint8_t text[encode::kRfc3339Size];
-  encode::write_rfc3339(text, time);
+  const codec::EventTime time = codec::event_time_of(unix_ns);
+  if (!codec::has_rfc3339(time)) return {};
+  uint8_t text[codec::kRfc3339Size];
+  codec::write_rfc3339(text, time);
   return {reinterpret_cast<const char*>(text), sizeof text};
 }
 

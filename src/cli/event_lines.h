@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "encode/event_json.h"
+#include "kinesis_format/event_json.h"
 #include "spool/spool_inspection.h"
 
 namespace penstock::cli {
@@ -27,7 +27,7 @@ class EventLines {
   uint64_t left_;
   int error_ = 0;
   ByteBuffer line_;
-  const encode::EventEncoder encoder_;
+  const kinesis_format::EventEncoder encoder_;
 };
 
 // "name":"text" with a comma behind it.

@@ -17,9 +17,9 @@
 #include "cli/send/sample_record.h"
 #include "cli/send/senders.h"
 #include "cli/subcommands.h"
+#include "codec/base64.h"
 #include "config/secret_ref.h"
 #include "config/values.h"
-#include "encode/base64.h"
 
 namespace penstock::cli {
 namespace {
@@ -69,14 +69,14 @@ Result<std::unique_ptr<ChunkSender>, Error> make_http(const SendOptions& options
                        .ca_file = options.ca_file,
                        .insecure = options.insecure,
                        .authorization = {},
-                       .gzip = options.compression == record::Compression::gzip};
+                       .gzip = options.compression == codec::Compression::gzip};
   if (!token->empty()) http.authorization = "Bearer " + *token;
   if (!options.user.empty()) {
     ByteBuffer encoded;
-    encode::append_base64(encoded, as_bytes(options.user + ":" + password));
+    codec::append_base64(encoded, as_bytes(options.user + ":" + password));
     http.authorization = "Basic " + std::string(as_text(encoded.view()));
   }
-  if (options.compression == record::Compression::zstd) {
+  if (options.compression == codec::Compression::zstd) {
     return usage_error("--compress zstd is for Forward; take gzip");
   }
   return make_http_sender(std::move(http), std::move(ledger));
@@ -237,7 +237,7 @@ void register_send(CLI::App& app, int& exit_code) {
   send->add_option_function<std::string>(
           "--compress",
           [options](const std::string& name) {
-            options->compression = *record::compression_named(name);
+            options->compression = *codec::compression_named(name);
           },
           "text (none), gzip or zstd")
       ->check(CLI::IsMember({"text", "gzip", "zstd"}));

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "record/inflate.h"
+#include "codec/inflate.h"
 
 namespace penstock::cli {
 
@@ -34,7 +34,7 @@ struct SendOptions {
   uint64_t chunk_bytes = 1'000'000;
   uint32_t in_flight = 1;  // chunks sent and not acked
   double rate = 0;         // events a second; 0: as fast as it goes
-  record::Compression compression = record::Compression::none;
+  codec::Compression compression = codec::Compression::none;
 };
 
 // The exit code: 0 done, 1 something was not sent or not acked, 2 a missing file or wrong flags.

@@ -10,10 +10,10 @@
 #include "cli/count_flag.h"
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
-#include "encode/base64.h"
-#include "encode/rfc3339.h"
-#include "encode/unpack.h"
+#include "codec/base64.h"
+#include "codec/rfc3339.h"
 #include "kinesis/control_json.h"
+#include "kinesis_format/read/unpack.h"
 
 namespace penstock::cli {
 namespace {
@@ -27,10 +27,10 @@ struct TailOptions {
 };
 
 std::string rfc3339(int64_t unix_ms) {
-  const record::EventTime time = record::event_time_of(unix_ms * 1'000'000);
-  if (!encode::has_rfc3339(time)) return {};
-  uint8_t text[encode::kRfc3339Size];
-  encode::write_rfc3339(text, time);
+  const codec::EventTime time = codec::event_time_of(unix_ms * 1'000'000);
+  if (!codec::has_rfc3339(time)) return {};
+  uint8_t text[codec::kRfc3339Size];
+  codec::write_rfc3339(text, time);
   return {reinterpret_cast<const char*>(text), sizeof text};
 }
 
@@ -44,13 +44,13 @@ class EventPrinter {
     --left_;
     line_.clear();
     if (meta_) line_.append(note);
-    if (encode::is_json_object(event)) {
+    if (kinesis_format::is_json_object(event)) {
       line_.append(event);
       // Line breaks can only stand between tokens: blanks mean the same there.
       std::replace(line_.data(), line_.data() + line_.size(), uint8_t{'\n'}, uint8_t{' '});
     } else {
       line_.append("{\"base64\":\"");
-      encode::append_base64(line_, event);
+      codec::append_base64(line_, event);
       line_.append("\"}");
     }
     if (meta_) line_.push_back('}');
@@ -90,7 +90,7 @@ int tail(const TailOptions& options) {
   if (!access) return report(access.error());
 
   EventPrinter printer(options.max, options.meta);
-  encode::Unpacker unpacker(
+  kinesis_format::Unpacker unpacker(
       [&](ByteView event, const std::string& note) { printer.print(event, note); });
   kinesis::StreamReaderOptions reading = (*access)->reader_options();
   reading.from = *from;

@@ -9,7 +9,7 @@
 #include "cli/subcommands.h"
 #include "cli/verify/acked_events.h"
 #include "config/loader.h"
-#include "encode/unpack.h"
+#include "kinesis_format/read/unpack.h"
 
 namespace penstock::cli {
 namespace {
@@ -64,7 +64,7 @@ std::string note_of(const std::string& place, int64_t arrival_ms) {
 Result<uint64_t, Error> read_stream(StreamAccess& access, const kinesis::IteratorStart& from,
                                     AckedEvents& acked) {
   uint64_t count = 0;
-  encode::Unpacker unpacker([&](ByteView event, const std::string& note) {
+  kinesis_format::Unpacker unpacker([&](ByteView event, const std::string& note) {
     const size_t blank = note.find(' ');
     ++count;
     acked.found(id_of_stored(event), std::string_view(note).substr(blank + 1),

@@ -51,12 +51,12 @@ Daemon::~Daemon() {
 
 Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(load)));
-  daemon->intake_memory_ = std::make_unique<record::MemoryBudget>(
-      record::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
+  daemon->intake_memory_ = std::make_unique<memory::MemoryBudget>(
+      memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
                                     .large_bytes = daemon->memory_plan_.large,
                                     .small_bytes = daemon->memory_plan_.small});
-  daemon->delivery_memory_ = std::make_unique<record::MemoryBudget>(
-      record::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.delivery});
+  daemon->delivery_memory_ = std::make_unique<memory::MemoryBudget>(
+      memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.delivery});
   daemon->status_ = std::make_unique<StatusBoard>();
   if (auto done = daemon->open_spool(); !done) return failure(done.error());
   if (auto done = daemon->open_sources(); !done) return failure(done.error());

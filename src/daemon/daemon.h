@@ -83,8 +83,8 @@ class Daemon {
   record::Ledger ledger_;
   metrics::Metrics metrics_;
   admin::Health health_;
-  std::unique_ptr<record::MemoryBudget> intake_memory_;
-  std::unique_ptr<record::MemoryBudget> delivery_memory_;
+  std::unique_ptr<memory::MemoryBudget> intake_memory_;
+  std::unique_ptr<memory::MemoryBudget> delivery_memory_;
   std::shared_ptr<ingest::TokenReview> token_review_;     // null until a source needs it
   std::vector<std::unique_ptr<ingest::Source>> sources_;  // outlive the sessions suspended below
   std::unique_ptr<net::IoThreads> io_threads_;

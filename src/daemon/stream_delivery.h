@@ -23,7 +23,7 @@ namespace penstock::daemon {
 struct DeliveryParts {
   spool::Spool& spool;
   record::Ledger& ledger;
-  record::MemoryBudget& memory;
+  memory::MemoryBudget& memory;
   metrics::Metrics& metrics;
   delivery::CredentialSource& credentials;
   ShardWatch& shards;

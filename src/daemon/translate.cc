@@ -41,28 +41,28 @@ delivery::Oversized oversized_of(config::Oversized value) {
   return delivery::Oversized::split;
 }
 
-encode::Aggregation aggregation_of(config::Aggregation value) {
+kinesis_format::Aggregation aggregation_of(config::Aggregation value) {
   switch (value) {
     case config::Aggregation::none:
-      return encode::Aggregation::none;
+      return kinesis_format::Aggregation::none;
     case config::Aggregation::kpl:
-      return encode::Aggregation::kpl;
+      return kinesis_format::Aggregation::kpl;
     case config::Aggregation::lines:
-      return encode::Aggregation::lines;
+      return kinesis_format::Aggregation::lines;
   }
-  return encode::Aggregation::none;
+  return kinesis_format::Aggregation::none;
 }
 
-record::Compression compression_of(config::Compression value) {
+codec::Compression compression_of(config::Compression value) {
   switch (value) {
     case config::Compression::none:
-      return record::Compression::none;
+      return codec::Compression::none;
     case config::Compression::gzip:
-      return record::Compression::gzip;
+      return codec::Compression::gzip;
     case config::Compression::zstd:
-      return record::Compression::zstd;
+      return codec::Compression::zstd;
   }
-  return record::Compression::none;
+  return codec::Compression::none;
 }
 
 }  // namespace
@@ -133,25 +133,27 @@ delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,
   options.flush_interval = stream.flush.interval;
   options.flush_bytes = stream.flush.size;
 
-  encode::RequestBuilder::Options& request = options.request;
+  kinesis_format::RequestBuilder::Options& request = options.request;
   const bool is_firehose = stream.kind == config::StreamKind::firehose;
   // A request is in memory while it is built, while it is under way, and for a moment twice when
   // its buffer grows.
   const uint64_t request_max = std::max<uint64_t>(delivery_memory / 3, 1_MiB + 64_KiB);
-  request.service = is_firehose ? encode::Service::firehose : encode::Service::kinesis;
+  request.service =
+      is_firehose ? kinesis_format::Service::firehose : kinesis_format::Service::kinesis;
   request.protocol = is_firehose || stream.protocol == config::WireProtocol::json
-                         ? encode::Protocol::json
-                         : encode::Protocol::cbor;
+                         ? kinesis_format::Protocol::json
+                         : kinesis_format::Protocol::cbor;
   request.stream_name = stream.name;
   // The ARN alone would do for AWS; emulators know only the name.
   request.stream_arn = stream.endpoint.empty() ? stream.arn : "";
-  request.records_max = is_firehose ? encode::kFirehoseCountMax : encode::kPutRecordsCountMax;
+  request.records_max =
+      is_firehose ? kinesis_format::kFirehoseCountMax : kinesis_format::kPutRecordsCountMax;
   request.request_bytes_max = std::min<uint64_t>(
-      {is_firehose ? encode::kFirehoseBytesMax : encode::kPutRecordsBytesMax,
+      {is_firehose ? kinesis_format::kFirehoseBytesMax : kinesis_format::kPutRecordsBytesMax,
        std::max<uint64_t>(stream.flush.size, stream.max_record + 64_KiB), request_max});
   request.record_bytes_max =
-      std::min<uint64_t>(is_firehose ? encode::kFirehoseRecordBytesMax : stream.max_record,
-                         request.request_bytes_max - encode::kRequestBytesMargin);
+      std::min<uint64_t>(is_firehose ? kinesis_format::kFirehoseRecordBytesMax : stream.max_record,
+                         request.request_bytes_max - kinesis_format::kRequestBytesMargin);
   request.line_feed = is_firehose;
   options.request_bytes_max = request_max;
   options.queue_bytes_max = std::max<uint64_t>(delivery_memory / 4, 1_MiB);

@@ -64,7 +64,7 @@ void HttpPutPort::set_endpoint(kinesis::Endpoint endpoint) {
   signer_ = kinesis::RequestSigner(std::move(endpoint));
 }
 
-net::HttpRequest HttpPutPort::sign(encode::Request& request,
+net::HttpRequest HttpPutPort::sign(kinesis_format::Request& request,
                                    const kinesis::Credentials& credentials) {
   const WallTime now = clock_offset_.correct(clock_.wall());
   net::HttpRequest http = signer_.sign(
@@ -75,9 +75,9 @@ net::HttpRequest HttpPutPort::sign(encode::Request& request,
   return http;
 }
 
-void HttpPutPort::put(encode::Request request, Callback callback) {
+void HttpPutPort::put(kinesis_format::Request request, Callback callback) {
   const auto credentials = credentials_.current();
-  auto kept = std::make_shared<encode::Request>(std::move(request));
+  auto kept = std::make_shared<kinesis_format::Request>(std::move(request));
   if (!credentials || credentials->empty()) {
     credentials_.refresh_soon();
     loop_.post([kept, callback = std::move(callback)] {
@@ -101,9 +101,9 @@ void HttpPutPort::put(encode::Request request, Callback callback) {
 
 // The service answers CBOR, but does not document it: what does not know it says so, calls the body
 // broken, or (emulators) trips over it and answers like a broken web server.
-bool HttpPutPort::speaks_no_cbor(const encode::Request& request) {
+bool HttpPutPort::speaks_no_cbor(const kinesis_format::Request& request) {
   constexpr int kDoubtsMax = 3;
-  if (request.protocol() != encode::Protocol::cbor || cbor_understood_) return false;
+  if (request.protocol() != kinesis_format::Protocol::cbor || cbor_understood_) return false;
   if (answer_.code_is_the_services || answer_.error == kinesis::PutError::none) {
     cbor_understood_ = answer_.error != kinesis::PutError::serialization &&
                        answer_.error != kinesis::PutError::unknown_operation;
@@ -112,7 +112,8 @@ bool HttpPutPort::speaks_no_cbor(const encode::Request& request) {
   return answer_.error == kinesis::PutError::server_fault && ++cbor_doubts_ >= kDoubtsMax;
 }
 
-PutResult HttpPutPort::read(const net::HttpResponse& response, const encode::Request& request) {
+PutResult HttpPutPort::read(const net::HttpResponse& response,
+                            const kinesis_format::Request& request) {
   reader_.read(response, request.slots().size(), answer_);
   PutResult result;
   result.verdict = speaks_no_cbor(request) ? Verdict::other_protocol : verdict_of(answer_.error);

@@ -37,15 +37,16 @@ class HttpPutPort final : public PutPort {
   HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource& credentials,
               const Clock& clock);
 
-  void put(encode::Request request, Callback callback) override;
+  void put(kinesis_format::Request request, Callback callback) override;
   // For requests from now on.
   void set_endpoint(kinesis::Endpoint endpoint);
 
  private:
-  [[nodiscard]] net::HttpRequest sign(encode::Request& request,
+  [[nodiscard]] net::HttpRequest sign(kinesis_format::Request& request,
                                       const kinesis::Credentials& credentials);
-  [[nodiscard]] PutResult read(const net::HttpResponse& response, const encode::Request& request);
-  [[nodiscard]] bool speaks_no_cbor(const encode::Request& request);
+  [[nodiscard]] PutResult read(const net::HttpResponse& response,
+                               const kinesis_format::Request& request);
+  [[nodiscard]] bool speaks_no_cbor(const kinesis_format::Request& request);
 
   net::HttpLoop& loop_;
   Options options_;

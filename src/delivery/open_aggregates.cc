@@ -9,10 +9,10 @@ constexpr size_t kSparesMax = 4;
 
 }  // namespace
 
-OpenAggregates::OpenAggregates(const encode::Aggregator::Options& options, Limits limits)
+OpenAggregates::OpenAggregates(const kinesis_format::Aggregator::Options& options, Limits limits)
     : options_(options),
       limits_(limits),
-      compressor_(std::make_unique<encode::Compressor>(options.compression)) {}
+      compressor_(std::make_unique<codec::Compressor>(options.compression)) {}
 
 OpenAggregates::Open* OpenAggregates::find(uint64_t lane) {
   if (!open_.empty() && open_.back().lane == lane) return &open_.back();
@@ -20,10 +20,10 @@ OpenAggregates::Open* OpenAggregates::find(uint64_t lane) {
   return found == by_lane_.end() ? nullptr : &*found->second;
 }
 
-OpenAggregates::Open& OpenAggregates::open(uint64_t lane, const encode::RecordKey& key,
+OpenAggregates::Open& OpenAggregates::open(uint64_t lane, const kinesis_format::RecordKey& key,
                                            SteadyTime now) {
   if (spare_.empty()) {
-    open_.push_back({lane, now, {}, encode::Aggregator(options_, compressor_.get())});
+    open_.push_back({lane, now, {}, kinesis_format::Aggregator(options_, compressor_.get())});
   } else {
     open_.splice(open_.end(), spare_, spare_.begin());
   }
@@ -50,7 +50,7 @@ void OpenAggregates::add_span(RecordNote& note, const EventSpan& span) {
 
 Waiting OpenAggregates::close(Open& open, SteadyTime now) {
   Waiting record;
-  const encode::RecordKey key = open.aggregator.key();
+  const kinesis_format::RecordKey key = open.aggregator.key();
   record.partition_key = key.partition_key;
   record.hash_key = key.explicit_hash_key;
   record.note = std::move(open.note);

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "delivery/outgoing.h"
-#include "encode/aggregate.h"
+#include "kinesis_format/aggregate.h"
 
 namespace penstock::delivery {
 
@@ -26,15 +26,15 @@ class OpenAggregates {
     uint64_t lane;
     SteadyTime since;
     RecordNote note;
-    encode::Aggregator aggregator;
+    kinesis_format::Aggregator aggregator;
   };
 
-  OpenAggregates(const encode::Aggregator::Options& options, Limits limits);
+  OpenAggregates(const kinesis_format::Aggregator::Options& options, Limits limits);
 
   // nullptr: none of that lane is open.
   [[nodiscard]] Open* find(uint64_t lane);
   // Requires that none of the lane is open. The limits are the caller's to ask for.
-  Open& open(uint64_t lane, const encode::RecordKey& key, SteadyTime now);
+  Open& open(uint64_t lane, const kinesis_format::RecordKey& key, SteadyTime now);
   // After an event was added.
   static void add_span(RecordNote& note, const EventSpan& span);
 
@@ -52,9 +52,9 @@ class OpenAggregates {
   [[nodiscard]] size_t bytes() const;
 
  private:
-  encode::Aggregator::Options options_;
+  kinesis_format::Aggregator::Options options_;
   Limits limits_;
-  std::unique_ptr<encode::Compressor> compressor_;  // shared by all: it takes up to 1.3 MiB
+  std::unique_ptr<codec::Compressor> compressor_;  // shared by all: it takes up to 1.3 MiB
   std::list<Open> open_;
   std::unordered_map<uint64_t, std::list<Open>::iterator> by_lane_;
   std::list<Open> spare_;  // for their memory

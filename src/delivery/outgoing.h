@@ -9,9 +9,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "delivery/event_tracker.h"
-#include "encode/request_builder.h"
 #include "kinesis/put_records.h"
-#include "record/memory_budget.h"
+#include "kinesis_format/request_builder.h"
+#include "memory/memory_budget.h"
 
 namespace penstock::delivery {
 
@@ -38,16 +38,16 @@ struct RecordNote {
 struct Waiting {
   ByteBuffer data;
   std::string partition_key;
-  std::optional<encode::Uint128> hash_key;
+  std::optional<kinesis_format::Uint128> hash_key;
   RecordNote note;
   SteadyTime due{};  // not before
 };
 
 // A request that was sent or is to be sent again as it is.
 struct Flight {
-  encode::Request request;
+  kinesis_format::Request request;
   std::vector<RecordNote> notes;  // by the slot's cookie
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
   uint32_t tries = 0;
   SteadyTime due{};
   bool is_probe = false;  // part of the search for a bad record: never mixed with others

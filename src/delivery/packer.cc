@@ -4,15 +4,15 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "encode/md5.h"
-#include "record/msgpack_cursor.h"
+#include "codec/msgpack_cursor.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
 namespace {
 
-using encode::Aggregation;
-using encode::EncodeOutcome;
-using record::Compression;
+using codec::Compression;
+using kinesis_format::Aggregation;
+using kinesis_format::EncodeOutcome;
 
 // In front of compression an event may be so much larger than a record: text shrinks 5 to 10 times.
 constexpr size_t kRawPerRecord = 8;
@@ -20,9 +20,9 @@ constexpr size_t kRawPerRecord = 8;
 // All random keys are this one when the explicit hash key decides; as the KPL does.
 constexpr std::string_view kAnyKey = "a";
 
-encode::Aggregator::Options aggregator_options(const PackerOptions& options,
-                                               size_t record_bytes_max) {
-  encode::Aggregator::Options made;
+kinesis_format::Aggregator::Options aggregator_options(const PackerOptions& options,
+                                                       size_t record_bytes_max) {
+  kinesis_format::Aggregator::Options made;
   made.aggregation = options.aggregation;
   made.compression = options.compression;
   made.bytes_target = options.aggregate_bytes_target;
@@ -41,8 +41,8 @@ Packer::Packer(PackerOptions options)
 void Packer::reconfigure(PackerOptions options) {
   CHECK(aggregates_.empty());
   options_ = std::move(options);
-  encoder_ = encode::EventEncoder(options_.inject);
-  compressor_ = encode::Compressor(options_.compression);
+  encoder_ = kinesis_format::EventEncoder(options_.inject);
+  compressor_ = codec::Compressor(options_.compression);
   aggregates_ =
       OpenAggregates(aggregator_options(options_, record_bytes_max_), options_.aggregates);
 }
@@ -133,7 +133,7 @@ bool Packer::watches_places(const Packing& to) const {
 
 // The event behind others of its slice that are set aside, or for a shard for which enough waits.
 bool Packer::sets_aside(std::string_view partition_key, const Packing& to) {
-  const kinesis::HashKey hash_key = encode::hash_key_of(partition_key);
+  const kinesis::HashKey hash_key = kinesis_format::hash_key_of(partition_key);
   const size_t slice = slice_of(hash_key);
   const bool is_behind = again_ ? to.catch_up.blocks(slice) : to.tracker.behind().test(slice);
   if (!is_behind && !must_wait(to.placement.shard_of(hash_key), partition_key, to)) return false;
@@ -198,11 +198,11 @@ Packer::Outcome Packer::pack_plain(const record::EventView& event, std::string_v
   CHECK(encoded == EncodeOutcome::done);  // the batch was walked before it was admitted
   const size_t before = to.builder.counted_bytes();
   switch (to.builder.end_record(key->record, to.notes.size())) {
-    case encode::AddOutcome::request_full:
+    case kinesis_format::AddOutcome::request_full:
       return Outcome::request_full;
-    case encode::AddOutcome::record_too_large:
+    case kinesis_format::AddOutcome::record_too_large:
       return pack_oversized(event, partition_key, to);
-    case encode::AddOutcome::added:
+    case kinesis_format::AddOutcome::added:
       break;
   }
   RecordNote& note = to.notes.emplace_back();
@@ -268,18 +268,18 @@ Packer::Outcome Packer::pack_aggregated(const record::EventView& event,
     const EncodeOutcome encoded =
         encoder_.append(open->aggregator.begin_event(), *batch_, event, index_,
                         kRawPerRecord * record_bytes_max_, &consumed);
-    encode::AggregateOutcome added = encode::AggregateOutcome::too_large;
+    kinesis_format::AggregateOutcome added = kinesis_format::AggregateOutcome::too_large;
     if (encoded == EncodeOutcome::too_large) {
       open->aggregator.cancel_event();
     } else {
       CHECK(encoded == EncodeOutcome::done);
       added = open->aggregator.end_event(inner_key);
     }
-    if (added == encode::AggregateOutcome::full) {
+    if (added == kinesis_format::AggregateOutcome::full) {
       close_aggregate(*open, to);
       continue;
     }
-    if (added == encode::AggregateOutcome::too_large) {
+    if (added == kinesis_format::AggregateOutcome::too_large) {
       // Before it goes what is older; an aggregate of nothing is forgotten.
       if (!open->aggregator.empty()) {
         close_aggregate(*open, to);
@@ -302,7 +302,7 @@ Packer::Outcome Packer::pack_aggregated(const record::EventView& event,
 // nullptr: no shard takes anything now.
 OpenAggregates::Open* Packer::open_aggregate(uint64_t lane, std::string_view partition_key,
                                              uint32_t shard, const Packing& to) {
-  encode::RecordKey key{partition_key, std::nullopt};
+  kinesis_format::RecordKey key{partition_key, std::nullopt};
   if (options_.keys_are_random) {
     if (to.placement.steering()) {
       const auto spot = to.placement.spread(to.now);
@@ -349,7 +349,7 @@ Packer::Outcome Packer::give_up() {
 void Packer::step_over() {
   ByteView record = open_->record_and_rest;
   if (batch_->encoding == record::Encoding::msgpack) {
-    const auto skipped = record::MsgpackCursor(record).skip();
+    const auto skipped = codec::MsgpackCursor(record).skip();
     CHECK(skipped.has_value());
     record = *skipped;
   }

@@ -22,17 +22,17 @@
 #include <unordered_map>
 #include <vector>
 
+#include "codec/compress.h"
 #include "delivery/catch_up.h"
 #include "delivery/event_tracker.h"
 #include "delivery/open_aggregates.h"
 #include "delivery/outgoing.h"
 #include "delivery/placement.h"
 #include "delivery/record_queue.h"
-#include "encode/aggregate.h"
-#include "encode/compress.h"
-#include "encode/event_json.h"
-#include "encode/oversize.h"
-#include "encode/request_builder.h"
+#include "kinesis_format/aggregate.h"
+#include "kinesis_format/event_json.h"
+#include "kinesis_format/oversize.h"
+#include "kinesis_format/request_builder.h"
 #include "record/event.h"
 #include "route/partition_key.h"
 #include "spool/spool.h"
@@ -42,20 +42,20 @@ namespace penstock::delivery {
 enum class Oversized : uint8_t { split, truncate, dead_letter };
 
 struct PackerOptions {
-  encode::Inject inject;
+  kinesis_format::Inject inject;
   route::PartitionKey partition_key = route::PartitionKey::random();
   bool keys_are_random = true;  // so that a record may go to any shard
   bool keep_order = false;      // of the events of a key
   Oversized oversized = Oversized::split;
-  encode::Aggregation aggregation = encode::Aggregation::none;
-  record::Compression compression = record::Compression::none;
-  size_t aggregate_bytes_target = 2 * encode::kPayloadUnitBytes;
+  kinesis_format::Aggregation aggregation = kinesis_format::Aggregation::none;
+  codec::Compression compression = codec::Compression::none;
+  size_t aggregate_bytes_target = 2 * kinesis_format::kPayloadUnitBytes;
   OpenAggregates::Limits aggregates;
 };
 
 // Where records go.
 struct Packing {
-  encode::RequestBuilder& builder;
+  kinesis_format::RequestBuilder& builder;
   std::vector<RecordNote>& notes;  // of the records in the builder
   RecordQueue& queue;
   Placement& placement;
@@ -118,14 +118,14 @@ class Packer {
   void take_on(uint64_t ticket, const spool::Entry& entry, bool again);
 
   struct Key {
-    encode::RecordKey record;
+    kinesis_format::RecordKey record;
     uint32_t shard = kinesis::kNoShard;
     bool ready = true;  // the shard takes it now
   };
   // An event that goes out in parts.
   struct Split {
     ByteBuffer json;
-    std::optional<encode::Splitter> plan;  // while there are parts to come
+    std::optional<kinesis_format::Splitter> plan;  // while there are parts to come
     uint64_t id = 0;
     uint32_t next = 0;
     std::string partition_key;
@@ -140,8 +140,8 @@ class Packer {
   [[nodiscard]] bool must_wait(uint32_t shard, std::string_view partition_key,
                                const Packing& to) const;
   Outcome pack_event(const Packing& to);
-  encode::EncodeOutcome append_payload(ByteBuffer& out, const record::EventView& event,
-                                       size_t size_max, size_t* consumed);
+  kinesis_format::EncodeOutcome append_payload(ByteBuffer& out, const record::EventView& event,
+                                               size_t size_max, size_t* consumed);
   Outcome pack_plain(const record::EventView& event, std::string_view key, const Packing& to);
   Outcome pack_aside(const record::EventView& event, const Key& key, const Packing& to);
   Outcome pack_aggregated(const record::EventView& event, std::string_view key, const Packing& to);
@@ -161,9 +161,9 @@ class Packer {
   void advance(size_t record_size);
 
   PackerOptions options_;
-  encode::EventEncoder encoder_;
-  encode::Compressor compressor_;
-  size_t record_bytes_max_ = encode::kRecordBytesDefault;
+  kinesis_format::EventEncoder encoder_;
+  codec::Compressor compressor_;
+  size_t record_bytes_max_ = kinesis_format::kRecordBytesDefault;
   OpenAggregates aggregates_;
   size_t aggregate_bytes_ = 0;  // of all, as of a few events ago: adding up takes a look at each
 

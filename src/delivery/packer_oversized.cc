@@ -5,8 +5,8 @@
 namespace penstock::delivery {
 namespace {
 
-using encode::EncodeOutcome;
-using record::Compression;
+using codec::Compression;
+using kinesis_format::EncodeOutcome;
 
 // Data of this size fits into size_max after compression, too, whatever it is.
 size_t before_compression(Compression compression, size_t size_max) {
@@ -17,7 +17,7 @@ size_t before_compression(Compression compression, size_t size_max) {
 
 std::string event_id(const record::Batch& batch, uint32_t index) {
   ByteBuffer id;
-  encode::append_event_id(id, batch.id, uint64_t{batch.first_index} + index);
+  kinesis_format::append_event_id(id, batch.id, uint64_t{batch.first_index} + index);
   return std::string(as_text(id.view()));
 }
 
@@ -35,7 +35,7 @@ Packer::Outcome Packer::pack_oversized(const record::EventView& event,
 
   // One after the other into requests; records of a lane go through the queue.
   if (options_.oversized == Oversized::split && !options_.keep_order) {
-    const encode::RecordKey key{partition_key, std::nullopt};
+    const kinesis_format::RecordKey key{partition_key, std::nullopt};
     if (!plan_split(*batch_, index_, to.builder.data_bytes_max(key))) {
       split_.json.release();
       return give_up();
@@ -61,9 +61,9 @@ Packer::Outcome Packer::pack_oversized(const record::EventView& event,
 }
 
 bool Packer::plan_split(const record::Batch& batch, uint32_t index, size_t data_bytes_max) {
-  split_.plan = encode::Splitter::plan(split_.json.view(),
-                                       before_compression(options_.compression, data_bytes_max),
-                                       event_id(batch, index));
+  split_.plan = kinesis_format::Splitter::plan(
+      split_.json.view(), before_compression(options_.compression, data_bytes_max),
+      event_id(batch, index));
   return split_.plan.has_value();
 }
 
@@ -78,12 +78,12 @@ void Packer::append_part(ByteBuffer& out, uint32_t part) {
 }
 
 Packer::Outcome Packer::pack_next_part(const Packing& to) {
-  const encode::RecordKey key{split_.partition_key, std::nullopt};
+  const kinesis_format::RecordKey key{split_.partition_key, std::nullopt};
   append_part(to.builder.begin_record(), split_.next);
   switch (to.builder.end_record(key, to.notes.size())) {
-    case encode::AddOutcome::request_full:
+    case kinesis_format::AddOutcome::request_full:
       return Outcome::request_full;
-    case encode::AddOutcome::record_too_large: {
+    case kinesis_format::AddOutcome::record_too_large: {
       // The limit was lowered among the parts: what was sent cannot be joined with smaller ones.
       split_.plan.reset();
       split_.json.release();
@@ -91,7 +91,7 @@ Packer::Outcome Packer::pack_next_part(const Packing& to) {
       step_over();  // given up already, for another part
       return Outcome::aside;
     }
-    case encode::AddOutcome::added:
+    case kinesis_format::AddOutcome::added:
       break;
   }
   RecordNote& note = to.notes.emplace_back();
@@ -147,8 +147,8 @@ std::vector<Waiting> Packer::pack_oversized_alone(const EventSpan& span, Waiting
   if (options_.keep_order) alone.note.lane = lane_of(alone.partition_key);
   if (options_.oversized == Oversized::truncate) {
     ByteBuffer json;
-    if (!encode::append_truncated(json, split_.json.view(),
-                                  before_compression(options_.compression, data_max))) {
+    if (!kinesis_format::append_truncated(json, split_.json.view(),
+                                          before_compression(options_.compression, data_max))) {
       return records;
     }
     compressor_.append(alone.data, json.view());

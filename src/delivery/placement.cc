@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "encode/md5.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
 namespace {
@@ -47,7 +47,7 @@ void Placement::look(SteadyTime now) {
 }
 
 uint32_t Placement::shard_of(std::string_view partition_key) const {
-  return shards_ ? shard_of(encode::hash_key_of(partition_key)) : kNoShard;
+  return shards_ ? shard_of(kinesis_format::hash_key_of(partition_key)) : kNoShard;
 }
 
 uint32_t Placement::shard_of(HashKey key) const {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "encode/request_builder.h"
+#include "kinesis_format/request_builder.h"
 
 namespace penstock::delivery {
 
@@ -50,10 +50,10 @@ struct PutResult {
 class PutPort {
  public:
   // Called exactly once, never inside put(), with the request given back.
-  using Callback = std::function<void(PutResult, encode::Request)>;
+  using Callback = std::function<void(PutResult, kinesis_format::Request)>;
 
   virtual ~PutPort() = default;
-  virtual void put(encode::Request request, Callback callback) = 0;
+  virtual void put(kinesis_format::Request request, Callback callback) = 0;
 };
 
 }  // namespace penstock::delivery

@@ -180,8 +180,8 @@ bool Sender::room_for_more() {
   queue_lease_.release();
   services_.memory.acquire(
       bytes,
-      [post = services_.post, weak = std::weak_ptr(self_)](record::MemoryLease lease) {
-        auto granted = std::make_shared<record::MemoryLease>(std::move(lease));
+      [post = services_.post, weak = std::weak_ptr(self_)](memory::MemoryLease lease) {
+        auto granted = std::make_shared<memory::MemoryLease>(std::move(lease));
         post([weak, granted] {
           const auto self = weak.lock();
           if (!self || *self == nullptr) return;
@@ -213,21 +213,21 @@ bool Sender::add_waiting(SteadyTime now) {
   while (Waiting* const next = queue_.next(now, placement_)) {
     if (!respread(*next, now)) return false;
     if (builder_.empty()) begin_request(now);
-    if (next->note.unsealed && builder_.options().protocol == encode::Protocol::json) {
+    if (next->note.unsealed && builder_.options().protocol == kinesis_format::Protocol::json) {
       const std::span<uint8_t> record(next->data.data(), next->data.size());
-      encode::seal({&record, 1});  // as base64 it can no longer be changed
+      kinesis_format::seal({&record, 1});  // as base64 it can no longer be changed
       next->note.unsealed = false;
     }
-    const encode::RecordKey key{next->partition_key, next->hash_key};
+    const kinesis_format::RecordKey key{next->partition_key, next->hash_key};
     switch (builder_.add_record(next->data.view(), key, notes_.size())) {
-      case encode::AddOutcome::request_full:
+      case kinesis_format::AddOutcome::request_full:
         request_full_ = true;
         return false;
-      case encode::AddOutcome::record_too_large:
+      case kinesis_format::AddOutcome::record_too_large:
         // The stream's limit was lowered since it was packed: the service would refuse it.
         condemn({queue_.take(), {}, true});
         continue;
-      case encode::AddOutcome::added: {
+      case kinesis_format::AddOutcome::added: {
         Waiting record = queue_.take();
         placement_.sent(record.note.shard, record.data.size(), now);
         unsealed_ |= record.note.unsealed;
@@ -317,16 +317,16 @@ void Sender::seal_aggregates(Flight& flight) {
     if (!std::exchange(note.unsealed, false)) continue;
     unsealed.push_back(flight.request.data_in_place(slot));
   }
-  encode::seal(unsealed);
+  kinesis_format::seal(unsealed);
 }
 
 void Sender::send(Flight flight) {
   ++in_flight_;
   if (flight.is_probe) probe_in_flight_ = true;
   auto kept = std::make_shared<Flight>(std::move(flight));
-  encode::Request request = std::move(kept->request);
+  kinesis_format::Request request = std::move(kept->request);
   services_.port.put(std::move(request), [weak = std::weak_ptr(self_), kept](
-                                             PutResult result, encode::Request returned) {
+                                             PutResult result, kinesis_format::Request returned) {
     const auto self = weak.lock();
     if (!self || *self == nullptr) return;
     kept->request = std::move(returned);
@@ -375,11 +375,11 @@ void Sender::limit_records(size_t record_bytes_max) {
 
 // A record may be as large as the stream takes and a request of ours can be.
 void Sender::apply_limits() {
-  encode::RequestBuilder::Options& request = options_.request;
-  if (stream_record_bytes_ > 0 && request.service == encode::Service::kinesis) {
+  kinesis_format::RequestBuilder::Options& request = options_.request;
+  if (stream_record_bytes_ > 0 && request.service == kinesis_format::Service::kinesis) {
     request.request_bytes_max =
         std::min({std::max(request.request_bytes_max, stream_record_bytes_ + 64_KiB),
-                  options_.request_bytes_max, encode::kPutRecordsBytesMax});
+                  options_.request_bytes_max, kinesis_format::kPutRecordsBytesMax});
     request.record_bytes_max = stream_record_bytes_;
   }
   limits_changed_ = !builder_.empty();

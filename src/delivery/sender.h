@@ -38,9 +38,9 @@
 #include "delivery/placement.h"
 #include "delivery/put_port.h"
 #include "delivery/record_queue.h"
+#include "memory/memory_budget.h"
 #include "metrics/counter.h"
 #include "record/ledger.h"
-#include "record/memory_budget.h"
 #include "spool/spool.h"
 
 namespace penstock::delivery {
@@ -48,7 +48,7 @@ namespace penstock::delivery {
 struct SenderOptions {
   std::string stream;  // configuration name
   PackerOptions packer;
-  encode::RequestBuilder::Options request;
+  kinesis_format::RequestBuilder::Options request;
   milliseconds flush_interval{1'000};
   size_t flush_bytes = 5_MiB;
   uint32_t requests_in_flight_max = 16;
@@ -56,7 +56,7 @@ struct SenderOptions {
   // Of records that wait outside of requests; at this it stops reading.
   size_t queue_bytes_max = 4_MiB;
   // What memory allows, however large a record the stream takes.
-  size_t request_bytes_max = encode::kPutRecordsBytesMax;
+  size_t request_bytes_max = kinesis_format::kPutRecordsBytesMax;
   uint64_t random_seed = 0;  // 0: a random one; else for runs that can be repeated
 };
 
@@ -64,7 +64,7 @@ struct SenderOptions {
 struct SenderServices {
   spool::Spool& spool;
   record::Ledger& ledger;
-  record::MemoryBudget& memory;  // for request bodies; each sender a member
+  memory::MemoryBudget& memory;  // for request bodies; each sender a member
   metrics::Metrics& metrics;
   PutPort& port;
   const Clock& clock;
@@ -151,7 +151,7 @@ class Sender {
   // Bad records (sender_refused.cc).
   void refused_alone(Waiting record, const PutResult& result);
   [[nodiscard]] Flight alone_in_a_flight(Waiting record);
-  [[nodiscard]] encode::RequestBuilder::Options limitless() const;
+  [[nodiscard]] kinesis_format::RequestBuilder::Options limitless() const;
   void judge_suspects();
   // A record that cannot stay as it is.
   struct Condemned {
@@ -172,23 +172,23 @@ class Sender {
   spool::StreamLog& log_;
   SenderOptions options_;
   SenderServices services_;
-  const record::MemoryBudget::Member member_;
+  const memory::MemoryBudget::Member member_;
   const bool log_rereads_;  // what waits for long may be put down
   EventTracker tracker_;
   Packer packer_;
   std::mt19937_64 random_;
   Placement placement_;
 
-  encode::RequestBuilder builder_;
+  kinesis_format::RequestBuilder builder_;
   std::vector<RecordNote> notes_;  // of the records in builder_
-  record::MemoryLease building_lease_;
+  memory::MemoryLease building_lease_;
   SteadyTime building_since_{};
   bool request_full_ = false;
   bool unsealed_ = false;           // aggregates in builder_ have no digest yet
   bool limits_changed_ = false;     // the next request has other options
   size_t stream_record_bytes_ = 0;  // what the service said; 0: nothing
   bool memory_awaited_ = false;
-  std::optional<encode::Request> spare_;  // a spent request, for its memory
+  std::optional<kinesis_format::Request> spare_;  // a spent request, for its memory
 
   CatchUp catch_up_;
   uint32_t caught_up_in_row_ = 0;  // entries gone through again, since one was opened
@@ -196,7 +196,7 @@ class Sender {
   SteadyTime open_next_at_{};
 
   RecordQueue queue_;
-  record::MemoryLease queue_lease_;  // for the records in it and in open aggregates, and the books
+  memory::MemoryLease queue_lease_;  // for the records in it and in open aggregates, and the books
   size_t books_ = 0;                 // the tracker's, when there is anything beside the window
   std::deque<Flight> again_;         // whole requests to be sent again
   std::deque<Flight> probes_;        // the search for a bad record, one at a time

@@ -203,7 +203,7 @@ Waiting Sender::take_out(const Flight& flight, size_t slot) {
   ByteBuffer scratch;
   Waiting record;
   record.data = ByteBuffer::copy_of(flight.request.data(slot, scratch));
-  const encode::RecordKey key = flight.request.key(slot);
+  const kinesis_format::RecordKey key = flight.request.key(slot);
   record.partition_key = key.partition_key;
   record.hash_key = key.explicit_hash_key;
   record.note = flight.notes[flight.request.slots()[slot].cookie];
@@ -237,7 +237,7 @@ void Sender::learn(const Flight& flight, const PutResult& result, SteadyTime now
   for (size_t i = 0; i < result.entries.size(); ++i) {
     const PutResult::Entry& entry = result.entries[i];
     if (entry.result == EntryResult::failed) continue;
-    const encode::Request::Slot& slot = flight.request.slots()[i];
+    const kinesis_format::Request::Slot& slot = flight.request.slots()[i];
     const uint32_t predicted = flight.notes[slot.cookie].shard;
     const uint32_t shard = entry.shard != PutResult::kNoShard ? entry.shard : predicted;
     const size_t bytes = slot.data_size + slot.key_size;
@@ -306,14 +306,14 @@ void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into
   std::array<Flight, 2> halves;
   ByteBuffer scratch;
   for (size_t half = 0; half < 2; ++half) {
-    encode::RequestBuilder builder(limitless());
+    kinesis_format::RequestBuilder builder(limitless());
     const size_t begin = half == 0 ? 0 : records / 2;
     const size_t end = half == 0 ? records / 2 : records;
     for (size_t i = begin; i < end; ++i) {
       auto& notes = halves[half].notes;
       const auto added =
           builder.add_record(flight.request.data(i, scratch), flight.request.key(i), notes.size());
-      CHECK(added == encode::AddOutcome::added);  // it was in a request twice the size
+      CHECK(added == kinesis_format::AddOutcome::added);  // it was in a request twice the size
       notes.push_back(std::move(flight.notes[flight.request.slots()[i].cookie]));
     }
     halves[half].request = builder.take();
@@ -330,11 +330,11 @@ void Sender::split_in_two(Flight flight, bool is_probe, std::deque<Flight>& into
 }
 
 void Sender::rebuild_as_json(Flight flight) {
-  if (options_.request.protocol == encode::Protocol::cbor) {
+  if (options_.request.protocol == kinesis_format::Protocol::cbor) {
     log_warn("the service does not speak CBOR: going on in JSON", {{"stream", options_.stream}});
-    options_.request.protocol = encode::Protocol::json;
+    options_.request.protocol = kinesis_format::Protocol::json;
   }
-  if (flight.request.protocol() == encode::Protocol::json) {
+  if (flight.request.protocol() == kinesis_format::Protocol::json) {
     // JSON is not understood either: then it is not a protocol problem.
     PutResult result;
     result.verdict = Verdict::hold;

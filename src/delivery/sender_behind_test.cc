@@ -11,7 +11,7 @@
 
 #include "delivery/sender.h"
 #include "delivery/sender_rig.h"
-#include "encode/md5.h"
+#include "kinesis_format/md5.h"
 #include "route/field_path.h"
 
 namespace penstock::delivery {
@@ -30,8 +30,8 @@ SenderOptions options_of(Way way) {
   options.packer.partition_key = route::PartitionKey::field(route::FieldPath{"k"});
   options.packer.keys_are_random = false;
   options.packer.keep_order = way == Way::ordered || way == Way::ordered_lines;
-  if (way == Way::keyed_kpl) options.packer.aggregation = encode::Aggregation::kpl;
-  if (way == Way::ordered_lines) options.packer.aggregation = encode::Aggregation::lines;
+  if (way == Way::keyed_kpl) options.packer.aggregation = kinesis_format::Aggregation::kpl;
+  if (way == Way::ordered_lines) options.packer.aggregation = kinesis_format::Aggregation::lines;
   options.packer.aggregates.bytes_max = 1_MiB;
   options.flush_interval = 100ms;
   options.queue_bytes_max = kMemory / 4;
@@ -61,7 +61,7 @@ class Behind : public testing::Test {
     rig_.sender->set_shards(rig_.stream.map());
   }
   [[nodiscard]] bool is_for_dead(uint32_t n) const {
-    return shards_->find(encode::hash_key_of(key_of(n)))->number == kDead;
+    return shards_->find(kinesis_format::hash_key_of(key_of(n)))->number == kDead;
   }
   // Entries of 100 events of a kilobyte, one every 50 ms.
   void come(uint32_t entries) {
@@ -79,7 +79,8 @@ class Behind : public testing::Test {
     rig_.stream.on_record = [this, result](const PlayedStream::Record& record) {
       const bool is_dead =
           shards_
-              ->find(record.hash_key ? *record.hash_key : encode::hash_key_of(record.partition_key))
+              ->find(record.hash_key ? *record.hash_key
+                                     : kinesis_format::hash_key_of(record.partition_key))
               ->number == kDead;
       return is_dead ? std::optional(result) : std::nullopt;
     };
@@ -290,7 +291,8 @@ void live_through(Way way, uint64_t seed, size_t& read_again) {
     if (calm) return std::nullopt;
     const uint32_t shard =
         rig.stream.map()
-            ->find(record.hash_key ? *record.hash_key : encode::hash_key_of(record.partition_key))
+            ->find(record.hash_key ? *record.hash_key
+                                   : kinesis_format::hash_key_of(record.partition_key))
             ->number;
     if (dead.contains(shard)) return shard % 2 == 0 ? EntryResult::throttled : EntryResult::failed;
     return below(20) == 0 ? std::optional(EntryResult::failed) : std::nullopt;

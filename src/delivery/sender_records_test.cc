@@ -6,9 +6,9 @@
 
 #include "delivery/sender.h"
 #include "delivery/sender_rig.h"
-#include "encode/kpl_reader.h"
-#include "encode/md5.h"
-#include "encode/unpack.h"
+#include "kinesis_format/md5.h"
+#include "kinesis_format/read/kpl_reader.h"
+#include "kinesis_format/read/unpack.h"
 
 namespace penstock::delivery {
 namespace {
@@ -23,15 +23,15 @@ using namespace std::chrono_literals;
 // The events in what the stream accepted.
 std::vector<std::string> read_back(const PlayedStream& stream) {
   std::vector<std::string> events;
-  encode::Unpacker unpacker(
+  kinesis_format::Unpacker unpacker(
       [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
   for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
   unpacker.finish();
   return events;
 }
 
-SenderOptions packed(encode::Aggregation aggregation,
-                     record::Compression compression = record::Compression::none) {
+SenderOptions packed(kinesis_format::Aggregation aggregation,
+                     codec::Compression compression = codec::Compression::none) {
   SenderOptions options = plain_options();
   options.packer.aggregation = aggregation;
   options.packer.compression = compression;
@@ -75,7 +75,7 @@ TEST(SenderOversized, ASplitEventIsDeliveredOnceWithItsLastPartAndJoinsExactly) 
 
 TEST(SenderOversized, CompressedPartsJoinExactlyToo) {
   World world;
-  Rig rig(world, packed(encode::Aggregation::none, record::Compression::gzip));
+  Rig rig(world, packed(kinesis_format::Aggregation::none, codec::Compression::gzip));
   uint64_t state = 7;
   std::string noise;
   while (noise.size() < 3'000'000) {
@@ -153,7 +153,7 @@ TEST(SenderOversized, ALimitLoweredBeforeARetrySplitsTheRecordThen) {
 // ---- aggregated ----
 
 class SenderPacked
-    : public testing::TestWithParam<std::tuple<encode::Aggregation, record::Compression>> {};
+    : public testing::TestWithParam<std::tuple<kinesis_format::Aggregation, codec::Compression>> {};
 
 TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
   World world;
@@ -178,23 +178,24 @@ TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
   EXPECT_TRUE(rig.sender->idle());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Modes, SenderPacked,
-    testing::Combine(testing::Values(encode::Aggregation::none, encode::Aggregation::kpl,
-                                     encode::Aggregation::lines),
-                     testing::Values(record::Compression::none, record::Compression::gzip,
-                                     record::Compression::zstd)));
+INSTANTIATE_TEST_SUITE_P(Modes, SenderPacked,
+                         testing::Combine(testing::Values(kinesis_format::Aggregation::none,
+                                                          kinesis_format::Aggregation::kpl,
+                                                          kinesis_format::Aggregation::lines),
+                                          testing::Values(codec::Compression::none,
+                                                          codec::Compression::gzip,
+                                                          codec::Compression::zstd)));
 
 TEST(SenderAggregates, AreFilledToPayloadUnitsAndThereAreFew) {
   World world;
-  Rig rig(world, packed(encode::Aggregation::kpl));
+  Rig rig(world, packed(kinesis_format::Aggregation::kpl));
   for (uint32_t i = 0; i < 100; ++i) rig.add(objects(i * 100, 100, 300));
   world.run_until_quiet();
   EXPECT_EQ(rig.delivered(), 10'000u);
   size_t units = 0;
   for (const auto& record : rig.stream.accepted) {
     const size_t size = record.data.size() + record.partition_key.size();
-    units += (size + encode::kPayloadUnitBytes - 1) / encode::kPayloadUnitBytes;
+    units += (size + kinesis_format::kPayloadUnitBytes - 1) / kinesis_format::kPayloadUnitBytes;
   }
   EXPECT_LE(rig.stream.accepted.size() * 12, 10'000u);  // the promise; it is more like 160 times
   EXPECT_LE(units * 12, 10'000u);
@@ -203,7 +204,7 @@ TEST(SenderAggregates, AreFilledToPayloadUnitsAndThereAreFew) {
 
 TEST(SenderAggregates, CloseAfterTheFlushInterval) {
   World world;
-  Rig rig(world, packed(encode::Aggregation::kpl));
+  Rig rig(world, packed(kinesis_format::Aggregation::kpl));
   rig.add(objects(0, 3));
   world.run_for(999ms);
   EXPECT_THAT(rig.stream.calls, IsEmpty());
@@ -216,7 +217,7 @@ TEST(SenderAggregates, CloseAfterTheFlushInterval) {
 
 TEST(SenderAggregates, EventsFinalBeforeARestartAreNotInThem) {
   World world;
-  Rig rig(world, packed(encode::Aggregation::lines));
+  Rig rig(world, packed(kinesis_format::Aggregation::lines));
   rig.add(objects(0, 5), "test", 3);
   world.run_until_quiet();
   EXPECT_THAT(read_back(rig.stream), ElementsAre(object(3), object(4)));
@@ -227,7 +228,7 @@ TEST(SenderAggregates, EventsFinalBeforeARestartAreNotInThem) {
 TEST(SenderAggregates, EverySubRecordCarriesTheHashKeyTheRecordWasSentWith) {
   for (const bool keyed : {false, true}) {
     World world;
-    SenderOptions options = packed(encode::Aggregation::kpl);
+    SenderOptions options = packed(kinesis_format::Aggregation::kpl);
     Rig rig(world, keyed ? by_tag(options) : options);
     for (uint32_t i = 0; i < 12; ++i) {
       rig.add(objects(i * 50, 50, 300), "tag" + std::to_string(i % 4));
@@ -236,15 +237,16 @@ TEST(SenderAggregates, EverySubRecordCarriesTheHashKeyTheRecordWasSentWith) {
     ASSERT_GT(rig.stream.accepted.size(), 2u);
     for (const auto& record : rig.stream.accepted) {
       const auto sent_with =
-          record.hash_key ? *record.hash_key : encode::hash_key_of(record.partition_key);
+          record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key);
       size_t inside = 0;
-      ASSERT_TRUE(encode::read_kpl(as_bytes(record.data), [&](const encode::KplRecord& sub) {
-        ++inside;
-        EXPECT_EQ(sub.explicit_hash_key, encode::to_decimal(sent_with));
-        if (keyed) {
-          EXPECT_EQ(sub.partition_key, record.partition_key);
-        }
-      }));
+      ASSERT_TRUE(kinesis_format::read_kpl(
+          as_bytes(record.data), [&](const kinesis_format::KplRecord& sub) {
+            ++inside;
+            EXPECT_EQ(sub.explicit_hash_key, kinesis_format::to_decimal(sent_with));
+            if (keyed) {
+              EXPECT_EQ(sub.partition_key, record.partition_key);
+            }
+          }));
       EXPECT_GT(inside, 1u);
     }
   }
@@ -253,7 +255,7 @@ TEST(SenderAggregates, EverySubRecordCarriesTheHashKeyTheRecordWasSentWith) {
 TEST(SenderAggregates, KeysOfAShardShareAnAggregateWhenShardsAreKnown) {
   const auto records_with = [](bool known) {
     World world;
-    Rig rig(world, by_tag(packed(encode::Aggregation::kpl)));
+    Rig rig(world, by_tag(packed(kinesis_format::Aggregation::kpl)));
     rig.stream.reshard(PlayedStream::even_shards(2));
     if (known) rig.sender->set_shards(rig.stream.map());
     for (uint32_t i = 0; i < 40; ++i) rig.add(objects(i, 1), "tag" + std::to_string(i));
@@ -268,7 +270,7 @@ TEST(SenderAggregates, KeysOfAShardShareAnAggregateWhenShardsAreKnown) {
 
 TEST(SenderAggregates, TheNumberOfOpenOnesIsBounded) {
   World world;
-  SenderOptions options = by_tag(packed(encode::Aggregation::kpl));
+  SenderOptions options = by_tag(packed(kinesis_format::Aggregation::kpl));
   options.packer.aggregates.count_max = 8;
   Rig rig(world, options);
   for (uint32_t i = 0; i < 200; ++i) rig.add(objects(i, 1), "tag" + std::to_string(i));
@@ -280,7 +282,7 @@ TEST(SenderAggregates, TheNumberOfOpenOnesIsBounded) {
 
 TEST(SenderAggregates, AnAggregateWithAPoisonedEventIsTakenApart) {
   World world;
-  Rig rig(world, packed(encode::Aggregation::lines));
+  Rig rig(world, packed(kinesis_format::Aggregation::lines));
   rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
     for (const auto& record : call.records) {
       if (record.data.find("\"n\":13,") != std::string::npos) {
@@ -299,7 +301,7 @@ TEST(SenderAggregates, AnAggregateWithAPoisonedEventIsTakenApart) {
 
 TEST(SenderAggregates, AWindowThatTheyFillDoesNotWaitForTheirTime) {
   World world;
-  SenderOptions options = packed(encode::Aggregation::kpl);
+  SenderOptions options = packed(kinesis_format::Aggregation::kpl);
   options.window_bytes_max = 10'000;
   options.flush_interval = 60'000ms;
   Rig rig(world, options);

@@ -49,19 +49,19 @@ void Sender::refused_alone(Waiting record, const PutResult& result) {
 }
 
 // For what was in a request already: whatever was limited meanwhile.
-encode::RequestBuilder::Options Sender::limitless() const {
-  encode::RequestBuilder::Options options = options_.request;
-  options.request_bytes_max = encode::kPutRecordsBytesMax;
-  options.record_bytes_max = encode::kRecordBytesMax;
+kinesis_format::RequestBuilder::Options Sender::limitless() const {
+  kinesis_format::RequestBuilder::Options options = options_.request;
+  options.request_bytes_max = kinesis_format::kPutRecordsBytesMax;
+  options.record_bytes_max = kinesis_format::kRecordBytesMax;
   return options;
 }
 
 Flight Sender::alone_in_a_flight(Waiting record) {
   Flight flight;
-  encode::RequestBuilder builder(limitless());
+  kinesis_format::RequestBuilder builder(limitless());
   const auto added =
       builder.add_record(record.data.view(), {record.partition_key, record.hash_key}, 0);
-  CHECK(added == encode::AddOutcome::added);  // it was in a request of the same limits
+  CHECK(added == kinesis_format::AddOutcome::added);  // it was in a request of the same limits
   flight.notes.push_back(std::move(record.note));
   flight.request = builder.take();
   flight.is_probe = true;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "encode/md5.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
 
@@ -109,22 +109,22 @@ PutResult whole(Verdict verdict, std::string code) {
 
 std::vector<kinesis::Shard> PlayedStream::even_shards(uint32_t count, uint32_t first) {
   std::vector<kinesis::Shard> shards;
-  const encode::Uint128 size = ~encode::Uint128{0} / count;
+  const kinesis_format::Uint128 size = ~kinesis_format::Uint128{0} / count;
   for (uint32_t i = 0; i < count; ++i) {
     shards.push_back({first + i, size * i + (i > 0 ? 1 : 0),
-                      i + 1 == count ? ~encode::Uint128{0} : size * (i + 1)});
+                      i + 1 == count ? ~kinesis_format::Uint128{0} : size * (i + 1)});
   }
   return shards;
 }
 
-void PlayedStream::put(encode::Request request, Callback callback) {
+void PlayedStream::put(kinesis_format::Request request, Callback callback) {
   Call call;
   call.at = clock_.steady();
   call.body = as_text(request.body());
   call.protocol = request.protocol();
   ByteBuffer scratch;
   for (size_t i = 0; i < request.slots().size(); ++i) {
-    const encode::RecordKey key = request.key(i);
+    const kinesis_format::RecordKey key = request.key(i);
     Record record;
     record.data = as_text(request.data(i, scratch));
     record.partition_key = key.partition_key;
@@ -133,7 +133,7 @@ void PlayedStream::put(encode::Request request, Callback callback) {
   }
   calls.push_back(call);
   in_flight_most = std::max(in_flight_most, ++in_flight);
-  auto kept = std::make_shared<encode::Request>(std::move(request));
+  auto kept = std::make_shared<kinesis_format::Request>(std::move(request));
   agenda_.after(latency, [this, kept, call = std::move(call), callback = std::move(callback)] {
     --in_flight;
     PutResult result = judge(call);
@@ -161,8 +161,8 @@ PutResult PlayedStream::judge(const Call& call) {
   PutResult result;
   result.verdict = Verdict::answered;
   for (Record record : call.records) {
-    const auto* shard = shards_.find(record.hash_key ? *record.hash_key
-                                                     : encode::hash_key_of(record.partition_key));
+    const auto* shard = shards_.find(
+        record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key));
     CHECK(shard != nullptr);
     record.shard = shard->number;
     EntryResult outcome = EntryResult::accepted;

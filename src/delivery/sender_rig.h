@@ -18,8 +18,8 @@
 #include "delivery/put_port.h"
 #include "delivery/sender.h"
 #include "kinesis/shard_map.h"
+#include "memory/memory_budget.h"
 #include "record/ledger.h"
-#include "record/memory_budget.h"
 #include "spool/spool.h"
 
 namespace penstock::delivery {
@@ -123,19 +123,19 @@ class PlayedStream final : public PutPort {
   struct Record {
     std::string data;
     std::string partition_key;
-    std::optional<encode::Uint128> hash_key;
+    std::optional<kinesis_format::Uint128> hash_key;
     uint32_t shard = 0;
   };
   struct Call {
     SteadyTime at;
     std::vector<Record> records;
     std::string body;
-    encode::Protocol protocol = encode::Protocol::cbor;
+    kinesis_format::Protocol protocol = kinesis_format::Protocol::cbor;
   };
 
   PlayedStream(ManualClock& clock, Agenda& agenda) : clock_(clock), agenda_(agenda) {}
 
-  void put(encode::Request request, Callback callback) override;
+  void put(kinesis_format::Request request, Callback callback) override;
 
   // Shards of equal size, numbered from `first`.
   [[nodiscard]] static std::vector<kinesis::Shard> even_shards(uint32_t count, uint32_t first = 0);
@@ -180,7 +180,7 @@ class PlayedStream final : public PutPort {
 struct World {
   explicit World(size_t memory_bytes = 64_MiB) : memory({.ordinary_bytes = memory_bytes}) {}
 
-  record::MemoryBudget memory;  // outlives what is still under way in the agenda
+  memory::MemoryBudget memory;  // outlives what is still under way in the agenda
   ManualClock clock;
   Agenda agenda{clock};
   record::Ledger ledger;

@@ -4,7 +4,7 @@
 
 #include "delivery/sender.h"
 #include "delivery/sender_rig.h"
-#include "encode/md5.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
 namespace {
@@ -72,7 +72,7 @@ TEST_F(OneShardOfEight, KeyedRecordsOfTheOthersKeepTheirRateAndMemoryStaysBounde
   size_t for_others = 0;
   for (uint32_t tick = 0; tick < 200; ++tick) {
     const std::string tag = "tag" + std::to_string(tick % 80);
-    if (rig.stream.map()->find(encode::hash_key_of(tag))->number != 3) for_others += 200;
+    if (rig.stream.map()->find(kinesis_format::hash_key_of(tag))->number != 3) for_others += 200;
   }
   const size_t sent = deliver(rig, 4'000, 10s, "tag");
   EXPECT_GE(sent, for_others * 95 / 100);
@@ -100,7 +100,7 @@ TEST_F(OneShardOfEight, WhatIsParkedIsBoundedAndGoesOutWhenTheShardRecovers) {
 
 TEST_F(OneShardOfEight, AggregatesGoToTheOthers) {
   SenderOptions options = plain_options();
-  options.packer.aggregation = encode::Aggregation::kpl;
+  options.packer.aggregation = kinesis_format::Aggregation::kpl;
   options.flush_interval = 100ms;
   Rig rig(world_, options);
   set_up(rig);
@@ -211,7 +211,7 @@ std::map<std::string, std::vector<std::string>> by_key(const PlayedStream& strea
   return keys;
 }
 
-class SenderOrder : public testing::TestWithParam<encode::Aggregation> {};
+class SenderOrder : public testing::TestWithParam<kinesis_format::Aggregation> {};
 
 TEST_P(SenderOrder, IsKeptPerKeyThroughThrottlesPartialFailuresLostAnswersAndResharding) {
   World world;
@@ -254,7 +254,8 @@ TEST_P(SenderOrder, IsKeptPerKeyThroughThrottlesPartialFailuresLostAnswersAndRes
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, SenderOrder,
-                         testing::Values(encode::Aggregation::none, encode::Aggregation::lines));
+                         testing::Values(kinesis_format::Aggregation::none,
+                                         kinesis_format::Aggregation::lines));
 
 TEST(SenderLanes, AFailingKeyHoldsUpNoOther) {
   World world;

@@ -256,7 +256,7 @@ TEST_F(SenderTest, NewCredentialsDoNotHurryAStreamThatIsHeldForAnotherReason) {
 
 TEST_F(SenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
-    if (call.protocol == encode::Protocol::cbor) return whole(Verdict::other_protocol);
+    if (call.protocol == kinesis_format::Protocol::cbor) return whole(Verdict::other_protocol);
     return std::nullopt;
   };
   rig_.add(objects(0, 3));
@@ -265,7 +265,7 @@ TEST_F(SenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   world_.run_until_quiet();
   EXPECT_THAT(stream_.accepted_data(), UnorderedElementsAreArray(objects(0, 6)));
   EXPECT_EQ(rig_.delivered(), 6u);
-  EXPECT_EQ(stream_.calls.back().protocol, encode::Protocol::json);
+  EXPECT_EQ(stream_.calls.back().protocol, kinesis_format::Protocol::json);
   EXPECT_THAT(stream_.calls, SizeIs(3));
 }
 

@@ -5,7 +5,7 @@
 #include <bitset>
 #include <cstddef>
 
-#include "encode/u128.h"
+#include "kinesis_format/u128.h"
 
 namespace penstock::delivery {
 
@@ -14,7 +14,7 @@ namespace penstock::delivery {
 inline constexpr size_t kSliceCount = 1024;
 using Slices = std::bitset<kSliceCount>;
 
-[[nodiscard]] inline size_t slice_of(encode::Uint128 hash_key) {
+[[nodiscard]] inline size_t slice_of(kinesis_format::Uint128 hash_key) {
   return static_cast<size_t>(hash_key >> 118);
 }
 

@@ -126,7 +126,7 @@ asio::awaitable<bool> ForwardSession::make_room() {
   const size_t capacity =
       std::max(decoder_.capacity(), std::min(std::max(wanted, first), decoder_.capacity_max()));
   if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
-    record::MemoryLease larger = co_await lend(intake_.memory(), capacity);
+    memory::MemoryLease larger = co_await lend(intake_.memory(), capacity);
     buffer_lease_ = std::move(larger);
   }
   if (closed()) co_return false;
@@ -137,7 +137,7 @@ asio::awaitable<bool> ForwardSession::make_room() {
 // One whole message: false ends the connection.
 asio::awaitable<bool> ForwardSession::take(forward::Message message) {
   expected_message_bytes_ = message.storage.size();
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
   if (message.storage_was_buffer) {
     lease = std::move(buffer_lease_);
     lease.shrink(message.storage.capacity());
@@ -148,7 +148,7 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
       co_return false;
     }
   }
-  if (message.compression != record::Compression::none) {
+  if (message.compression != codec::Compression::none) {
     auto inflated = co_await inflate(intake_.memory(), message.compression, message.entries(),
                                      lease, settings_->message_bytes_max);
     if (!inflated) {

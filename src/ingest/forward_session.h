@@ -47,7 +47,7 @@ class ForwardSession final : public PeerSession {
   const std::shared_ptr<const ForwardSettings> settings_;
 
   protocol::forward::Decoder decoder_;
-  record::MemoryLease buffer_lease_;   // what the decoder's buffer costs
+  memory::MemoryLease buffer_lease_;   // what the decoder's buffer costs
   size_t expected_message_bytes_ = 0;  // size of the last one: chunks of a sender are alike
 
   ByteBuffer acks_;           // encoded, not yet written

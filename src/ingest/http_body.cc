@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "codec/event_time.h"
 #include "protocol/http/json_body.h"
 #include "protocol/otlp/logs.h"
-#include "record/event_time.h"
 
 namespace penstock::ingest {
 
@@ -54,7 +54,7 @@ size_t usual_entries_size(HttpBodyKind kind, size_t body_size) {
 
 Result<HttpBody, otlp::LogsError> decode_otlp_body(HttpBodyKind kind, ByteBuffer& body,
                                                    int64_t received_ns, size_t size_max) {
-  const otlp::LogsOptions options{record::event_time_of(received_ns), size_max};
+  const otlp::LogsOptions options{codec::event_time_of(received_ns), size_max};
   auto decoded = kind == HttpBodyKind::otlp_protobuf
                      ? otlp::decode_logs_protobuf(body.view(), options)
                      : otlp::decode_logs_json(body, options);

@@ -4,11 +4,11 @@
 #include <array>
 #include <boost/asio/co_spawn.hpp>
 
+#include "codec/event_time.h"
 #include "ingest/inflating.h"
 #include "ingest/lend.h"
 #include "protocol/http/json_body.h"
 #include "protocol/otlp/logs_response.h"
-#include "record/event_time.h"
 
 namespace penstock::ingest {
 
@@ -156,7 +156,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
     co_return Refusal{405, "method", "send logs by POST or PUT"};
   }
   if (!kind) co_return Refusal{404, "path", "of OTLP only /v1/logs is taken"};
-  if (!record::compression_named(head.content_encoding)) {
+  if (!codec::compression_named(head.content_encoding)) {
     co_return Refusal{415, "content_encoding",
                       "Content-Encoding may be gzip, deflate, zstd, snappy"};
   }
@@ -211,8 +211,7 @@ asio::awaitable<bool> HttpSession::prepare_body() {
   constexpr size_t kUsualChunked = 64_KiB;
   const HttpHead& head = reader_.head();
   const size_t size = static_cast<size_t>(head.content_length.value_or(0));
-  const bool is_plain =
-      record::compression_named(head.content_encoding) == record::Compression::none;
+  const bool is_plain = codec::compression_named(head.content_encoding) == codec::Compression::none;
   expected_bytes_ = 0;
   if (is_plain && kind_ != HttpBodyKind::json) co_return true;
   expected_bytes_ = size + kUsualHead;
@@ -222,7 +221,7 @@ asio::awaitable<bool> HttpSession::prepare_body() {
     co_return true;
   }
   const size_t behind = reader_.bytes_behind_body();
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
   if (behind > 0) {
     const size_t next_buffer = std::max(behind, HttpRequestReader::kHeadBytesMax);
     lease = co_await lend(intake_.memory(), next_buffer, limit_.get());
@@ -236,7 +235,7 @@ asio::awaitable<bool> HttpSession::prepare_body() {
 // False: the limit has passed.
 asio::awaitable<bool> HttpSession::resize_body_lease(size_t bytes) {
   if (body_lease_ && intake_.memory().try_resize(body_lease_, bytes)) co_return true;
-  record::MemoryLease larger = co_await lend(intake_.memory(), bytes, limit_.get());
+  memory::MemoryLease larger = co_await lend(intake_.memory(), bytes, limit_.get());
   if (!larger) co_return false;
   body_lease_ = std::move(larger);
   co_return true;
@@ -283,16 +282,16 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t front) {
-  const auto compression = record::compression_named(reader_.head().content_encoding);
-  if (*compression != record::Compression::none) {
+  const auto compression = codec::compression_named(reader_.head().content_encoding);
+  if (*compression != codec::Compression::none) {
     const FrontOf inflated_front = kind_ == HttpBodyKind::json ? json_front : nullptr;
     auto inflated =
         co_await inflate(intake_.memory(), *compression, body.view().subspan(front), body_lease_,
                          settings_->body_bytes_max, limit_.get(), inflated_front);
     if (limit_->passed()) co_return no_room("memory");
     if (!inflated) {
-      const bool is_large = inflated.error() == record::InflateError::too_large;
-      co_return Refusal{is_large ? 413 : 400, record::to_string(inflated.error()),
+      const bool is_large = inflated.error() == codec::InflateError::too_large;
+      co_return Refusal{is_large ? 413 : 400, codec::to_string(inflated.error()),
                         is_large ? "the body is larger than max_body when inflated"
                                  : "the body cannot be inflated"};
     }
@@ -302,7 +301,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t 
   }
   kind_ = body_kind(kind_, reader_.head().content_type, body.view().subspan(front));
   HttpBody decoded;
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
   Checked refusal;
   if (kind_ == HttpBodyKind::json) {
     refusal = co_await decode_json(std::move(body), front, decoded, lease);
@@ -320,10 +319,10 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t 
 // The body's buffer, and what pays for it, become the batch's.
 asio::awaitable<HttpSession::Checked> HttpSession::decode_json(ByteBuffer body, size_t front,
                                                                HttpBody& decoded,
-                                                               record::MemoryLease& lease) {
+                                                               memory::MemoryLease& lease) {
   const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
   const size_t most = 2 * settings_->body_bytes_max + 64_KiB;  // which memory_limit has room for
-  json::JsonBodyDecoder decoder(std::move(body), front, {record::event_time_of(now_ns), most});
+  json::JsonBodyDecoder decoder(std::move(body), front, {codec::event_time_of(now_ns), most});
   for (;;) {
     const auto progress = decoder.decode();
     if (!progress && progress.error() == json::JsonBodyError::too_large)
@@ -341,7 +340,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_json(ByteBuffer body, 
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, HttpBody& decoded,
-                                                               record::MemoryLease& lease) {
+                                                               memory::MemoryLease& lease) {
   const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
   // Body and entries together come to twice max_body at most, which memory_limit has room for.
   const size_t most = 2 * std::max(settings_->body_bytes_max, body.size()) - body.size() + 64_KiB;
@@ -373,7 +372,7 @@ void HttpSession::label(HttpBody& decoded, int64_t received_ns) const {
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,
-                                                          record::MemoryLease lease) {
+                                                          memory::MemoryLease lease) {
   const size_t malformed_cost = std::min(decoded.malformed.storage.capacity(), lease.bytes());
   if (malformed_ > 0) decoded.malformed.lease = lease.split(malformed_cost);
   lease.shrink(decoded.events.storage.capacity());

@@ -58,11 +58,11 @@ class HttpSession final : public PeerSession {
   boost::asio::awaitable<bool> resize_body_lease(size_t bytes);
   boost::asio::awaitable<Checked> take(ByteBuffer body, size_t front);
   boost::asio::awaitable<Checked> decode_json(ByteBuffer body, size_t front, HttpBody& decoded,
-                                              record::MemoryLease& lease);
+                                              memory::MemoryLease& lease);
   boost::asio::awaitable<Checked> decode_otlp(ByteBuffer body, HttpBody& decoded,
-                                              record::MemoryLease& lease);
+                                              memory::MemoryLease& lease);
   void label(HttpBody& decoded, int64_t received_ns) const;
-  boost::asio::awaitable<Checked> append(HttpBody decoded, record::MemoryLease lease);
+  boost::asio::awaitable<Checked> append(HttpBody decoded, memory::MemoryLease lease);
   boost::asio::awaitable<bool> answer(HttpAnswer answer);
   boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
   boost::asio::awaitable<void> linger();
@@ -74,8 +74,8 @@ class HttpSession final : public PeerSession {
 
   HttpRequestReader reader_;
   size_t expected_bytes_ = 0;       // of a request: those of a sender are alike
-  record::MemoryLease head_lease_;  // what the reader's first buffer costs
-  record::MemoryLease body_lease_;
+  memory::MemoryLease head_lease_;  // what the reader's first buffer costs
+  memory::MemoryLease body_lease_;
   std::shared_ptr<WaitLimit> limit_;
   HttpBodyKind kind_ = HttpBodyKind::json;
   uint32_t events_ = 0;     // of the request being answered

@@ -14,12 +14,12 @@ constexpr size_t kFirst = 64_KiB;
 
 // Makes room for capacity bytes in all, paid for. False: the limit has passed, or there is no more
 // beside what is held.
-asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, record::MemoryLease& held,
+asio::awaitable<bool> grow(memory::MemoryBudget& memory, Inflated& out, memory::MemoryLease& held,
                            size_t capacity, size_t working_bytes, WaitLimit* limit) {
   const size_t cost = capacity + working_bytes;
   if (!out.lease || !memory.try_resize(out.lease, cost)) {
     if (out.lease.large()) co_return false;
-    record::MemoryLease larger = co_await lend_beside(memory, held, cost, limit);
+    memory::MemoryLease larger = co_await lend_beside(memory, held, cost, limit);
     if (!larger) co_return false;
     out.lease = std::move(larger);
   }
@@ -29,21 +29,21 @@ asio::awaitable<bool> grow(record::MemoryBudget& memory, Inflated& out, record::
 
 }  // namespace
 
-asio::awaitable<Result<Inflated, record::InflateError>> inflate(
-    record::MemoryBudget& memory, record::Compression compression, ByteView input,
-    record::MemoryLease& held, size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
-  record::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
-  const size_t working_bytes = record::Inflater::working_bytes(compression, input);
+asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
+    memory::MemoryBudget& memory, codec::Compression compression, ByteView input,
+    memory::MemoryLease& held, size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
+  codec::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
+  const size_t working_bytes = codec::Inflater::working_bytes(compression, input);
   Inflated out;
-  const size_t guess = record::output_guess(compression, input, bytes_max);
+  const size_t guess = codec::output_guess(compression, input, bytes_max);
   const size_t first = std::min(std::max(guess, kFirst), bytes_max);
   if (front_of != nullptr) out.front = front_of(first);
   // A small memory_limit has no room for the largest windows of zstd.
   if (out.front + bytes_max + working_bytes > memory.loan_max()) {
-    co_return failure(record::InflateError::window_too_large);
+    co_return failure(codec::InflateError::window_too_large);
   }
   if (!co_await grow(memory, out, held, out.front + first, working_bytes, limit)) {
-    co_return failure(record::InflateError::too_large);
+    co_return failure(codec::InflateError::too_large);
   }
   out.bytes.resize(out.front);
   for (;;) {
@@ -51,15 +51,15 @@ asio::awaitable<Result<Inflated, record::InflateError>> inflate(
     if (!step) co_return failure(step.error());
     input = input.subspan(step->consumed);
     out.bytes.commit(step->produced);
-    if (step->state == record::Inflater::State::done) break;
-    if (step->state == record::Inflater::State::need_input) {
-      co_return failure(record::InflateError::truncated);
+    if (step->state == codec::Inflater::State::done) break;
+    if (step->state == codec::Inflater::State::need_input) {
+      co_return failure(codec::InflateError::truncated);
     }
     const size_t least = out.bytes.size() + step->output_wanted;
     const size_t larger =
         std::max(least, std::min(out.bytes.capacity() * 2, out.front + bytes_max));
     if (!co_await grow(memory, out, held, larger, working_bytes, limit)) {
-      co_return failure(record::InflateError::too_large);
+      co_return failure(codec::InflateError::too_large);
     }
   }
   out.lease.shrink(out.bytes.capacity());

@@ -6,16 +6,16 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/inflate.h"
 #include "ingest/wait_limit.h"
-#include "record/inflate.h"
-#include "record/memory_budget.h"
+#include "memory/memory_budget.h"
 
 namespace penstock::ingest {
 
 struct Inflated {
   ByteBuffer bytes;  // behind `front` bytes without meaning
   size_t front = 0;
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
 };
 
 // How much room to leave before an output of about `size` bytes.
@@ -23,9 +23,9 @@ using FrontOf = size_t (*)(size_t size);
 
 // At most bytes_max come out. input must stay where it is until this comes back; held is what pays
 // for it. When limit has passed the error means nothing. front_of: null: none.
-boost::asio::awaitable<Result<Inflated, record::InflateError>> inflate(
-    record::MemoryBudget& memory, record::Compression compression, ByteView input,
-    record::MemoryLease& held, size_t bytes_max, WaitLimit* limit = nullptr,
+boost::asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
+    memory::MemoryBudget& memory, codec::Compression compression, ByteView input,
+    memory::MemoryLease& held, size_t bytes_max, WaitLimit* limit = nullptr,
     FrontOf front_of = nullptr);
 
 }  // namespace penstock::ingest

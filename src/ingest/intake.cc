@@ -21,7 +21,7 @@ Hash128 random_id() {
 
 // Splitting copies entries: for a moment the batch is there twice, unless that is more than anybody
 // may borrow.
-Split split_of(const record::MemoryBudget& memory, const route::Router& router,
+Split split_of(const memory::MemoryBudget& memory, const route::Router& router,
                const record::Batch& batch) {
   const size_t all = batch.lease.bytes() + router.bytes_to_split(batch);
   const size_t most = batch.lease.large() ? memory.options().large_bytes : memory.loan_max();
@@ -30,12 +30,12 @@ Split split_of(const record::MemoryBudget& memory, const route::Router& router,
 
 // The batch's loan grows in place where it can, else it is exchanged for a larger one (whoever
 // stands first in the queue gets the large loan, so the wait ends). False: the limit has passed.
-asio::awaitable<bool> pay_for_split(record::MemoryBudget& memory, record::Batch& batch,
+asio::awaitable<bool> pay_for_split(memory::MemoryBudget& memory, record::Batch& batch,
                                     size_t bytes, WaitLimit* limit) {
   const size_t all = std::min(batch.lease.bytes() + bytes, memory.loan_max());
   if (batch.lease && memory.try_resize(batch.lease, all)) co_return true;
   if (batch.lease.large()) co_return true;  // others wait for it: it waits for nothing
-  record::MemoryLease larger = co_await lend(memory, all, limit);
+  memory::MemoryLease larger = co_await lend(memory, all, limit);
   if (!larger) co_return false;
   batch.lease = std::move(larger);
   co_return true;

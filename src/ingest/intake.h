@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "ingest/wait_limit.h"
+#include "memory/memory_budget.h"
 #include "metrics/counter.h"
 #include "net/event.h"
 #include "record/batch.h"
-#include "record/memory_budget.h"
 #include "route/router.h"
 #include "spool/spool.h"
 
@@ -25,7 +25,7 @@ namespace penstock::ingest {
 
 // The stages behind every source. They outlive it.
 struct Stages {
-  record::MemoryBudget& memory;
+  memory::MemoryBudget& memory;
   spool::Spool& spool;
   metrics::Metrics& metrics;
 };
@@ -83,7 +83,7 @@ class Intake {
       WaitLimit* limit = nullptr);
 
   [[nodiscard]] const std::string& source() const { return source_; }
-  [[nodiscard]] record::MemoryBudget& memory() const { return stages_.memory; }
+  [[nodiscard]] memory::MemoryBudget& memory() const { return stages_.memory; }
   [[nodiscard]] metrics::Metrics& metrics() const { return stages_.metrics; }
 
  private:

@@ -13,12 +13,12 @@ namespace {
 struct Loan {
   explicit Loan(asio::any_io_executor executor) : granted(std::make_shared<net::Event>(executor)) {}
   std::shared_ptr<net::Event> granted;
-  record::MemoryLease lease;  // written before granted is set, read after
+  memory::MemoryLease lease;  // written before granted is set, read after
 };
 
 class Queued {
  public:
-  Queued(record::MemoryBudget& budget, record::MemoryBudget::Ticket ticket)
+  Queued(memory::MemoryBudget& budget, memory::MemoryBudget::Ticket ticket)
       : budget_(budget), ticket_(ticket) {}
   ~Queued() {
     if (ticket_ != 0) budget_.cancel(ticket_);
@@ -27,19 +27,19 @@ class Queued {
   Queued& operator=(const Queued&) = delete;
 
  private:
-  record::MemoryBudget& budget_;
-  record::MemoryBudget::Ticket ticket_;
+  memory::MemoryBudget& budget_;
+  memory::MemoryBudget::Ticket ticket_;
 };
 
 }  // namespace
 
-asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t bytes,
+asio::awaitable<memory::MemoryLease> lend(memory::MemoryBudget& budget, size_t bytes,
                                           WaitLimit* limit) {
-  record::MemoryLease lease = budget.try_acquire(bytes);
+  memory::MemoryLease lease = budget.try_acquire(bytes);
   if (lease) co_return lease;
   const auto executor = co_await asio::this_coro::executor;
   const auto loan = std::make_shared<Loan>(executor);
-  const auto ticket = budget.acquire(bytes, [loan](record::MemoryLease granted) {
+  const auto ticket = budget.acquire(bytes, [loan](memory::MemoryLease granted) {
     loan->lease = std::move(granted);
     loan->granted->set();
   });
@@ -47,14 +47,14 @@ asio::awaitable<record::MemoryLease> lend(record::MemoryBudget& budget, size_t b
   if (limit != nullptr) limit->watch(loan->granted);
   co_await loan->granted->wait();
   // What is granted at this very moment, on another thread, goes back with the loan.
-  if (limit != nullptr && limit->passed()) co_return record::MemoryLease();
+  if (limit != nullptr && limit->passed()) co_return memory::MemoryLease();
   co_return std::move(loan->lease);
 }
 
-asio::awaitable<record::MemoryLease> lend_beside(record::MemoryBudget& budget,
-                                                 record::MemoryLease& held, size_t bytes,
+asio::awaitable<memory::MemoryLease> lend_beside(memory::MemoryBudget& budget,
+                                                 memory::MemoryLease& held, size_t bytes,
                                                  WaitLimit* limit) {
-  record::MemoryLease lease;
+  memory::MemoryLease lease;
   if (bytes > budget.loan_max()) co_return lease;
   if (!held.large()) {
     lease = co_await lend(budget, bytes, limit);

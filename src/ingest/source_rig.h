@@ -72,7 +72,7 @@ class SourceRig {
   void start();
 
   record::Ledger ledger_;
-  record::MemoryBudget memory_{{.ordinary_bytes = 16 << 20, .large_bytes = 64 << 20}};
+  memory::MemoryBudget memory_{{.ordinary_bytes = 16 << 20, .large_bytes = 64 << 20}};
   metrics::Metrics metrics_;
   RouterSlot router_;
   std::unique_ptr<spool::Spool> spool_;

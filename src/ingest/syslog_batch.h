@@ -26,8 +26,8 @@ class SyslogBatch {
   SyslogBatch(int64_t received_ns, size_t size_max, bool unwrap_json, size_t size_expected = 0)
       : received_ns_(received_ns),
         size_max_(size_max),
-        entries_(record::event_time_of(received_ns), size_max, size_expected),
-        options_{record::event_time_of(received_ns), unwrap_json} {}
+        entries_(codec::event_time_of(received_ns), size_max, size_expected),
+        options_{codec::event_time_of(received_ns), unwrap_json} {}
 
   [[nodiscard]] bool has_room(size_t message_bytes) const {
     return entries_.size() + cost(message_bytes) <= size_max_;

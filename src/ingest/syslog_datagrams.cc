@@ -77,7 +77,7 @@ asio::awaitable<void> SyslogDatagrams::run() {
 
 // All datagrams there are, up to one batch; they wait in the socket until there is memory.
 asio::awaitable<bool> SyslogDatagrams::take_waiting() {
-  record::MemoryLease lease = co_await lend(intake_.memory(), kBatch);
+  memory::MemoryLease lease = co_await lend(intake_.memory(), kBatch);
   if (!socket_ || !socket_->is_open()) co_return false;
   const auto settings = settings_();
   SyslogBatch batch(unix_nanoseconds(Clock::system().wall()), kBatch, settings->unwrap_json);

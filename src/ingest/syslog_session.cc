@@ -60,7 +60,7 @@ asio::awaitable<void> SyslogSession::make_room() {
   const size_t most = settings_->message_bytes_max + FrameReader::kHeadMax + kRead;
   const size_t capacity = std::min(std::max(kRead, 2 * buffer_.capacity()), most);
   if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
-    record::MemoryLease larger = co_await lend(intake_.memory(), capacity);
+    memory::MemoryLease larger = co_await lend(intake_.memory(), capacity);
     buffer_lease_ = std::move(larger);
   }
   buffer_.reserve(capacity);

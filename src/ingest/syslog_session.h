@@ -38,9 +38,9 @@ class SyslogSession final : public PeerSession {
   const std::shared_ptr<const SyslogSettings> settings_;
   protocol::syslog::FrameReader frames_;
   ByteBuffer buffer_;  // received, not yet a whole message
-  record::MemoryLease buffer_lease_;
+  memory::MemoryLease buffer_lease_;
   std::optional<SyslogBatch> batch_;  // of one read
-  record::MemoryLease batch_lease_;
+  memory::MemoryLease batch_lease_;
 };
 
 }  // namespace penstock::ingest

@@ -2,7 +2,7 @@
 
 #include <simdjson.h>
 
-#include "encode/base64.h"
+#include "codec/base64.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -34,8 +34,8 @@ std::optional<ShardDescription> read_shard(const element& item) {
   description.shard.number = shard_number_in(description.id);
   element range, sequence;
   if (item["HashKeyRange"].get(range) != simdjson::SUCCESS) return std::nullopt;
-  const auto first = encode::parse_decimal(text_of(range, "StartingHashKey"));
-  const auto last = encode::parse_decimal(text_of(range, "EndingHashKey"));
+  const auto first = kinesis_format::parse_decimal(text_of(range, "StartingHashKey"));
+  const auto last = kinesis_format::parse_decimal(text_of(range, "EndingHashKey"));
   if (!first || !last || *first > *last || description.shard.number == kNoShard) {
     return std::nullopt;
   }
@@ -53,7 +53,7 @@ std::optional<StoredRecord> read_record(const element& item) {
   record.partition_key = text_of(item, "PartitionKey");
   std::string_view data;
   if (record.sequence_number.empty() || item["Data"].get(data) != simdjson::SUCCESS ||
-      !encode::decode_base64(record.data, as_bytes(data))) {
+      !codec::decode_base64(record.data, as_bytes(data))) {
     return std::nullopt;
   }
   double arrival = 0;  // seconds

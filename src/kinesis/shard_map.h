@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "encode/u128.h"
+#include "kinesis_format/u128.h"
 
 namespace penstock::kinesis {
 
-using HashKey = encode::Uint128;
+using HashKey = kinesis_format::Uint128;
 
 struct Shard {
   uint32_t number = 0;  // 12 of "shardId-000000000012"

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "encode/md5.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -19,15 +19,15 @@ ShardMap uniform(uint32_t count) {
 }
 
 TEST(ShardMap, KeysFallWhereTheServicePutsThem) {
-  const auto key = [](const char* text) { return *encode::parse_decimal(text); };
+  const auto key = [](const char* text) { return *kinesis_format::parse_decimal(text); };
   const ShardMap map({{3, key("255211775190703847597530955573826158592"), kLast},
                       {0, 0, key("85070591730234615865843651857942052863")},
                       {1, key("85070591730234615865843651857942052864"),
                        key("170141183460469231731687303715884105727")},
                       {2, key("170141183460469231731687303715884105728"),
                        key("255211775190703847597530955573826158591")}});
-  EXPECT_EQ(map.find(encode::hash_key_of("a"))->number, 0u);
-  EXPECT_EQ(map.find(encode::hash_key_of("b"))->number, 2u);
+  EXPECT_EQ(map.find(kinesis_format::hash_key_of("a"))->number, 0u);
+  EXPECT_EQ(map.find(kinesis_format::hash_key_of("b"))->number, 2u);
   EXPECT_EQ(map.find(0)->number, 0u);
   EXPECT_EQ(map.find(kLast)->number, 3u);
   EXPECT_EQ(map.find(key("85070591730234615865843651857942052863"))->number, 0u);

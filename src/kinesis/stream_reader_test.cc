@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "encode/base64.h"
+#include "codec/base64.h"
 #include "net/scripted_http_server.h"
 
 namespace penstock::kinesis {
@@ -72,7 +72,7 @@ class SimulatedStream {
     json page_records = json::array();
     for (size_t i = index; i < end; ++i) {
       ByteBuffer data;
-      encode::append_base64(data, as_bytes(shard.records[i]));
+      codec::append_base64(data, as_bytes(shard.records[i]));
       page_records.push_back({{"SequenceNumber", std::to_string(i + 1)},
                               {"PartitionKey", "k"},
                               {"Data", as_text(data.view())}});

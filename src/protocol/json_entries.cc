@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/big_endian.h"
-#include "encode/base64.h"
-#include "encode/json_writer.h"
+#include "codec/base64.h"
+#include "codec/json_check.h"
+#include "codec/json_writer.h"
+#include "codec/utf8.h"
 #include "record/event.h"
-#include "record/json_check.h"
-#include "record/utf8.h"
 
 namespace penstock::protocol {
 namespace {
@@ -23,7 +23,7 @@ bool is_readable(ByteView bytes) {
   const bool has_controls = std::any_of(bytes.begin(), bytes.end(), [](uint8_t byte) {
     return byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
   });
-  return !has_controls && record::is_utf8(bytes.data(), bytes.data() + bytes.size());
+  return !has_controls && codec::is_utf8(bytes.data(), bytes.data() + bytes.size());
 }
 
 constexpr std::string_view kText = "{\"malformed\":";
@@ -38,7 +38,7 @@ size_t escapes_in(ByteView text) {
 
 }  // namespace
 
-void write_json_entry_head(uint8_t* to, record::EventTime time, uint32_t object_size) {
+void write_json_entry_head(uint8_t* to, codec::EventTime time, uint32_t object_size) {
   const bool fits = time.seconds >= 0 && time.seconds <= UINT32_MAX;  // else: when it was received
   to[0] = 0x92;
   to[1] = 0xd7;
@@ -50,7 +50,7 @@ void write_json_entry_head(uint8_t* to, record::EventTime time, uint32_t object_
 }
 static_assert(record::kJsonEntryHead == 16);
 
-JsonEntries::JsonEntries(record::EventTime time, size_t size_max, size_t size_expected)
+JsonEntries::JsonEntries(codec::EventTime time, size_t size_max, size_t size_expected)
     : time_(time), size_max_(std::min<size_t>(size_max, UINT32_MAX)) {
   batch_.encoding = record::Encoding::json;
   if (size_expected > 0) batch_.storage.reserve(initial_capacity(size_expected, size_max));
@@ -73,7 +73,7 @@ ByteBuffer& JsonEntries::open() {
   return batch_.storage;
 }
 
-void JsonEntries::close(record::EventTime time) {
+void JsonEntries::close(codec::EventTime time) {
   ByteBuffer& out = batch_.storage;
   if (out.size() > size_max_) {
     is_full_ = true;
@@ -92,8 +92,8 @@ void JsonEntries::add(ByteView object) {
 }
 
 void JsonEntries::add_repaired(ByteView object) {
-  if (!make_room(record::repaired_utf8_size(object))) return;
-  record::append_repaired_utf8(open(), object);
+  if (!make_room(codec::repaired_utf8_size(object))) return;
+  codec::append_repaired_utf8(open(), object);
   close();
 }
 
@@ -108,11 +108,11 @@ void JsonEntries::add_malformed(ByteView bytes) {
   ByteBuffer& out = open();
   if (is_readable(bytes)) {
     out.append(kText);
-    encode::append_json_string(out, as_text(bytes));
+    codec::append_json_string(out, as_text(bytes));
     out.append("}");
   } else {
     out.append(kBase64);
-    encode::append_base64(out, bytes);
+    codec::append_base64(out, bytes);
     out.append("\"}");
   }
   close();

@@ -7,20 +7,20 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "codec/event_time.h"
 #include "record/batch.h"
-#include "record/event_time.h"
 
 namespace penstock::protocol {
 
 // The head of a json entry, kJsonEntryHead bytes, as record/batch.h draws it.
-void write_json_entry_head(uint8_t* to, record::EventTime time, uint32_t object_size);
+void write_json_entry_head(uint8_t* to, codec::EventTime time, uint32_t object_size);
 
 class JsonEntries {
  public:
   // size_max: what the entries may come to. One more than fits is left out and is_full() from then
   // on: the owner gives up. size_expected: of the objects together; 0: room is made as it is
   // needed.
-  JsonEntries(record::EventTime time, size_t size_max, size_t size_expected);
+  JsonEntries(codec::EventTime time, size_t size_max, size_t size_expected);
 
   void add(ByteView object);
   // The same with each maximal invalid part of UTF-8 replaced by U+FFFD.
@@ -34,7 +34,7 @@ class JsonEntries {
   // to append the object to, close() fills in its size and time, drop() takes an open entry back.
   ByteBuffer& open();
   void close() { close(time_); }
-  void close(record::EventTime time);
+  void close(codec::EventTime time);
   void drop() { batch_.storage.resize(open_at_); }
 
   // Makes room for entries of so many bytes in all; without it room doubles as it is needed.
@@ -54,7 +54,7 @@ class JsonEntries {
   [[nodiscard]] bool make_room(size_t object_size);
 
   record::Batch batch_;
-  record::EventTime time_;
+  codec::EventTime time_;
   size_t size_max_;
   size_t open_at_ = 0;
   bool is_full_ = false;

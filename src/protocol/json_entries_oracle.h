@@ -2,10 +2,10 @@
 #pragma once
 
 #include "base/check.h"
+#include "codec/json_check.h"
+#include "codec/utf8.h"
 #include "record/batch.h"
 #include "record/event.h"
-#include "record/json_check.h"
-#include "record/utf8.h"
 
 namespace penstock::protocol {
 
@@ -15,12 +15,12 @@ inline void check_entries(const record::Batch& batch, size_t size_max) {
   record::EventView event;
   for (record::EntryReader reader(batch); reader.next(event); ++count) {
     ByteBuffer object = ByteBuffer::copy_of(event.record);
-    record::terminate(object);
+    codec::terminate(object);
     const uint8_t* const end = object.data() + object.size();
-    const record::JsonChecked checked = record::check_json(object.data(), end);
+    const codec::JsonChecked checked = codec::check_json(object.data(), end);
     CHECK(object.data()[0] == '{' && checked.end == end);
-    CHECK(checked.fault == record::JsonFault::none && !checked.bad_utf8);
-    CHECK(record::is_utf8(object.data(), end));
+    CHECK(checked.fault == codec::JsonFault::none && !checked.bad_utf8);
+    CHECK(codec::is_utf8(object.data(), end));
   }
   CHECK(count == batch.event_count);
 }

@@ -3,10 +3,10 @@
 //
 // The events are entries, one after the other, in one of two encodings:
 //
-//   msgpack   [time, map]        as Forward sends it: time is EventTime (ext 0), an integer, a
-//   float,
+//   msgpack   [time, map]        as Forward sends it: time is codec::EventTime (ext 0), an integer,
+//   a float,
 //                                nil, or [time, metadata]; the map is the record
-//   json      [EventTime, bin32] the same frame around the bytes of one JSON object (UTF-8),
+//   json      [codec::EventTime, bin32] the same frame around the bytes of one JSON object (UTF-8),
 //                                always written as 0x92 0xd7 0x00 sec:u32 nsec:u32 0xc6 size:u32
 //                                bytes
 //
@@ -22,7 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "record/memory_budget.h"
+#include "memory/memory_budget.h"
 
 namespace penstock::record {
 
@@ -47,7 +47,7 @@ struct Batch {
   size_t entries_offset = 0;
   size_t entries_size = 0;
 
-  MemoryLease lease;  // what the storage costs; goes back to the budget with the batch
+  memory::MemoryLease lease;  // what the storage costs; goes back to the budget with the batch
 
   [[nodiscard]] ByteView entries() const {
     return storage.view().subspan(entries_offset, entries_size);

@@ -4,8 +4,8 @@
 
 #include "base/big_endian.h"
 #include "base/check.h"
-#include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::record {
 namespace {
@@ -13,81 +13,82 @@ namespace {
 constexpr int64_t kSecondsMin = -62'135'596'800;  // 0001-01-01T00:00:00Z
 constexpr int64_t kSecondsMax = 253'402'300'799;  // 9999-12-31T23:59:59Z
 
-// 0x92 0xd7 0x00, then eight bytes: an entry with its EventTime, as all but antiques send it.
+// 0x92 0xd7 0x00, then eight bytes: an entry with its codec::EventTime, as all but antiques send
+// it.
 constexpr size_t kUsualHead = 11;
 bool has_usual_head(const uint8_t* at, size_t available) {
   return available > kUsualHead && at[0] == 0x92 && at[1] == 0xd7 && at[2] == 0x00;
 }
 
-WalkError walk_error(MsgpackError error) {
+WalkError walk_error(codec::MsgpackError error) {
   switch (error) {
-    case MsgpackError::truncated:
+    case codec::MsgpackError::truncated:
       return WalkError::truncated;
-    case MsgpackError::not_msgpack:
+    case codec::MsgpackError::not_msgpack:
       return WalkError::not_msgpack;
-    case MsgpackError::too_deep:
+    case codec::MsgpackError::too_deep:
       break;
   }
   return WalkError::too_deep;
 }
 
-bool is_event_time(const MsgpackToken& token) {
-  return token.type == MsgpackType::ext && token.ext_type == 0 && token.bytes.size() == 8;
+bool is_event_time(const codec::MsgpackToken& token) {
+  return token.type == codec::MsgpackType::ext && token.ext_type == 0 && token.bytes.size() == 8;
 }
 
-bool is_plain_time(const MsgpackToken& token) {
+bool is_plain_time(const codec::MsgpackToken& token) {
   switch (token.type) {
-    case MsgpackType::nil:
-    case MsgpackType::unsigned_integer:
-    case MsgpackType::negative_integer:
-    case MsgpackType::float32:
-    case MsgpackType::float64:
+    case codec::MsgpackType::nil:
+    case codec::MsgpackType::unsigned_integer:
+    case codec::MsgpackType::negative_integer:
+    case codec::MsgpackType::float32:
+    case codec::MsgpackType::float64:
       return true;
     default:
       return is_event_time(token);
   }
 }
 
-std::optional<WalkError> walk_time(MsgpackCursor& cursor) {
-  MsgpackToken token;
+std::optional<WalkError> walk_time(codec::MsgpackCursor& cursor) {
+  codec::MsgpackToken token;
   if (!cursor.next(token)) return walk_error(cursor.error());
   if (is_plain_time(token)) return std::nullopt;
-  if (token.type != MsgpackType::array || token.count != 2) return WalkError::bad_time;
+  if (token.type != codec::MsgpackType::array || token.count != 2) return WalkError::bad_time;
   // [time, metadata], Fluent Bit's since 2.0
   if (!cursor.next(token)) return walk_error(cursor.error());
   if (!is_plain_time(token)) return WalkError::bad_time;
-  MsgpackCursor metadata = cursor;
+  codec::MsgpackCursor metadata = cursor;
   if (!metadata.next(token)) return walk_error(metadata.error());
-  if (token.type != MsgpackType::map) return WalkError::bad_time;
+  if (token.type != codec::MsgpackType::map) return WalkError::bad_time;
   const auto skipped = cursor.skip();
   if (!skipped) return walk_error(skipped.error());
   return std::nullopt;
 }
 
-std::optional<WalkError> walk_entry_head(MsgpackCursor& cursor) {
-  MsgpackToken token;
+std::optional<WalkError> walk_entry_head(codec::MsgpackCursor& cursor) {
+  codec::MsgpackToken token;
   if (!cursor.next(token)) return walk_error(cursor.error());
-  if (token.type != MsgpackType::array || token.count != 2) return WalkError::not_an_entry;
+  if (token.type != codec::MsgpackType::array || token.count != 2) return WalkError::not_an_entry;
   return walk_time(cursor);
 }
 
 bool is_map_head(uint8_t first) { return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf; }
 
 // The time a token stands for; nullopt: when it was received.
-std::optional<EventTime> time_of(const MsgpackToken& token) {
-  EventTime time;
+std::optional<codec::EventTime> time_of(const codec::MsgpackToken& token) {
+  codec::EventTime time;
   switch (token.type) {
-    case MsgpackType::unsigned_integer:
+    case codec::MsgpackType::unsigned_integer:
       if (token.unsigned_integer > static_cast<uint64_t>(kSecondsMax)) return std::nullopt;
       time.seconds = static_cast<int64_t>(token.unsigned_integer);
       break;
-    case MsgpackType::negative_integer:
+    case codec::MsgpackType::negative_integer:
       time.seconds = token.negative_integer;
       break;
-    case MsgpackType::float32:
-    case MsgpackType::float64: {
+    case codec::MsgpackType::float32:
+    case codec::MsgpackType::float64: {
       const double value =
-          token.type == MsgpackType::float32 ? double{token.float32} : token.float64;
+          token.type == codec::MsgpackType::float32 ? double{token.float32} : token.float64;
       if (!(value >= static_cast<double>(kSecondsMin) &&
             value <= static_cast<double>(kSecondsMax))) {
         return std::nullopt;
@@ -97,7 +98,7 @@ std::optional<EventTime> time_of(const MsgpackToken& token) {
       time.nanoseconds = static_cast<uint32_t>((value - whole) * 1e9);
       break;
     }
-    case MsgpackType::ext:
+    case codec::MsgpackType::ext:
       time.seconds = load_be<uint32_t>(token.bytes.data());
       time.nanoseconds = load_be<uint32_t>(token.bytes.data() + 4);
       if (time.nanoseconds > 999'999'999) time.nanoseconds = 999'999'999;
@@ -105,7 +106,7 @@ std::optional<EventTime> time_of(const MsgpackToken& token) {
     default:
       return std::nullopt;
   }
-  if (time.seconds < kSecondsMin || time.seconds > kSecondsMax || time == EventTime{}) {
+  if (time.seconds < kSecondsMin || time.seconds > kSecondsMax || time == codec::EventTime{}) {
     return std::nullopt;
   }
   return time;
@@ -143,7 +144,7 @@ Result<Walked, WalkError> walk_entries(ByteView entries) {
     if (has_usual_head(at, static_cast<size_t>(end - at))) [[likely]] {
       at += kUsualHead;
     } else {
-      MsgpackCursor cursor({at, static_cast<size_t>(end - at)});
+      codec::MsgpackCursor cursor({at, static_cast<size_t>(end - at)});
       if (const auto error = walk_entry_head(cursor)) return failure(*error);
       at += cursor.position();
       if (at == end) return failure(WalkError::truncated);
@@ -151,16 +152,16 @@ Result<Walked, WalkError> walk_entries(ByteView entries) {
     if (!is_map_head(*at)) {
       return failure(*at == 0xc1 ? WalkError::not_msgpack : WalkError::not_a_map);
     }
-    detail::ScanStack stack;
+    codec::detail::ScanStack stack;
     uint64_t needed = 0;
-    switch (detail::scan(stack, at, end, needed)) {
-      case detail::ScanEnd::done:
+    switch (codec::detail::scan(stack, at, end, needed)) {
+      case codec::detail::ScanEnd::done:
         break;
-      case detail::ScanEnd::need_bytes:
+      case codec::detail::ScanEnd::need_bytes:
         return failure(WalkError::truncated);
-      case detail::ScanEnd::not_msgpack:
+      case codec::detail::ScanEnd::not_msgpack:
         return failure(WalkError::not_msgpack);
-      case detail::ScanEnd::too_deep:
+      case codec::detail::ScanEnd::too_deep:
         return failure(WalkError::too_deep);
     }
     ++count;
@@ -171,24 +172,24 @@ Result<Walked, WalkError> walk_entries(ByteView entries) {
 
 EntryReader::EntryReader(const Batch& batch)
     : entries_(batch.entries()),
-      received_(event_time_of(batch.received_ns)),
+      received_(codec::event_time_of(batch.received_ns)),
       encoding_(batch.encoding) {}
 
-EventTime EntryReader::read_time() {
+codec::EventTime EntryReader::read_time() {
   const uint8_t* const at = entries_.data() + at_;
   const size_t available = entries_.size() - at_;
   if (has_usual_head(at, available)) [[likely]] {
     at_ += kUsualHead;
-    const EventTime time{load_be<uint32_t>(at + 3), load_be<uint32_t>(at + 7)};
-    if (time == EventTime{}) return received_;
+    const codec::EventTime time{load_be<uint32_t>(at + 3), load_be<uint32_t>(at + 7)};
+    if (time == codec::EventTime{}) return received_;
     return {time.seconds, time.nanoseconds <= 999'999'999 ? time.nanoseconds : 999'999'999};
   }
-  MsgpackCursor cursor({at, available});
-  MsgpackToken token;
-  CHECK(cursor.next(token) && token.type == MsgpackType::array && token.count == 2);
+  codec::MsgpackCursor cursor({at, available});
+  codec::MsgpackToken token;
+  CHECK(cursor.next(token) && token.type == codec::MsgpackType::array && token.count == 2);
   CHECK(cursor.next(token));
-  if (token.type == MsgpackType::array) {
-    MsgpackToken inner;
+  if (token.type == codec::MsgpackType::array) {
+    codec::MsgpackToken inner;
     CHECK(cursor.next(inner));
     CHECK(cursor.skip().has_value());
     token = inner;
@@ -225,7 +226,7 @@ bool EntryReader::next(EventView& event) {
   event.time = opened->time;
   event.record = opened->record_and_rest;
   if (encoding_ == Encoding::msgpack) {
-    MsgpackCursor cursor(opened->record_and_rest);
+    codec::MsgpackCursor cursor(opened->record_and_rest);
     const auto skipped = cursor.skip();
     CHECK(skipped.has_value());
     event.record = *skipped;
@@ -235,8 +236,8 @@ bool EntryReader::next(EventView& event) {
   return true;
 }
 
-void append_json_entry(ByteBuffer& out, EventTime time, ByteView object) {
-  MsgpackWriter writer(out);
+void append_json_entry(ByteBuffer& out, codec::EventTime time, ByteView object) {
+  codec::MsgpackWriter writer(out);
   writer.array(2);
   writer.event_time(time);
   uint8_t head[5] = {0xc6};

@@ -13,8 +13,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/event_time.h"
 #include "record/batch.h"
-#include "record/event_time.h"
 
 namespace penstock::record {
 
@@ -22,7 +22,7 @@ enum class WalkError : uint8_t {
   not_an_entry,    // not an array of two
   bad_time,        // none of the time forms
   not_a_map,       // the record is something else
-  too_deep,        // the record is nested deeper than kNestingMax, itself counted
+  too_deep,        // the record is nested deeper than codec::kNestingMax, itself counted
   truncated,       // the bytes end inside an entry
   not_msgpack,     // a byte that no msgpack value starts with
   too_many_events  // more than 2^32 - 1
@@ -37,7 +37,7 @@ struct Walked {
 [[nodiscard]] Result<Walked, WalkError> walk_entries(ByteView entries);
 
 struct EventView {
-  EventTime time;
+  codec::EventTime time;
   ByteView record;  // one msgpack map, or one JSON object
   ByteView entry;   // the whole entry, as it stands in the batch
 };
@@ -58,7 +58,7 @@ class EntryReader {
   // the bytes from the record's first one to the end of the batch (of a JSON object: exactly it).
   // Then close() with the record's size.
   struct Open {
-    EventTime time;
+    codec::EventTime time;
     ByteView record_and_rest;
   };
   [[nodiscard]] std::optional<Open> open();
@@ -68,11 +68,11 @@ class EntryReader {
   [[nodiscard]] size_t position() const { return at_; }
 
  private:
-  EventTime read_time();
+  codec::EventTime read_time();
 
   ByteView entries_;
   size_t at_ = 0;  // next entry, or the open record
-  EventTime received_;
+  codec::EventTime received_;
   Encoding encoding_;
 };
 
@@ -81,8 +81,8 @@ constexpr size_t kJsonEntryHead = 16;
 [[nodiscard]] constexpr size_t json_entry_size(size_t size) { return kJsonEntryHead + size; }
 
 // Appends one entry of the json encoding (see batch.h). object: one JSON object in UTF-8, at most
-// 2^32 - 1 bytes. A time outside the range of EventTime (1970 to 2106) is written as 0, "when it
-// was received".
-void append_json_entry(ByteBuffer& out, EventTime time, ByteView object);
+// 2^32 - 1 bytes. A time outside the range of codec::EventTime (1970 to 2106) is written as 0,
+// "when it was received".
+void append_json_entry(ByteBuffer& out, codec::EventTime time, ByteView object);
 
 }  // namespace penstock::record

@@ -1,4 +1,5 @@
 // What walking and reading entries costs, on OpenShift records.
+#include "base/test_data.h"
 #include "record/event.h"
 
 #include <benchmark/benchmark.h>
@@ -8,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::record {
 namespace {
@@ -18,15 +19,14 @@ ByteBuffer make_entries(size_t count) {
   ByteBuffer records;
   std::vector<std::vector<uint8_t>> samples;
   for (const char* kind : {"app", "infra", "journal"}) {
-    std::ifstream file(std::string(PENSTOCK_TEST_DATA) + "/openshift/5.9-fluentd/" + kind +
-                       ".jsonl");
+    std::ifstream file(test_data() + "/openshift/5.9-fluentd/" + kind + ".jsonl");
     for (std::string line; std::getline(file, line);) {
       if (line.size() > 8192) continue;
       samples.push_back(nlohmann::json::to_msgpack(nlohmann::json::parse(line)["record"]));
     }
   }
   ByteBuffer entries;
-  MsgpackWriter writer(entries);
+  codec::MsgpackWriter writer(entries);
   for (size_t i = 0; i < count; ++i) {
     writer.array(2);
     writer.event_time({1'700'000'000, static_cast<uint32_t>(i)});

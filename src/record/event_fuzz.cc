@@ -2,13 +2,13 @@
 // verdict on the same bytes, and what it admits is read back whole by EntryReader.
 #include <cstdlib>
 
+#include "codec/msgpack_cursor.h"
 #include "record/event.h"
-#include "record/msgpack_cursor.h"
 
 namespace {
 
 using penstock::ByteView;
-using penstock::record::kNestingMax;
+using penstock::codec::kNestingMax;
 
 struct Naive {
   ByteView bytes;

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::record {
 namespace {
@@ -34,7 +34,7 @@ class Entries : public ::testing::Test {
     made.entries_size = bytes.size();
     return made;
   }
-  EventTime time_of_only_entry() {
+  codec::EventTime time_of_only_entry() {
     EXPECT_EQ(walk_entries(bytes.view())->event_count, 1u);
     const Batch made = batch();
     EntryReader reader(made);
@@ -53,7 +53,7 @@ class Entries : public ::testing::Test {
   }
 
   ByteBuffer bytes;
-  MsgpackWriter writer{bytes};
+  codec::MsgpackWriter writer{bytes};
 };
 
 TEST_F(Entries, AreCountedAndReadBackInOrder) {
@@ -66,7 +66,7 @@ TEST_F(Entries, AreCountedAndReadBackInOrder) {
   EventView event;
   for (int i = 0; i < 100; ++i) {
     ASSERT_TRUE(reader.next(event));
-    EXPECT_EQ(event.time, (EventTime{1, static_cast<uint32_t>(i)}));
+    EXPECT_EQ(event.time, (codec::EventTime{1, static_cast<uint32_t>(i)}));
     EXPECT_EQ(json::from_msgpack(event.record.begin(), event.record.end()), json({{"n", i}}));
   }
   EXPECT_FALSE(reader.next(event));
@@ -82,7 +82,7 @@ TEST_F(Entries, CanBeReadByWhoStepsOverTheRecordsThemselves) {
     const auto opened = reader.open();
     ASSERT_TRUE(opened.has_value());
     EXPECT_EQ(opened->time.seconds, i);
-    reader.close(MsgpackCursor(opened->record_and_rest).skip()->size());
+    reader.close(codec::MsgpackCursor(opened->record_and_rest).skip()->size());
   }
   EXPECT_FALSE(reader.open().has_value());
 }
@@ -91,32 +91,32 @@ TEST_F(Entries, NoneAreNoEvents) { EXPECT_EQ(walk_entries({})->event_count, 0u);
 
 TEST_F(Entries, KnowEventTimeAsFixext8) {
   entry({0xd7, 0x00, 0x66, 0x68, 0x05, 0x24, 0x0e, 0x65, 0x9a, 0x80});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{0x66680524, 0x0e659a80}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{0x66680524, 0x0e659a80}));
 }
 TEST_F(Entries, KnowEventTimeAsExt8) {
   entry({0xc7, 0x08, 0x00, 0x66, 0x68, 0x05, 0x24, 0, 0, 0, 5});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{0x66680524, 5}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{0x66680524, 5}));
 }
 TEST_F(Entries, KnowIntegerSeconds) {
   entry({0xce, 0x66, 0x68, 0x05, 0x24});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{0x66680524, 0}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{0x66680524, 0}));
 }
 TEST_F(Entries, KnowSecondsBefore1970) {
   entry({0xff});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{-1, 0}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{-1, 0}));
 }
 TEST_F(Entries, KnowFloatSeconds) {
-  MsgpackWriter(bytes).array(2);
+  codec::MsgpackWriter(bytes).array(2);
   writer.float64(-1.25);
   writer.map(0);
-  EXPECT_EQ(time_of_only_entry(), (EventTime{-2, 750'000'000}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{-2, 750'000'000}));
 }
 TEST_F(Entries, KnowTimeWithMetadata) {
   entry({0x92, 0xd7, 0x00, 0, 0, 0, 9, 0, 0, 0, 8, 0x81, 0xa1, 'k', 0x91, 0xa1, 'v'});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{9, 8}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{9, 8}));
 }
 TEST_F(Entries, WithoutATimeHappenedWhenTheyWereReceived) {
-  const EventTime received = event_time_of(kReceived);
+  const codec::EventTime received = codec::event_time_of(kReceived);
   const std::vector<std::vector<uint8_t>> none = {
       {0x00},
       {0xc0},
@@ -135,7 +135,7 @@ TEST_F(Entries, WithoutATimeHappenedWhenTheyWereReceived) {
 }
 TEST_F(Entries, HaveNanosecondsBelowOneSecond) {
   entry({0xd7, 0x00, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff});
-  EXPECT_EQ(time_of_only_entry(), (EventTime{1, 999'999'999}));
+  EXPECT_EQ(time_of_only_entry(), (codec::EventTime{1, 999'999'999}));
 }
 
 TEST_F(Entries, OfOtherThanTwoPartsAreRefused) {
@@ -154,7 +154,7 @@ TEST_F(Entries, WithAnUnknownTimeAreRefused) {
   const std::vector<std::vector<uint8_t>> bad = {
       {0xa1, '1'},                           // a string
       {0xd7, 0x01, 0, 0, 0, 0, 0, 0, 0, 0},  // ext of another type
-      {0xd6, 0x00, 0, 0, 0, 0},              // EventTime of another size
+      {0xd6, 0x00, 0, 0, 0, 0},              // codec::EventTime of another size
       {0x91, 0x01},                          // metadata is missing
       {0x92, 0x01, 0x90},                    // metadata is no map
       {0x92, 0x92, 0x01, 0x80, 0x80},        // a pair in a pair
@@ -183,9 +183,9 @@ TEST_F(Entries, NestedToTheLimitPassAndBelowItAreRefused) {
     }
     writer.nil();
   };
-  nested(kNestingMax);
+  nested(codec::kNestingMax);
   EXPECT_TRUE(walk_entries(bytes.view()).has_value());
-  nested(kNestingMax + 1);
+  nested(codec::kNestingMax + 1);
   EXPECT_EQ(refusal(), WalkError::too_deep);
   nested(10'000);
   EXPECT_EQ(refusal(), WalkError::too_deep);
@@ -223,10 +223,10 @@ TEST(JsonEntries, AreReadBackAsTheyWereAppended) {
   EntryReader reader(batch);
   EventView event;
   ASSERT_TRUE(reader.next(event));
-  EXPECT_EQ(event.time, (EventTime{7, 8}));
+  EXPECT_EQ(event.time, (codec::EventTime{7, 8}));
   EXPECT_EQ(as_text(event.record), "{}");
   ASSERT_TRUE(reader.next(event));
-  EXPECT_EQ(event.time, event_time_of(kReceived));
+  EXPECT_EQ(event.time, codec::event_time_of(kReceived));
   EXPECT_EQ(as_text(event.record), big);
   EXPECT_EQ(event.entry.size(), json_entry_size(big.size()));
   ASSERT_TRUE(reader.next(event));

@@ -4,15 +4,15 @@
 #include <charconv>
 
 #include "base/check.h"
-#include "record/json_scan.h"
-#include "record/msgpack_cursor.h"
+#include "codec/json_scan.h"
+#include "codec/msgpack_cursor.h"
 
 namespace penstock::route {
 
+using codec::MsgpackCursor;
+using codec::MsgpackToken;
+using codec::MsgpackType;
 using record::Encoding;
-using record::MsgpackCursor;
-using record::MsgpackToken;
-using record::MsgpackType;
 using Kind = FieldValue::Kind;
 
 namespace {
@@ -76,7 +76,7 @@ Kind kind_of(MsgpackType type) {
 std::optional<std::string_view> FieldValue::text(std::string& scratch) const {
   switch (kind) {
     case Kind::text:
-      return escaped ? record::unescape_json(raw, scratch) : raw;
+      return escaped ? codec::unescape_json(raw, scratch) : raw;
     case Kind::number:
     case Kind::boolean:
       return is_packed ? packed_text(raw, scratch) : raw;
@@ -125,7 +125,7 @@ class FieldSearch {
   // at: behind the opening brace. Returns behind the closing one, or nullptr: all are found.
   const uint8_t* json_object(const FieldSet::Node& node, const uint8_t* at, const uint8_t* end);
   void json(const FieldSet::Node& node, const uint8_t* at, const uint8_t* end) {
-    record::Quotes quotes(at, end);
+    codec::Quotes quotes(at, end);
     quotes_ = &quotes;
     json_object(node, at, end);
   }
@@ -155,7 +155,7 @@ class FieldSearch {
   }
 
   std::span<FieldValue> found_;
-  record::Quotes* quotes_ = nullptr;
+  codec::Quotes* quotes_ = nullptr;
   uint32_t left_;
   std::string scratch_;
 };
@@ -165,7 +165,7 @@ const uint8_t* FieldSearch::json_value(const Node& node, const uint8_t* at, cons
   const uint8_t* behind = nullptr;
   switch (*at) {
     case '"': {
-      const uint8_t* const close = record::find_string_end(*quotes_, at + 1, end, value.escaped);
+      const uint8_t* const close = codec::find_string_end(*quotes_, at + 1, end, value.escaped);
       value.kind = Kind::text;
       value.raw = as_text({at + 1, static_cast<size_t>(close - at - 1)});
       behind = close == end ? end : close + 1;
@@ -175,13 +175,13 @@ const uint8_t* FieldSearch::json_value(const Node& node, const uint8_t* at, cons
       value.kind = Kind::object;
       if (store(node, value)) return nullptr;
       if (!node.children.empty()) return json_object(node, at + 1, end);
-      return record::skip_json_value(*quotes_, at, end);
+      return codec::skip_json_value(*quotes_, at, end);
     case '[':
       value.kind = Kind::array;
-      behind = record::skip_json_value(*quotes_, at, end);
+      behind = codec::skip_json_value(*quotes_, at, end);
       break;
     default:
-      behind = record::skip_json_value(*quotes_, at, end);
+      behind = codec::skip_json_value(*quotes_, at, end);
       value.kind = *at == 'n'                 ? Kind::null
                    : *at == 't' || *at == 'f' ? Kind::boolean
                                               : Kind::number;
@@ -192,21 +192,20 @@ const uint8_t* FieldSearch::json_value(const Node& node, const uint8_t* at, cons
 
 const uint8_t* FieldSearch::json_object(const Node& node, const uint8_t* at, const uint8_t* end) {
   for (;;) {
-    at = record::skip_json_space(at, end);
-    if (at != end && *at == ',') at = record::skip_json_space(at + 1, end);
+    at = codec::skip_json_space(at, end);
+    if (at != end && *at == ',') at = codec::skip_json_space(at + 1, end);
     if (at == end || *at != '"') return at == end ? end : at + 1;  // the closing brace
     bool escaped = false;
-    const uint8_t* const close = record::find_string_end(*quotes_, at + 1, end, escaped);
+    const uint8_t* const close = codec::find_string_end(*quotes_, at + 1, end, escaped);
     if (close == end) return end;
     std::string_view key = as_text({at + 1, static_cast<size_t>(close - at - 1)});
-    if (escaped) key = record::unescape_json(key, scratch_);
+    if (escaped) key = codec::unescape_json(key, scratch_);
     const Node* const child = child_of(node, key);
-    at = record::skip_json_space(close + 1, end);
+    at = codec::skip_json_space(close + 1, end);
     if (at == end || *at != ':') return end;
-    at = record::skip_json_space(at + 1, end);
+    at = codec::skip_json_space(at + 1, end);
     if (at == end) return end;
-    at =
-        child == nullptr ? record::skip_json_value(*quotes_, at, end) : json_value(*child, at, end);
+    at = child == nullptr ? codec::skip_json_value(*quotes_, at, end) : json_value(*child, at, end);
     if (at == nullptr) return nullptr;
   }
 }
@@ -252,7 +251,7 @@ void FieldSet::find(ByteView record, Encoding encoding, std::span<FieldValue> fo
   FieldSearch search(*this, found);
   if (encoding == Encoding::json) {
     const uint8_t* const end = record.data() + record.size();
-    const uint8_t* at = record::skip_json_space(record.data(), end);
+    const uint8_t* at = codec::skip_json_space(record.data(), end);
     if (at != end && *at == '{') search.json(root_, at + 1, end);
   } else {
     MsgpackCursor cursor(record);

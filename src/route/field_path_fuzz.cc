@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/check.h"
-#include "record/json_check.h"
+#include "codec/json_check.h"
 #include "route/field_path.h"
 
 namespace {
@@ -64,10 +64,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const FieldValue& value : found) (void)value.text(scratch);
   }
   ByteBuffer text = ByteBuffer::copy_of(exact);
-  penstock::record::terminate(text);
+  penstock::codec::terminate(text);
   const uint8_t* const end = text.data() + text.size();
-  const auto checked = penstock::record::check_json(text.data(), end);
-  if (checked.fault == penstock::record::JsonFault::none && checked.end == end && size > 0 &&
+  const auto checked = penstock::codec::check_json(text.data(), end);
+  if (checked.fault == penstock::codec::JsonFault::none && checked.end == end && size > 0 &&
       data[0] == '{' && !checked.bad_utf8) {
     compare(text.view(), found);
   }

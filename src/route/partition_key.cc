@@ -3,7 +3,7 @@
 #include <array>
 #include <cstring>
 
-#include "record/utf8.h"
+#include "codec/utf8.h"
 
 namespace penstock::route {
 namespace {
@@ -30,7 +30,7 @@ size_t usable_prefix(std::string_view text, bool& invalid) {
       ++at;
       continue;
     }
-    const record::Utf8Step step = record::utf8_step(at, end);
+    const codec::Utf8Step step = codec::utf8_step(at, end);
     if (!step.valid) {
       invalid = true;
       break;
@@ -47,9 +47,8 @@ std::string repaired(std::string_view text) {
   std::string key;
   for (size_t characters = 0; at != end && characters < PartitionKey::kCharactersMax;
        ++characters) {
-    const record::Utf8Step step =
-        *at < 0x80 ? record::Utf8Step{1, true} : record::utf8_step(at, end);
-    key += step.valid ? as_text({at, step.size}) : record::kReplacement;
+    const codec::Utf8Step step = *at < 0x80 ? codec::Utf8Step{1, true} : codec::utf8_step(at, end);
+    key += step.valid ? as_text({at, step.size}) : codec::kReplacement;
     at += step.size;
   }
   return key;

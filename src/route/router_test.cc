@@ -236,7 +236,7 @@ TEST(Router, IdsAreTheSameForTheSameBytesAndDifferBetweenStreams) {
 }
 
 TEST(Router, LeasesOfThePartsAreCarvedOutOfTheBatchs) {
-  record::MemoryBudget budget({.ordinary_bytes = 100'000, .large_bytes = 0});
+  memory::MemoryBudget budget({.ordinary_bytes = 100'000, .large_bytes = 0});
   const Router router({.routes = {typed(LogType::audit, "audit"), to("rest")}});
   Batch batch = json_batch({"{}", R"({"log_type":"audit"})"});
   const size_t size = batch.entries_size;

@@ -5,8 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/test_data.h"
+#include "codec/msgpack_writer.h"
 #include "record/event.h"
-#include "record/msgpack_writer.h"
 
 namespace penstock::route {
 
@@ -16,9 +17,9 @@ using record::Encoding;
 
 namespace {
 
-void append_msgpack(Batch& batch, record::EventTime time, const Json& object) {
+void append_msgpack(Batch& batch, codec::EventTime time, const Json& object) {
   const std::vector<uint8_t> packed = Json::to_msgpack(object);
-  record::MsgpackWriter writer(batch.storage);
+  codec::MsgpackWriter writer(batch.storage);
   writer.array(2);
   writer.event_time(time);
   writer.raw(packed);
@@ -39,7 +40,7 @@ Batch empty_batch(std::string tag, Encoding encoding) {
 }  // namespace
 
 std::vector<std::string> sample_lines(std::string_view path) {
-  std::ifstream file(std::string(PENSTOCK_TEST_DATA "/openshift/") + std::string(path));
+  std::ifstream file(test_data() + "/openshift/" + std::string(path));
   CHECK(file.is_open());
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {

@@ -120,7 +120,7 @@ class DiskSpool : public testing::Test {
   SpoolOptions options;
   SpoolInternals internals;
   ManualClock clock;
-  record::MemoryBudget budget{{}};
+  memory::MemoryBudget budget{{}};
   std::unique_ptr<record::Ledger> ledger;
   std::vector<std::string> admitted;
   std::vector<std::string> outcomes;

@@ -81,7 +81,7 @@ class MemorySpool : public testing::Test {
 
   ManualClock clock;
   record::Ledger ledger;
-  record::MemoryBudget budget{{}};
+  memory::MemoryBudget budget{{}};
   std::vector<std::string> admitted;
   std::vector<std::string> outcomes;
   std::unique_ptr<Spool> spool;  // after what its callbacks write to

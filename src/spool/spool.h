@@ -188,7 +188,7 @@ class Spool {
   // entered as received with source "recovered". Errors: another process holds the spool (named),
   // not writable, made by a later version.
   static Result<std::unique_ptr<Spool>, Error> open(SpoolOptions options, record::Ledger& ledger,
-                                                    record::MemoryBudget& budget,
+                                                    memory::MemoryBudget& budget,
                                                     const Clock& clock = Clock::system(),
                                                     FileSystem* file_system = nullptr);
   virtual ~Spool() = default;

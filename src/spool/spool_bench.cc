@@ -186,7 +186,7 @@ void send(Spool& spool, size_t chunk_bytes, uint64_t total, std::mutex& mutex, M
 
 void bench_spool(const std::string& directory, size_t chunk_bytes, uint64_t total, int senders) {
   record::Ledger ledger;
-  record::MemoryBudget budget{{}};
+  memory::MemoryBudget budget{{}};
   SpoolOptions options;
   options.directory = directory.empty() ? "" : directory + "/spool";
   options.ack = directory.empty() ? AckMode::delivered : AckMode::stored;
@@ -223,7 +223,7 @@ void bench_recovery(const std::string& directory, uint64_t total) {
   SpoolOptions options;
   options.directory = directory + "/spool";
   options.bytes_max = 4 * total + (1ull << 30);
-  record::MemoryBudget budget{{}};
+  memory::MemoryBudget budget{{}};
   {
     record::Ledger ledger;
     auto spool = *Spool::open(options, ledger, budget);

@@ -14,7 +14,7 @@ namespace penstock::spool {
 using Phase = AppendHandle::State::Phase;
 
 Result<std::unique_ptr<Spool>, Error> Spool::open(SpoolOptions options, record::Ledger& ledger,
-                                                  record::MemoryBudget& budget, const Clock& clock,
+                                                  memory::MemoryBudget& budget, const Clock& clock,
                                                   FileSystem* file_system) {
   return SpoolCore::open(std::move(options), {}, ledger, budget, clock,
                          file_system != nullptr ? *file_system : FileSystem::posix());
@@ -22,7 +22,7 @@ Result<std::unique_ptr<Spool>, Error> Spool::open(SpoolOptions options, record::
 
 Result<std::unique_ptr<SpoolCore>, Error> SpoolCore::open(
     SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
-    record::MemoryBudget& budget, const Clock& clock, FileSystem& file_system) {
+    memory::MemoryBudget& budget, const Clock& clock, FileSystem& file_system) {
   if (options.directory.empty() && options.ack == AckMode::stored) {
     return usage_error("ack: stored needs spool.directory; give one, or set ack: delivered");
   }

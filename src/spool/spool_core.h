@@ -20,7 +20,7 @@ class SpoolCore final : public Spool {
  public:
   static Result<std::unique_ptr<SpoolCore>, Error> open(
       SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
-      record::MemoryBudget& budget, const Clock& clock, FileSystem& file_system);
+      memory::MemoryBudget& budget, const Clock& clock, FileSystem& file_system);
   ~SpoolCore() override;
 
   Result<StreamLog*, Error> open_stream(const StreamOptions& options) override;
@@ -57,7 +57,7 @@ class SpoolCore final : public Spool {
   Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
   Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 
-  record::MemoryLease read_ahead_lease_;
+  memory::MemoryLease read_ahead_lease_;
   AlignedBuffer staging_{1 << 20};
   std::unique_ptr<SpoolState> state_;
   std::optional<SpoolDirectory> directory_;

@@ -42,7 +42,7 @@ class ThreadedSpool : public testing::Test {
   std::string directory;
   SpoolOptions options;
   record::Ledger ledger;
-  record::MemoryBudget budget{{.ordinary_bytes = 64u << 20, .large_bytes = 1u << 20}};
+  memory::MemoryBudget budget{{.ordinary_bytes = 64u << 20, .large_bytes = 1u << 20}};
 };
 
 // Delivers on a thread of its own until it has seen `expected` entries.

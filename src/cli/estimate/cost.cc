@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "cli/built_in_prices.h"
-#include "encode/put_records_limits.h"
+#include "kinesis_format/put_records_limits.h"
 
 namespace penstock::cli {
 namespace {
@@ -58,7 +58,7 @@ void Traffic::add_record(size_t bytes, double times_per_second) {
   };
   records_per_second += times_per_second;
   bytes_per_second += static_cast<double>(bytes) * times_per_second;
-  put_units_per_second += rounded_up(encode::kPayloadUnitBytes) * times_per_second;
+  put_units_per_second += rounded_up(kinesis_format::kPayloadUnitBytes) * times_per_second;
   billed_bytes_per_second +=
       rounded_up(kOnDemandRounding) * static_cast<double>(kOnDemandRounding) * times_per_second;
 }

@@ -67,8 +67,8 @@ std::vector<std::string> events(size_t count, size_t size) {
 }
 
 TEST(Packing, OneEventARecordIsTheEventAndItsKey) {
-  const Traffic traffic = measure_packing(events(100, 300), 50.0,
-                                          {encode::Aggregation::none, record::Compression::none});
+  const Traffic traffic = measure_packing(
+      events(100, 300), 50.0, {kinesis_format::Aggregation::none, codec::Compression::none});
   EXPECT_NEAR(traffic.records_per_second, 50, 1e-6);
   EXPECT_NEAR(traffic.bytes_per_second, 50 * 316, 1e-6);
   EXPECT_NEAR(traffic.put_units_per_second, 50, 1e-6);
@@ -77,9 +77,9 @@ TEST(Packing, OneEventARecordIsTheEventAndItsKey) {
 TEST(Packing, KplNeedsTwelveTimesFewerUnitsForSmallEvents) {
   const auto sample = events(1'000, 300);
   const Traffic plain =
-      measure_packing(sample, 1'000, {encode::Aggregation::none, record::Compression::none});
+      measure_packing(sample, 1'000, {kinesis_format::Aggregation::none, codec::Compression::none});
   const Traffic kpl =
-      measure_packing(sample, 1'000, {encode::Aggregation::kpl, record::Compression::none});
+      measure_packing(sample, 1'000, {kinesis_format::Aggregation::kpl, codec::Compression::none});
   EXPECT_GT(plain.put_units_per_second / kpl.put_units_per_second, 12);
   EXPECT_GT(plain.records_per_second / kpl.records_per_second, 100);
 }
@@ -87,16 +87,16 @@ TEST(Packing, KplNeedsTwelveTimesFewerUnitsForSmallEvents) {
 TEST(Packing, SlowStreamsCloseTheirAggregatesByTime) {
   const auto sample = events(1'000, 300);
   const Traffic traffic =
-      measure_packing(sample, 10, {encode::Aggregation::lines, record::Compression::none});
+      measure_packing(sample, 10, {kinesis_format::Aggregation::lines, codec::Compression::none});
   EXPECT_NEAR(traffic.records_per_second, 1, 0.1);  // flush.interval is a second
 }
 
 TEST(Packing, CompressionIsMeasured) {
   const auto sample = events(1'000, 300);
-  const Traffic plain =
-      measure_packing(sample, 1'000, {encode::Aggregation::lines, record::Compression::none});
-  const Traffic gzip =
-      measure_packing(sample, 1'000, {encode::Aggregation::lines, record::Compression::gzip});
+  const Traffic plain = measure_packing(
+      sample, 1'000, {kinesis_format::Aggregation::lines, codec::Compression::none});
+  const Traffic gzip = measure_packing(
+      sample, 1'000, {kinesis_format::Aggregation::lines, codec::Compression::gzip});
   EXPECT_LT(gzip.bytes_per_second * 5, plain.bytes_per_second);
 }
 

@@ -18,15 +18,16 @@ constexpr size_t kEventsMax = 2'000'000;
 Traffic measure_packing(const std::vector<std::string>& events, double events_per_second,
                         const PackingMode& mode) {
   CHECK(!events.empty() && events_per_second > 0);
-  encode::Aggregator aggregator({.aggregation = mode.aggregation, .compression = mode.compression});
+  kinesis_format::Aggregator aggregator(
+      {.aggregation = mode.aggregation, .compression = mode.compression});
   // Kinesis records are told by their size; how often each comes follows from the whole time.
   std::vector<size_t> record_sizes;
   ByteBuffer data;
-  const encode::RecordKey key{kKey, std::nullopt};
+  const kinesis_format::RecordKey key{kKey, std::nullopt};
   const auto close = [&] {
     data.clear();
     aggregator.close(data);
-    record_sizes.push_back(data.size() + encode::key_bytes(key));
+    record_sizes.push_back(data.size() + kinesis_format::key_bytes(key));
   };
   const double interval = static_cast<double>(mode.flush_interval.count()) / 1e3;
   const auto per_interval = static_cast<uint64_t>(std::max(1.0, events_per_second * interval));
@@ -39,21 +40,21 @@ Traffic measure_packing(const std::vector<std::string>& events, double events_pe
       if (aggregator.empty()) aggregator.begin(key);
       aggregator.begin_event().append(event);
       const auto added = aggregator.end_event(kKey);
-      if (added == encode::AggregateOutcome::added) break;
-      if (added == encode::AggregateOutcome::full) {
+      if (added == kinesis_format::AggregateOutcome::added) break;
+      if (added == kinesis_format::AggregateOutcome::full) {
         close();
         continue;
       }
       // It will be split: about as many records as its size needs.
       for (size_t left = event.size(); left > 0;) {
-        const size_t part = std::min(left, encode::kRecordBytesDefault - kKey.size());
+        const size_t part = std::min(left, kinesis_format::kRecordBytesDefault - kKey.size());
         record_sizes.push_back(part + kKey.size());
         left -= part;
       }
       aggregator.clear();
       break;
     }
-    if (mode.aggregation == encode::Aggregation::none && !aggregator.empty()) close();
+    if (mode.aggregation == kinesis_format::Aggregation::none && !aggregator.empty()) close();
   }
   if (!aggregator.empty() && aggregator.event_count() > 0) close();
   Traffic traffic;

@@ -7,13 +7,13 @@
 
 #include "base/clock.h"
 #include "cli/estimate/cost.h"
-#include "encode/aggregate.h"
+#include "kinesis_format/aggregate.h"
 
 namespace penstock::cli {
 
 struct PackingMode {
-  encode::Aggregation aggregation = encode::Aggregation::none;
-  record::Compression compression = record::Compression::none;
+  kinesis_format::Aggregation aggregation = kinesis_format::Aggregation::none;
+  codec::Compression compression = codec::Compression::none;
   milliseconds flush_interval{1'000};
 };
 

@@ -5,11 +5,11 @@
 
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
+#include "codec/rfc3339.h"
 #include "config/values.h"
 #include "daemon/credentials.h"
-#include "encode/put_records_limits.h"
-#include "encode/rfc3339.h"
 #include "kinesis/endpoint.h"
+#include "kinesis_format/put_records_limits.h"
 
 namespace penstock::cli {
 namespace {
@@ -18,10 +18,10 @@ namespace {
 constexpr seconds kSkewTold{60};
 
 std::string time_text(WallTime time) {
-  const record::EventTime event_time = record::event_time_of(unix_nanoseconds(time));
-  if (!encode::has_rfc3339(event_time)) return "never";
-  uint8_t text[encode::kRfc3339Size];
-  encode::write_rfc3339(text, event_time);
+  const codec::EventTime event_time = codec::event_time_of(unix_nanoseconds(time));
+  if (!codec::has_rfc3339(event_time)) return "never";
+  uint8_t text[codec::kRfc3339Size];
+  codec::write_rfc3339(text, event_time);
   return std::string(reinterpret_cast<const char*>(text), 19) + "Z";
 }
 
@@ -52,8 +52,8 @@ std::string in_kib(size_t bytes) { return config::show_size(bytes); }
 // What the configuration makes of the stream's limits.
 std::string limits_text(const config::StreamOptions& stream,
                         const kinesis::StreamSummary& summary) {
-  const size_t stream_max =
-      summary.record_bytes_max != 0 ? summary.record_bytes_max : encode::kRecordBytesDefault;
+  const size_t stream_max = summary.record_bytes_max != 0 ? summary.record_bytes_max
+                                                          : kinesis_format::kRecordBytesDefault;
   std::string text = "records up to " + in_kib(std::min<size_t>(stream.max_record, stream_max));
   if (stream.max_record > stream_max) {
     text += " (max_record " + in_kib(stream.max_record) + ", the stream takes " +

@@ -3,9 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "codec/rfc3339.h"
 #include "daemon/credentials.h"
 #include "daemon/translate.h"
-#include "encode/rfc3339.h"
 #include "kinesis/credentials/profile_files.h"
 
 namespace penstock::cli {
@@ -114,7 +114,7 @@ Result<kinesis::IteratorStart, Error> parse_start(const std::string& text) {
   using Type = kinesis::IteratorStart::Type;
   if (text == "oldest") return kinesis::IteratorStart{Type::oldest, {}, {}};
   if (text == "latest") return kinesis::IteratorStart{Type::latest, {}, {}};
-  const auto time = encode::parse_rfc3339(text);
+  const auto time = codec::parse_rfc3339(text);
   if (!time) {
     return usage_error("--from " + text +
                        ": write oldest, latest or a time like 2026-11-23T06:30:00Z");

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "encode/json_writer.h"
+#include "codec/json_writer.h"
 
 namespace penstock::cli {
 
@@ -27,10 +27,10 @@ Result<void, Error> AckLedger::enter(const Chunk& chunk, std::string_view tag, i
                             ",\"acked_ns\":" + std::to_string(acked_ns) + "}\n";
   for (size_t i = 0; i < chunk.ids.size(); ++i) {
     lines.append("{\"id\":");
-    encode::append_json_string(lines, chunk.ids[i]);
+    codec::append_json_string(lines, chunk.ids[i]);
     lines.append(",\"seq\":" + std::to_string(chunk.first_sequence + i));
     lines.append(",\"tag\":");
-    encode::append_json_string(lines, tag);
+    codec::append_json_string(lines, tag);
     lines.append(times);
   }
   if (std::fwrite(lines.data(), 1, lines.size(), file_.get()) != lines.size() ||

@@ -12,11 +12,11 @@
 #include "base/hash.h"
 #include "cli/send/json_to_msgpack.h"
 #include "cli/send/sample_record.h"
-#include "encode/event_json.h"
-#include "record/json_check.h"
-#include "record/json_scan.h"
-#include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
+#include "codec/json_check.h"
+#include "codec/json_scan.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/msgpack_writer.h"
+#include "kinesis_format/event_json.h"
 
 namespace penstock::cli {
 namespace {
@@ -26,10 +26,10 @@ using Outcome = EventSource::Outcome;
 constexpr size_t kReadBytes = 64_KiB;
 constexpr size_t kLineBytesMax = 64_MiB;
 
-record::EventTime now() { return record::event_time_of(unix_nanoseconds(Clock::system().wall())); }
+codec::EventTime now() { return codec::event_time_of(unix_nanoseconds(Clock::system().wall())); }
 
 std::string_view trimmed(std::string_view line) {
-  const auto is_space = [](char c) { return record::is_json_space(static_cast<uint8_t>(c)); };
+  const auto is_space = [](char c) { return codec::is_json_space(static_cast<uint8_t>(c)); };
   while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
   while (!line.empty() && is_space(line.back())) line.remove_suffix(1);
   return line;
@@ -101,36 +101,36 @@ class LineSource final : public EventSource {
     event.line.clear();
     if (append_json_as_msgpack(event.msgpack, line)) {
       if (json_as_it_stands_) {
-        CHECK(encode::append_json_object(event.json, as_bytes(trimmed(line))) ==
-              encode::EncodeOutcome::done);
+        CHECK(kinesis_format::append_json_object(event.json, as_bytes(trimmed(line))) ==
+              kinesis_format::EncodeOutcome::done);
       }
     } else {
       if (line.ends_with('\r')) line.remove_suffix(1);
       event.line = line;
-      record::MsgpackWriter writer(event.msgpack);
+      codec::MsgpackWriter writer(event.msgpack);
       writer.map(1);
       writer.str("message");
       writer.str(line);
     }
     if (event.json.empty()) {
-      CHECK(encode::append_event_json(event.json, event.msgpack.view()) ==
-            encode::EncodeOutcome::done);
+      CHECK(kinesis_format::append_event_json(event.json, event.msgpack.view()) ==
+            kinesis_format::EncodeOutcome::done);
     }
     event.id = own_id(event.msgpack.view()).value_or(id_of_record(event.json.view()));
   }
 
   // What stands in kIdField, if the record has one.
   static std::optional<std::string> own_id(ByteView map) {
-    record::MsgpackCursor cursor(map);
-    record::MsgpackToken token;
+    codec::MsgpackCursor cursor(map);
+    codec::MsgpackToken token;
     CHECK(cursor.next(token));
     for (uint32_t pairs = token.count; pairs > 0; --pairs) {
-      record::MsgpackToken key;
+      codec::MsgpackToken key;
       CHECK(cursor.next(key));  // JSON keys are strings
       const ByteView value_bytes = cursor.skip().value();
-      record::MsgpackToken value;
-      CHECK(record::MsgpackCursor(value_bytes).next(value));
-      if (as_text(key.bytes) == kIdField && value.type == record::MsgpackType::str) {
+      codec::MsgpackToken value;
+      CHECK(codec::MsgpackCursor(value_bytes).next(value));
+      if (as_text(key.bytes) == kIdField && value.type == codec::MsgpackType::str) {
         return std::string(as_text(value.bytes));
       }
     }
@@ -157,8 +157,8 @@ class Generator final : public EventSource {
     event.json.clear();
     event.line.clear();
     append_sample_record(event.msgpack, number_, event.id, event.time);
-    CHECK(encode::append_event_json(event.json, event.msgpack.view()) ==
-          encode::EncodeOutcome::done);
+    CHECK(kinesis_format::append_event_json(event.json, event.msgpack.view()) ==
+          kinesis_format::EncodeOutcome::done);
     ++number_;
     return Outcome::event;
   }

@@ -8,7 +8,7 @@
 
 #include "cli/send/json_to_msgpack.h"
 #include "cli/send/sample_record.h"
-#include "encode/openshift_samples.h"
+#include "kinesis_format/openshift_samples.h"
 
 namespace penstock::cli {
 namespace {
@@ -97,7 +97,7 @@ TEST_F(Lines, AreKnownByTheIdTheyCarry) {
 }
 
 TEST(JsonToMsgpack, TakesEverySampleRecordAsItIs) {
-  for (const auto& record : encode::read_all_samples()) {
+  for (const auto& record : kinesis_format::read_all_samples()) {
     ByteBuffer out;
     ASSERT_TRUE(append_json_as_msgpack(out, record.dump()));
     EXPECT_EQ(json::from_msgpack(out.data(), out.data() + out.size()), json(record));

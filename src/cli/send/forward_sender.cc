@@ -9,11 +9,11 @@
 
 #include "base/check.h"
 #include "cli/send/senders.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/msgpack_writer.h"
 #include "protocol/forward/ack.h"
 #include "protocol/forward/handshake.h"
 #include "protocol/forward/message_writer.h"
-#include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
 
 namespace penstock::cli {
 namespace {
@@ -32,7 +32,7 @@ class ForwardSender final : public ChunkSender {
       : options_(std::move(options)), ledger_(std::move(ledger)) {}
 
   void append(ByteBuffer& chunk, const OutgoingEvent& event) override {
-    record::MsgpackWriter writer(chunk);
+    codec::MsgpackWriter writer(chunk);
     writer.array(2);
     writer.event_time(event.time);
     writer.raw(event.msgpack.view());
@@ -192,13 +192,13 @@ class ForwardSender final : public ChunkSender {
 
   Result<ByteBuffer, Error> read_frame(SteadyTime deadline) {
     for (;;) {
-      const auto frame = record::MsgpackCursor(received_.view()).skip();
+      const auto frame = codec::MsgpackCursor(received_.view()).skip();
       if (frame) {
         ByteBuffer copy = ByteBuffer::copy_of(*frame);
         received_.consume(frame->size());
         return copy;
       }
-      if (frame.error() != record::MsgpackError::truncated) {
+      if (frame.error() != codec::MsgpackError::truncated) {
         return failure(fatal("the server does not speak Forward").error());
       }
       if (const auto got = read_more(deadline); !got) return failure(got.error());

@@ -3,9 +3,9 @@
 #include <charconv>
 #include <string>
 
-#include "record/json_check.h"
-#include "record/json_scan.h"
-#include "record/msgpack_writer.h"
+#include "codec/json_check.h"
+#include "codec/json_scan.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::cli {
 namespace {
@@ -40,19 +40,19 @@ class Transcoder {
   }
 
  private:
-  void skip_space() { at_ = record::skip_json_space(at_, end_); }
+  void skip_space() { at_ = codec::skip_json_space(at_, end_); }
 
   // msgpack wants the count first: the items are stepped over once before they are written.
   uint32_t count_items(bool map) const {
-    const uint8_t* at = record::skip_json_space(at_, end_);
+    const uint8_t* at = codec::skip_json_space(at_, end_);
     uint32_t count = 0;
     while (*at != '}' && *at != ']') {
       if (map) {
-        at = record::skip_json_space(record::skip_json_value(at, end_), end_) + 1;  // key and colon
-        at = record::skip_json_space(at, end_);
+        at = codec::skip_json_space(codec::skip_json_value(at, end_), end_) + 1;  // key and colon
+        at = codec::skip_json_space(at, end_);
       }
-      at = record::skip_json_space(record::skip_json_value(at, end_), end_);
-      if (*at == ',') at = record::skip_json_space(at + 1, end_);
+      at = codec::skip_json_space(codec::skip_json_value(at, end_), end_);
+      if (*at == ',') at = codec::skip_json_space(at + 1, end_);
       ++count;
     }
     return count;
@@ -82,17 +82,17 @@ class Transcoder {
   }
 
   std::string_view string() {
-    const uint8_t* const behind = record::skip_json_value(at_, end_);
+    const uint8_t* const behind = codec::skip_json_value(at_, end_);
     const auto size = static_cast<size_t>(behind - at_) - 2;
     const std::string_view raw(reinterpret_cast<const char*>(at_ + 1), size);
     at_ = behind;
     const bool escaped = raw.find('\\') != std::string_view::npos;
-    return escaped ? record::unescape_json(raw, scratch_) : raw;
+    return escaped ? codec::unescape_json(raw, scratch_) : raw;
   }
 
   void number() {
     const char* const from = reinterpret_cast<const char*>(at_);
-    at_ = record::skip_json_value(at_, end_);
+    at_ = codec::skip_json_value(at_, end_);
     const char* const to = reinterpret_cast<const char*>(at_);
     int64_t negative = 0;
     uint64_t positive = 0;
@@ -109,7 +109,7 @@ class Transcoder {
     writer_.float64(real);
   }
 
-  record::MsgpackWriter writer_;
+  codec::MsgpackWriter writer_;
   const uint8_t* at_;
   const uint8_t* const end_;
   std::string scratch_;
@@ -119,13 +119,12 @@ class Transcoder {
 
 bool append_json_as_msgpack(ByteBuffer& out, std::string_view line) {
   ByteBuffer text = ByteBuffer::copy_of(as_bytes(line));
-  record::terminate(text);
+  codec::terminate(text);
   const uint8_t* const end = text.data() + text.size();
-  const uint8_t* const at = record::skip_json_space(text.data(), end);
+  const uint8_t* const at = codec::skip_json_space(text.data(), end);
   if (at == end || *at != '{') return false;
-  const record::JsonChecked checked = record::check_json(at, end);
-  if (checked.fault != record::JsonFault::none ||
-      record::skip_json_space(checked.end, end) != end) {
+  const codec::JsonChecked checked = codec::check_json(at, end);
+  if (checked.fault != codec::JsonFault::none || codec::skip_json_space(checked.end, end) != end) {
     return false;
   }
   Transcoder(out, at, end).value();

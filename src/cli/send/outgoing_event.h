@@ -10,12 +10,12 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
-#include "record/event_time.h"
+#include "codec/event_time.h"
 
 namespace penstock::cli {
 
 struct OutgoingEvent {
-  record::EventTime time;
+  codec::EventTime time;
   std::string id;      // by which `penstock verify` finds it; doc/ledger.md
   ByteBuffer json;     // the record as one JSON object
   ByteBuffer msgpack;  // the same as a msgpack map

@@ -3,13 +3,13 @@
 #include <array>
 #include <string>
 
-#include "encode/rfc3339.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
+#include "codec/rfc3339.h"
 
 namespace penstock::cli {
 namespace {
 
-using record::MsgpackWriter;
+using codec::MsgpackWriter;
 
 // From one number to the next nothing alike, and the same on every machine (SplitMix64).
 uint64_t scattered(uint64_t number) {
@@ -69,9 +69,9 @@ void append_kubernetes(MsgpackWriter& writer) {
 }  // namespace
 
 void append_sample_record(ByteBuffer& out, uint64_t number, std::string_view id,
-                          record::EventTime time) {
-  std::array<uint8_t, encode::kRfc3339Size> stamp{};
-  encode::write_rfc3339(stamp.data(), time);
+                          codec::EventTime time) {
+  std::array<uint8_t, codec::kRfc3339Size> stamp{};
+  codec::write_rfc3339(stamp.data(), time);
   MsgpackWriter writer(out);
   writer.map(9);
   text(writer, "@timestamp", as_text(stamp));

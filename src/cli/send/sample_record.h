@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "record/event_time.h"
+#include "codec/event_time.h"
 
 namespace penstock::cli {
 
@@ -20,6 +20,6 @@ inline constexpr std::string_view kSampleTag =
     "2c1748ad-2288-4ac0-ba8e-6b70e264e25d.nginx.0.log";
 
 void append_sample_record(ByteBuffer& out, uint64_t number, std::string_view id,
-                          record::EventTime time);
+                          codec::EventTime time);
 
 }  // namespace penstock::cli

@@ -15,7 +15,7 @@
 #include "cli/send/ack_ledger.h"
 #include "cli/send/connection.h"
 #include "cli/send/outgoing_event.h"
-#include "record/inflate.h"
+#include "codec/inflate.h"
 
 namespace penstock::cli {
 
@@ -31,7 +31,7 @@ struct ForwardOptions {
   bool ack = false;
   std::string run;  // first part of the chunk ids
   uint32_t in_flight = 1;
-  record::Compression compression = record::Compression::none;
+  codec::Compression compression = codec::Compression::none;
 };
 [[nodiscard]] std::unique_ptr<ChunkSender> make_forward_sender(ForwardOptions options,
                                                                AckLedger ledger);

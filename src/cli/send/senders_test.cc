@@ -325,7 +325,7 @@ TEST_F(Senders, HttpSendsAgainAfter503AndGivesUpAfter400) {
   ASSERT_EQ(bodies.size(), 2u);
   EXPECT_EQ(bodies[0], bodies[1]);
   ByteBuffer body;
-  ASSERT_TRUE(record::inflate_whole({record::Compression::gzip, 1_MiB}, as_bytes(bodies[0]), body));
+  ASSERT_TRUE(codec::inflate_whole({codec::Compression::gzip, 1_MiB}, as_bytes(bodies[0]), body));
   EXPECT_THAT(std::string(as_text(body.view())), HasSubstr("\"penstock_id\":\"run0-0\""));
   EXPECT_EQ(ledger_lines().size(), 1u);
 }

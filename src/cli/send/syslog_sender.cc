@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "cli/send/senders.h"
-#include "encode/rfc3339.h"
+#include "codec/rfc3339.h"
 
 namespace penstock::cli {
 namespace {
@@ -20,8 +20,8 @@ class SyslogSender final : public ChunkSender {
 
   void append(ByteBuffer& chunk, const OutgoingEvent& event) override {
     // TIME-SECFRAC has at most six digits.
-    std::array<uint8_t, encode::kRfc3339Size> stamp{};
-    encode::write_rfc3339(stamp.data(), event.time);
+    std::array<uint8_t, codec::kRfc3339Size> stamp{};
+    codec::write_rfc3339(stamp.data(), event.time);
     const std::string head = "<14>1 " + std::string(as_text(stamp).substr(0, 26)) + "Z " +
                              hostname_ + " penstock-send - - - ";
     const std::string_view text =

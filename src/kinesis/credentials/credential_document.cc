@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "encode/rfc3339.h"
+#include "codec/rfc3339.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -20,7 +20,7 @@ std::string text_of(const simdjson::dom::element& document, const char* key) {
 }  // namespace
 
 Result<WallTime, Error> parse_expiration(std::string_view text, std::string_view who) {
-  const auto time = encode::parse_rfc3339(text);
+  const auto time = codec::parse_rfc3339(text);
   if (!time) return run_error(std::string(who) + " named an expiration that is no time");
   return WallTime(seconds(std::clamp<int64_t>(time->seconds, 0, kFarthest)));
 }

@@ -1,17 +1,17 @@
 #include "protocol/forward/ack.h"
 
-#include "record/msgpack_cursor.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 
-using record::MsgpackCursor;
-using record::MsgpackError;
-using record::MsgpackToken;
-using record::MsgpackType;
+using codec::MsgpackCursor;
+using codec::MsgpackError;
+using codec::MsgpackToken;
+using codec::MsgpackType;
 
 void append_ack(ByteBuffer& out, std::string_view chunk, bool chunk_is_bin) {
-  record::MsgpackWriter writer(out);
+  codec::MsgpackWriter writer(out);
   writer.map(1);
   writer.str("ack");
   if (chunk_is_bin) {

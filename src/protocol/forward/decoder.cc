@@ -8,12 +8,12 @@
 namespace penstock::protocol::forward {
 namespace {
 
-using record::Compression;
-using record::MsgpackCursor;
-using record::MsgpackError;
-using record::MsgpackScanner;
-using record::MsgpackToken;
-using record::MsgpackType;
+using codec::Compression;
+using codec::MsgpackCursor;
+using codec::MsgpackError;
+using codec::MsgpackScanner;
+using codec::MsgpackToken;
+using codec::MsgpackType;
 
 constexpr size_t kReadBytes = 64_KiB;  // the least worth reading into
 constexpr size_t kTagBytesMax = 4_KiB;
@@ -313,7 +313,7 @@ Result<void, DecodeError> Decoder::read_option(ByteView option) {
     } else if (name == "compressed" && message_.mode == Mode::packed_forward &&
                value.type != MsgpackType::nil) {
       const auto compression =
-          value.is_text() ? record::compression_named(as_text(value.bytes)) : std::nullopt;
+          value.is_text() ? codec::compression_named(as_text(value.bytes)) : std::nullopt;
       if (compression != Compression::none && compression != Compression::gzip &&
           compression != Compression::zstd) {
         return failure(DecodeError::unknown_compression);

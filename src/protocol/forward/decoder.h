@@ -24,8 +24,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "record/inflate.h"
-#include "record/msgpack_cursor.h"
+#include "codec/inflate.h"
+#include "codec/msgpack_cursor.h"
 
 namespace penstock::protocol::forward {
 
@@ -37,7 +37,7 @@ enum class DecodeError : uint8_t {
   message_too_large,   // declared or accumulated size, or a number of items that cannot fit
   tag_too_long,
   option_too_large,
-  too_deep,             // nested deeper than record::kNestingMax
+  too_deep,             // nested deeper than codec::kNestingMax
   metrics_or_traces,    // fluent_signal other than 0: not logs
   unknown_compression,  // option compressed is neither text, gzip nor zstd
 };
@@ -54,7 +54,7 @@ struct Message {
   ByteBuffer storage;
   size_t entries_offset = 0;
   size_t entries_size = 0;
-  record::Compression compression = record::Compression::none;
+  codec::Compression compression = codec::Compression::none;
 
   // True: storage was the decoder's own buffer, and what was borrowed for that now pays for this.
   // False: it is a copy, made just now.
@@ -74,7 +74,7 @@ struct Message {
     entries_size = inflated.size();
     storage = std::move(inflated);
     storage_was_buffer = false;
-    compression = record::Compression::none;
+    compression = codec::Compression::none;
   }
 };
 
@@ -137,7 +137,7 @@ class Decoder {
   size_t packed_size_ = 0;
   size_t entries_begin_ = 0;
   size_t entries_end_ = 0;
-  record::MsgpackScanner scanner_;
+  codec::MsgpackScanner scanner_;
   Message message_;  // what is known of it
 };
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/big_endian.h"
+#include "codec/msgpack_writer.h"
 #include "protocol/forward/message_batch.h"
-#include "record/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 namespace {
@@ -17,21 +17,21 @@ namespace {
 // One chunk of `count` records of about 1.2 KB, 30 fields each.
 ByteBuffer make_message(int64_t count, bool packed) {
   ByteBuffer record;
-  record::MsgpackWriter fields(record);
+  codec::MsgpackWriter fields(record);
   fields.map(30);
   for (int i = 0; i < 30; ++i) {
     fields.str("field_" + std::to_string(i));
     fields.str(std::string(static_cast<size_t>(i), 'v') + std::string(i == 29 ? 400 : 0, 'm'));
   }
   ByteBuffer entries;
-  record::MsgpackWriter writer(entries);
+  codec::MsgpackWriter writer(entries);
   for (int64_t i = 0; i < count; ++i) {
     writer.array(2);
     writer.event_time({1'700'000'000, static_cast<uint32_t>(i)});
     writer.raw(record.view());
   }
   ByteBuffer message;
-  record::MsgpackWriter outer(message);
+  codec::MsgpackWriter outer(message);
   outer.array(3);
   outer.str("kubernetes.var.log.pods.shop-frontend_web.nginx.0.log");
   if (packed) {

@@ -27,10 +27,10 @@ struct Outcome {
 std::string told(Message& message) {
   std::string text = message.tag + '|' + message.chunk + '|' + std::to_string(message.size_hint) +
                      '|' + std::string(penstock::as_text(message.entries()));
-  if (message.compression != penstock::record::Compression::none) {
+  if (message.compression != penstock::codec::Compression::none) {
     penstock::ByteBuffer inflated;
-    if (!penstock::record::inflate_whole({message.compression, kMessageMax}, message.entries(),
-                                         inflated)) {
+    if (!penstock::codec::inflate_whole({message.compression, kMessageMax}, message.entries(),
+                                        inflated)) {
       return text;
     }
     message.set_inflated(std::move(inflated));

@@ -7,14 +7,14 @@
 #include <random>
 #include <vector>
 
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 namespace {
 
+using codec::Compression;
+using codec::MsgpackWriter;
 using nlohmann::json;
-using record::Compression;
-using record::MsgpackWriter;
 using Bytes = std::vector<uint8_t>;
 
 // [EventTime(1, n), {"n": n}] as they stand in a chunk.
@@ -311,10 +311,10 @@ TEST(Decoder, AllowsTheSameNestingOfRecordsInEveryMode) {
     for (uint32_t i = 0; i < depth; ++i) bytes = bytes + Bytes{0x81, 0xa1, 'k'};
     return bytes + Bytes{0xc0};
   };
-  const Bytes entry = Bytes{0x92, 0x01} + record(record::kNestingMax);
+  const Bytes entry = Bytes{0x92, 0x01} + record(codec::kNestingMax);
   EXPECT_EQ(decode(Bytes{0x92, 0xa1, 't', 0x91} + entry).messages.size(), 1u);
-  EXPECT_EQ(decode(Bytes{0x93, 0xa1, 't', 0x01} + record(record::kNestingMax)).messages.size(), 1u);
-  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0x01} + record(record::kNestingMax + 1)),
+  EXPECT_EQ(decode(Bytes{0x93, 0xa1, 't', 0x01} + record(codec::kNestingMax)).messages.size(), 1u);
+  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0x01} + record(codec::kNestingMax + 1)),
             DecodeError::too_deep);
 }
 

@@ -7,16 +7,16 @@
 #include <initializer_list>
 
 #include "base/check.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 namespace {
 
-using record::MsgpackCursor;
-using record::MsgpackScanner;
-using record::MsgpackToken;
-using record::MsgpackType;
-using record::MsgpackWriter;
+using codec::MsgpackCursor;
+using codec::MsgpackScanner;
+using codec::MsgpackToken;
+using codec::MsgpackType;
+using codec::MsgpackWriter;
 
 constexpr size_t kPingBytesMax = 4_KiB;
 constexpr uint32_t kPingParts = 6;

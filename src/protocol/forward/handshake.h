@@ -20,7 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "record/msgpack_cursor.h"
+#include "codec/msgpack_cursor.h"
 
 namespace penstock::protocol::forward {
 
@@ -61,7 +61,7 @@ class ServerHandshake {
 
   struct Answer {
     std::optional<HandshakeRefusal> refusal;  // none: it may send messages now
-    ByteBuffer pong;      // to be sent, also before closing; empty when the peer speaks otherwise
+    ByteBuffer pong;  // to be sent, also before closing; empty when the peer speaks otherwise
     std::string client_hostname;  // as it says
   };
   // The answer, or nullopt when more bytes are needed. Then free_space() is not empty.
@@ -81,7 +81,7 @@ class ServerHandshake {
   std::string nonce_;
   std::string auth_salt_;  // empty: no users
   ByteBuffer buffer_;
-  record::MsgpackScanner scanner_;
+  codec::MsgpackScanner scanner_;
   size_t ping_size_ = 0;
 };
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 namespace {
@@ -85,7 +85,7 @@ TEST_F(Handshake, AcceptsEveryKeyOfARotation) {
 TEST_F(Handshake, AcceptsThePingOfAFluentd) {
   start();
   ByteBuffer ping;
-  record::MsgpackWriter writer(ping);
+  codec::MsgpackWriter writer(ping);
   writer.array(6);
   writer.str("PING");
   writer.str("node-1");

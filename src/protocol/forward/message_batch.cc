@@ -35,7 +35,7 @@ Hash128 fingerprint_of(std::string_view source, const Message& message) {
 }
 
 Result<MessageBatch, record::WalkError> to_batch(Message& message, Arrival arrival) {
-  CHECK(message.compression == record::Compression::none);
+  CHECK(message.compression == codec::Compression::none);
   const auto walked = record::walk_entries(message.entries());
   if (!walked) return failure(walked.error());
   MessageBatch made;

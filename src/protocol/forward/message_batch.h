@@ -19,7 +19,7 @@ namespace penstock::protocol::forward {
 struct Arrival {
   std::string_view source;    // configuration name
   int64_t received_ns = 0;    // wall clock
-  record::MemoryLease lease;  // what message.storage costs
+  memory::MemoryLease lease;  // what message.storage costs
 };
 
 struct MessageBatch {

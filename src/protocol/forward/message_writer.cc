@@ -4,12 +4,12 @@
 #include <zstd.h>
 
 #include "base/check.h"
-#include "record/msgpack_writer.h"
+#include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
 namespace {
 
-using record::Compression;
+using codec::Compression;
 
 ByteBuffer zstd(ByteView bytes) {
   ByteBuffer out(ZSTD_compressBound(bytes.size()));
@@ -54,7 +54,7 @@ ByteBuffer write_packed_forward(const OutgoingMessage& message) {
   }
 
   ByteBuffer out(entries.size() + message.tag.size() + message.chunk.size() + 64);
-  record::MsgpackWriter writer(out);
+  codec::MsgpackWriter writer(out);
   writer.array(3);
   writer.str(message.tag);
   writer.bin(entries);

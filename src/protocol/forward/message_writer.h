@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "record/inflate.h"
+#include "codec/inflate.h"
 
 namespace penstock::protocol::forward {
 
@@ -13,8 +13,8 @@ struct OutgoingMessage {
   std::string_view tag;
   ByteView entries;  // [time, record] back to back
   uint64_t event_count = 0;
-  std::string_view chunk;                                       // empty: no ack is asked for
-  record::Compression compression = record::Compression::none;  // none, gzip, zstd
+  std::string_view chunk;                                     // empty: no ack is asked for
+  codec::Compression compression = codec::Compression::none;  // none, gzip, zstd
 };
 
 [[nodiscard]] ByteBuffer write_packed_forward(const OutgoingMessage& message);

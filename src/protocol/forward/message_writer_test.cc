@@ -9,7 +9,7 @@
 namespace penstock::protocol::forward {
 namespace {
 
-using record::Compression;
+using codec::Compression;
 
 class WrittenMessage : public ::testing::TestWithParam<Compression> {};
 
@@ -33,7 +33,7 @@ TEST_P(WrittenMessage, IsDecodedToWhatItWasMadeOf) {
   EXPECT_EQ(message.size_hint, 1000u);
   if (message.compression != Compression::none) {
     ByteBuffer inflated;
-    ASSERT_TRUE(record::inflate_whole({message.compression, 1_MiB}, message.entries(), inflated));
+    ASSERT_TRUE(codec::inflate_whole({message.compression, 1_MiB}, message.entries(), inflated));
     message.set_inflated(std::move(inflated));
   }
   const auto batch = to_batch(message, {.source = "forward", .received_ns = 1, .lease = {}});

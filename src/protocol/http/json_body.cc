@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "codec/json_scan.h"
 #include "record/event.h"
-#include "record/json_scan.h"
 
 namespace penstock::protocol::http {
 
-using record::check_json;
-using record::JsonChecked;
-using record::JsonFault;
+using codec::check_json;
+using codec::JsonChecked;
+using codec::JsonFault;
 using record::kJsonEntryHead;
 
 namespace {
@@ -27,18 +27,18 @@ JsonBodyDecoder::JsonBodyDecoder(ByteBuffer buffer, size_t begin, const JsonBody
       begin_(begin),
       malformed_(options.time, options.bytes_max, 0) {
   CHECK(begin <= buffer_.size());
-  record::terminate(buffer_);
+  codec::terminate(buffer_);
   at_ = buffer_.data() + begin;
   end_ = buffer_.data() + buffer_.size();
   if (end_ - at_ >= 3 && std::memcmp(at_, "\xef\xbb\xbf", 3) == 0) at_ += 3;  // byte order mark
-  at_ = record::skip_json_space(at_, end_);
+  at_ = codec::skip_json_space(at_, end_);
   parsed_something_ = at_ == end_;  // nothing is no error
   arrays_ = at_ != end_ && *at_ == '[';
 }
 
 Result<JsonBodyDecoder::Progress, JsonBodyError> JsonBodyDecoder::decode() {
   for (;;) {
-    at_ = record::skip_json_space(at_, end_);
+    at_ = codec::skip_json_space(at_, end_);
     if (at_ == end_) break;
     const Step step = in_array_                ? take_element()
                       : arrays_ && *at_ == '[' ? open_array()
@@ -75,7 +75,7 @@ JsonBody JsonBodyDecoder::take() {
 }
 
 JsonBodyDecoder::Step JsonBodyDecoder::open_array() {
-  at_ = record::skip_json_space(at_ + 1, end_);
+  at_ = codec::skip_json_space(at_ + 1, end_);
   in_array_ = at_ == end_ || *at_ != ']';
   if (in_array_) return Step::taken;
   ++at_;
@@ -86,7 +86,7 @@ JsonBodyDecoder::Step JsonBodyDecoder::open_array() {
 // The element and the comma or bracket behind it.
 JsonBodyDecoder::Step JsonBodyDecoder::take_element() {
   const JsonChecked checked = check_json(at_, end_);
-  const uint8_t* next = record::skip_json_space(checked.end, end_);
+  const uint8_t* next = codec::skip_json_space(checked.end, end_);
   Step step;
   if (checked.fault == JsonFault::none && next != end_ && (*next == ',' || *next == ']')) {
     step = take_value(checked);
@@ -97,7 +97,7 @@ JsonBodyDecoder::Step JsonBodyDecoder::take_element() {
     step = take_malformed(behind);
   }
   if (step != Step::taken) return step;
-  at_ = record::skip_json_space(at_, end_);
+  at_ = codec::skip_json_space(at_, end_);
   if (at_ == end_) return Step::no_end;
   const uint8_t delimiter = *at_++;
   if (delimiter == ',') return Step::taken;
@@ -110,12 +110,12 @@ JsonBodyDecoder::Step JsonBodyDecoder::take_element() {
 // The comma or bracket that ends it, by brackets and quotes alone.
 const uint8_t* JsonBodyDecoder::end_of_broken_element() const {
   size_t depth = 0;
-  record::Quotes quotes(at_, end_);
+  codec::Quotes quotes(at_, end_);
   for (const uint8_t* at = at_; at != end_; ++at) {
     switch (*at) {
       case '"': {
         bool escaped = false;
-        at = record::find_string_end(quotes, at + 1, end_, escaped);
+        at = codec::find_string_end(quotes, at + 1, end_, escaped);
         if (at == end_) return end_;
         break;
       }
@@ -158,14 +158,14 @@ bool JsonBodyDecoder::ends_line(const uint8_t* at) const {
 JsonBodyDecoder::Step JsonBodyDecoder::take_value(const JsonChecked& checked) {
   if (*at_ != '{') return take_malformed(checked.end);
   const ByteView object{at_, static_cast<size_t>(checked.end - at_)};
-  const size_t size = checked.bad_utf8 ? record::repaired_utf8_size(object) : object.size();
+  const size_t size = checked.bad_utf8 ? codec::repaired_utf8_size(object) : object.size();
   if (size > UINT32_MAX) return Step::too_large;
   // A repaired object is written while it is read, and must not catch up with itself.
   const size_t needed = kJsonEntryHead + (size > object.size() ? size - object.size() : 0);
   if (front() < needed) return ask_front(needed);
   uint8_t* const entry = buffer_.data() + entries_size_;
   if (checked.bad_utf8) {
-    record::write_repaired_utf8(entry + kJsonEntryHead, object);
+    codec::write_repaired_utf8(entry + kJsonEntryHead, object);
   } else {
     std::memmove(entry + kJsonEntryHead, object.data(), object.size());
   }
@@ -178,7 +178,7 @@ JsonBodyDecoder::Step JsonBodyDecoder::take_value(const JsonChecked& checked) {
 
 JsonBodyDecoder::Step JsonBodyDecoder::take_malformed(const uint8_t* end) {
   const uint8_t* last = end;
-  while (last != at_ && record::is_json_space(last[-1])) --last;
+  while (last != at_ && codec::is_json_space(last[-1])) --last;
   const ByteView text{at_, static_cast<size_t>(last - at_)};
   const size_t size = malformed_.size() + JsonEntries::malformed_size(text) + kWriterRoom;
   if (size > malformed_room_) return ask_malformed(size);
@@ -227,7 +227,7 @@ void JsonBodyDecoder::make_room() {
   begin_ += static_cast<size_t>(moved - buffer_.data()) - at;
   at_ = moved;
   end_ = moved + unread;
-  record::terminate(buffer_);
+  codec::terminate(buffer_);
 }
 
 }  // namespace penstock::protocol::http

@@ -37,10 +37,10 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/event_time.h"
+#include "codec/json_check.h"
 #include "protocol/json_entries.h"
 #include "record/batch.h"
-#include "record/event_time.h"
-#include "record/json_check.h"
 
 namespace penstock::protocol::http {
 
@@ -50,8 +50,8 @@ enum class JsonBodyError : uint8_t {
 };
 
 struct JsonBodyOptions {
-  record::EventTime time;  // of every event: when it was received
-  size_t bytes_max;        // of the body's buffer and the malformed entries together
+  codec::EventTime time;  // of every event: when it was received
+  size_t bytes_max;       // of the body's buffer and the malformed entries together
 };
 
 // Tag, source, time of reception and id are the caller's to fill in.
@@ -83,7 +83,7 @@ class JsonBodyDecoder {
   Step open_array();
   Step take_element();
   Step take_line_or_object();
-  Step take_value(const record::JsonChecked& checked);
+  Step take_value(const codec::JsonChecked& checked);
   Step take_malformed(const uint8_t* end);
   Step ask_front(size_t bytes);
   Step ask_malformed(size_t bytes);

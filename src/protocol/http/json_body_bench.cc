@@ -6,8 +6,9 @@
 #include <fstream>
 #include <string>
 
+#include "base/test_data.h"
+#include "codec/json_check.h"
 #include "protocol/http/json_body.h"
-#include "record/json_check.h"
 
 namespace penstock::protocol::http {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 std::vector<std::string> make_records() {
   std::vector<std::string> samples;
   for (const char* kind : {"app", "infra", "journal"}) {
-    std::ifstream file(std::string(PENSTOCK_TEST_DATA) + "/openshift/6.6-http/" + kind + ".jsonl");
+    std::ifstream file(test_data() + "/openshift/6.6-http/" + kind + ".jsonl");
     for (std::string line; std::getline(file, line);) {
       if (line.size() <= 8192) samples.push_back(line);
     }
@@ -60,12 +61,12 @@ void check_alone(benchmark::State& state) {
   size_t bytes = 0;
   for (const std::string& record : make_records()) {
     records.push_back(ByteBuffer::copy_of(as_bytes(record)));
-    record::terminate(records.back());
+    codec::terminate(records.back());
     bytes += record.size();
   }
   for (auto _ : state) {
     for (const ByteBuffer& record : records) {
-      benchmark::DoNotOptimize(record::check_json(record.data(), record.data() + record.size()));
+      benchmark::DoNotOptimize(codec::check_json(record.data(), record.data() + record.size()));
     }
   }
   report(state, bytes);

@@ -1,4 +1,5 @@
 #include "protocol/http/json_body.h"
+#include "base/test_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr record::EventTime kTime{1'718'093'700, 7};
+constexpr codec::EventTime kTime{1'718'093'700, 7};
 
 // front: bytes before the body.
 Result<JsonBody, JsonBodyError> decode(std::string_view body, size_t bytes_max = 1_MiB,
@@ -190,7 +191,7 @@ TEST(JsonBody, EverySampleOfTheHttpOutputsComesThroughUnchanged) {
   for (const std::string folder : {"5.9-vector", "6.6-http"}) {
     for (const std::string kind : {"app", "infra", "journal", "events", "audit-k8s", "audit-linux",
                                    "audit-openshift", "audit-ovn"}) {
-      std::ifstream file(PENSTOCK_TEST_DATA "/openshift/" + folder + "/" + kind + ".jsonl");
+      std::ifstream file(test_data() + "/openshift/" + folder + "/" + kind + ".jsonl");
       std::vector<std::string> lines;
       std::string ndjson;
       std::string array;

@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "record/json_check.h"
-#include "record/json_scan.h"
+#include "codec/json_check.h"
+#include "codec/json_scan.h"
 
 namespace penstock::protocol::otlp {
 
@@ -19,18 +19,18 @@ namespace penstock::protocol::otlp {
 class JsonValue {
  public:
   JsonValue() = default;
-  JsonValue(ByteView bytes, const record::JsonContainer* container)
+  JsonValue(ByteView bytes, const codec::JsonContainer* container)
       : bytes_(bytes), container_(container) {}
 
   operator ByteView() const { return bytes_; }
   [[nodiscard]] bool empty() const { return bytes_.empty(); }
   [[nodiscard]] size_t size() const { return bytes_.size(); }
   // Null: of a scalar, or there is no index.
-  [[nodiscard]] const record::JsonContainer* container() const { return container_; }
+  [[nodiscard]] const codec::JsonContainer* container() const { return container_; }
 
  private:
   ByteView bytes_;
-  const record::JsonContainer* container_ = nullptr;
+  const codec::JsonContainer* container_ = nullptr;
 };
 
 // A value is an object when it begins with '{', and so on: it has been checked.
@@ -65,32 +65,32 @@ class JsonReader {
   void skip_space() {
     if (at_ != end_ && *at_ > ' ') [[likely]]
       return;
-    at_ = record::skip_json_space(at_, end_);
+    at_ = codec::skip_json_space(at_, end_);
   }
   JsonValue take_value() {
     const uint8_t* const start = at_;
-    const record::JsonContainer* container = nullptr;
+    const codec::JsonContainer* container = nullptr;
     if (next_ != nullptr && at_ != end_ && (*at_ == '{' || *at_ == '[')) {
       container = next_;
       at_ += container->size;
       next_ += container->count;
     } else {
-      at_ = record::skip_json_value(quotes_, at_, end_);
+      at_ = codec::skip_json_value(quotes_, at_, end_);
     }
     return {{start, static_cast<size_t>(at_ - start)}, container};
   }
   // The inside of a string.
   std::string_view take_string(bool& escaped) {
     const uint8_t* const start = at_ + 1;
-    const uint8_t* const close = record::find_string_end(quotes_, start, end_, escaped);
+    const uint8_t* const close = codec::find_string_end(quotes_, start, end_, escaped);
     at_ = close == end_ ? end_ : close + 1;
     return as_text({start, static_cast<size_t>(close - start)});
   }
 
   const uint8_t* at_;
   const uint8_t* const end_;
-  const record::JsonContainer* next_;  // the next container that begins behind at_
-  record::Quotes quotes_;
+  const codec::JsonContainer* next_;  // the next container that begins behind at_
+  codec::Quotes quotes_;
 };
 
 class JsonItems : JsonReader {
@@ -112,7 +112,7 @@ class JsonMembers : JsonReader {
     bool escaped = false;
     key = take_string(escaped);
     if (escaped) [[unlikely]]
-      key = record::unescape_json(key, scratch_);
+      key = codec::unescape_json(key, scratch_);
     skip_space();
     if (at_ != end_) ++at_;  // the colon
     skip_space();

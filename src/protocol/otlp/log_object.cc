@@ -1,7 +1,7 @@
 #include "protocol/otlp/log_object.h"
 
-#include "encode/json_writer.h"
-#include "encode/rfc3339.h"
+#include "codec/json_writer.h"
+#include "codec/rfc3339.h"
 
 namespace penstock::protocol::otlp {
 namespace {
@@ -9,7 +9,7 @@ namespace {
 // Writes through `write(uint8_t*) -> uint8_t*`, which needs at most kRoom bytes.
 template <class Write>
 void append_written(ByteBuffer& out, Write write) {
-  uint8_t text[encode::kRoom];
+  uint8_t text[codec::kRoom];
   const uint8_t* const end = write(text);
   out.append({text, static_cast<size_t>(end - text)});
 }
@@ -19,7 +19,7 @@ void append_written(ByteBuffer& out, Write write) {
 bool MemberWriter::key(std::string_view text, size_t size_max) {
   if (has_members_) out_.push_back(',');
   has_members_ = true;
-  if (!encode::append_json_string(out_, text, size_max)) return false;
+  if (!codec::append_json_string(out_, text, size_max)) return false;
   out_.push_back(':');
   return true;
 }
@@ -33,15 +33,15 @@ ByteBuffer& MemberWriter::raw_key(std::string_view text) {
 }
 
 void append_integer(ByteBuffer& out, int64_t value) {
-  append_written(out, [&](uint8_t* at) { return encode::write_signed(at, value); });
+  append_written(out, [&](uint8_t* at) { return codec::write_signed(at, value); });
 }
 
 void append_unsigned(ByteBuffer& out, uint64_t value) {
-  append_written(out, [&](uint8_t* at) { return encode::write_unsigned(at, value); });
+  append_written(out, [&](uint8_t* at) { return codec::write_unsigned(at, value); });
 }
 
 void append_double(ByteBuffer& out, double value) {
-  append_written(out, [&](uint8_t* at) { return encode::write_double(at, value); });
+  append_written(out, [&](uint8_t* at) { return codec::write_double(at, value); });
 }
 
 void append_hex_string(ByteBuffer& out, ByteView bytes) {
@@ -54,10 +54,10 @@ void append_hex_string(ByteBuffer& out, ByteView bytes) {
 }
 
 void append_timestamp(ByteBuffer& out, uint64_t unix_nanoseconds) {
-  const record::EventTime time{static_cast<int64_t>(unix_nanoseconds / 1'000'000'000),
-                               static_cast<uint32_t>(unix_nanoseconds % 1'000'000'000)};
+  const codec::EventTime time{static_cast<int64_t>(unix_nanoseconds / 1'000'000'000),
+                              static_cast<uint32_t>(unix_nanoseconds % 1'000'000'000)};
   out.push_back('"');
-  append_written(out, [&](uint8_t* at) { return encode::write_rfc3339(at, time); });
+  append_written(out, [&](uint8_t* at) { return codec::write_rfc3339(at, time); });
   out.push_back('"');
 }
 

@@ -15,8 +15,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "codec/event_time.h"
 #include "record/batch.h"
-#include "record/event_time.h"
 
 namespace penstock::protocol::otlp {
 
@@ -26,7 +26,7 @@ enum class LogsError : uint8_t {
 };
 
 struct LogsOptions {
-  record::EventTime received;  // the time of records that name none
+  codec::EventTime received;  // the time of records that name none
   // Bytes of all entries together. Each repeats its resource and scope: a body of many short
   // records under one long resource can grow by any factor.
   size_t size_max;

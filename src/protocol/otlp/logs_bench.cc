@@ -1,4 +1,5 @@
 // What OTLP costs for each log record, on OpenShift's: the collector sends one record a resource.
+#include "base/test_data.h"
 #include "protocol/otlp/logs.h"
 
 #include <benchmark/benchmark.h>
@@ -16,7 +17,7 @@ using Json = nlohmann::ordered_json;
 Json request(size_t per_resource) {
   Json samples = Json::array();
   for (const char* kind : {"app", "journal"}) {
-    std::ifstream file(std::string(PENSTOCK_TEST_DATA) + "/openshift/6.6-otlp/" + kind + ".jsonl");
+    std::ifstream file(test_data() + "/openshift/6.6-otlp/" + kind + ".jsonl");
     for (std::string line; std::getline(file, line);) {
       if (line.size() > 8192) continue;
       const Json sample = Json::parse(line);

@@ -1,13 +1,13 @@
 #include <charconv>
 #include <optional>
 
-#include "encode/rfc3339.h"
+#include "codec/json_check.h"
+#include "codec/msgpack_cursor.h"
+#include "codec/rfc3339.h"
 #include "protocol/json_entries.h"
 #include "protocol/otlp/json_reader.h"
 #include "protocol/otlp/log_object.h"
 #include "protocol/otlp/logs.h"
-#include "record/json_check.h"
-#include "record/msgpack_cursor.h"
 
 // The JSON mapping: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding". What is taken
 // beyond it stands in doc/otlp.md.
@@ -15,7 +15,7 @@
 namespace penstock::protocol::otlp {
 namespace {
 
-using record::kNestingMax;
+using codec::kNestingMax;
 
 // In a body each level of a record's value is up to four of JSON's own (value, kvlistValue, values,
 // the pair), under eight around the record.
@@ -234,13 +234,13 @@ bool write_time(MemberWriter& members, std::string_view name, ByteView value) {
   return true;
 }
 
-std::optional<record::EventTime> time_of(ByteView value) {
+std::optional<codec::EventTime> time_of(ByteView value) {
   if (const auto count = unsigned_of(value)) {
     if (*count == 0) return std::nullopt;
-    return record::EventTime{static_cast<int64_t>(*count / 1'000'000'000),
-                             static_cast<uint32_t>(*count % 1'000'000'000)};
+    return codec::EventTime{static_cast<int64_t>(*count / 1'000'000'000),
+                            static_cast<uint32_t>(*count % 1'000'000'000)};
   }
-  return is_json(value, '"') ? encode::parse_rfc3339(raw_text(value)) : std::nullopt;
+  return is_json(value, '"') ? codec::parse_rfc3339(raw_text(value)) : std::nullopt;
 }
 
 // LogRecord's members, read where they stand.
@@ -418,7 +418,7 @@ class JsonDecoder {
   bool write_log_record(const LogRecord& record) {
     // As long as the record at most, but for its times: it need not look at the limit.
     const auto write = [&](MemberWriter& members, ByteBuffer&, size_t) {
-      std::optional<record::EventTime> time;
+      std::optional<codec::EventTime> time;
       if (!write_members(members, record)) return time;
       time = time_of(record.time);
       if (!time) time = time_of(record.observed_time);
@@ -449,7 +449,7 @@ class JsonDecoder {
   }
 
   const JsonValue body_;
-  const record::EventTime received_;
+  const codec::EventTime received_;
   ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
   ByteBuffer scratch_;
@@ -460,28 +460,27 @@ class JsonDecoder {
 }  // namespace
 
 Result<Logs, LogsError> decode_logs_json(ByteBuffer& body, const LogsOptions& options) {
-  record::terminate(body);
+  codec::terminate(body);
   const uint8_t* const end = body.data() + body.size();
-  const uint8_t* const start = record::skip_json_space(body.data(), end);
+  const uint8_t* const start = codec::skip_json_space(body.data(), end);
   // The index is paid for by what the entries, which are rarely larger than the body, may come to.
   const size_t spare = options.size_max - std::min(options.size_max, body.size());
   const size_t containers_max =
-      std::min(body.size() / kBytesPerContainer, spare / sizeof(record::JsonContainer));
-  record::JsonIndex index(containers_max);
-  const record::JsonChecked checked = record::check_json(start, end, index, kBodyNestingMax);
-  if (checked.fault != record::JsonFault::none ||
-      record::skip_json_space(checked.end, end) != end) {
+      std::min(body.size() / kBytesPerContainer, spare / sizeof(codec::JsonContainer));
+  codec::JsonIndex index(containers_max);
+  const codec::JsonChecked checked = codec::check_json(start, end, index, kBodyNestingMax);
+  if (checked.fault != codec::JsonFault::none || codec::skip_json_space(checked.end, end) != end) {
     return failure(LogsError::not_otlp);
   }
   LogsOptions rest = options;
-  rest.size_max -= containers_max * sizeof(record::JsonContainer);
+  rest.size_max -= containers_max * sizeof(codec::JsonContainer);
   const ByteView whole{start, static_cast<size_t>(checked.end - start)};
   if (!checked.bad_utf8) return JsonDecoder({whole, index.first()}, rest).decode();
   // It takes the place of the body; what it is longer is paid for likewise.
-  const size_t repaired_size = record::repaired_utf8_size(whole);
+  const size_t repaired_size = codec::repaired_utf8_size(whole);
   if (repaired_size > options.size_max) return failure(LogsError::too_large);
   ByteBuffer repaired(repaired_size);
-  record::append_repaired_utf8(repaired, whole);
+  codec::append_repaired_utf8(repaired, whole);
   rest.size_max = options.size_max - (repaired_size - std::min(repaired_size, whole.size()));
   body = std::move(repaired);
   return JsonDecoder({body.view(), nullptr}, rest).decode();

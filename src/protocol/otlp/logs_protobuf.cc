@@ -1,12 +1,12 @@
 #include <optional>
 
-#include "encode/base64.h"
-#include "encode/json_writer.h"
+#include "codec/base64.h"
+#include "codec/json_writer.h"
+#include "codec/msgpack_cursor.h"
 #include "protocol/json_entries.h"
 #include "protocol/otlp/log_object.h"
 #include "protocol/otlp/logs.h"
 #include "protocol/otlp/wire_reader.h"
-#include "record/msgpack_cursor.h"
 
 // Field numbers: github.com/open-telemetry/opentelemetry-proto, logs/v1/logs.proto,
 // common/v1/common.proto, resource/v1/resource.proto.
@@ -14,7 +14,7 @@
 namespace penstock::protocol::otlp {
 namespace {
 
-using record::kNestingMax;
+using codec::kNestingMax;
 
 enum class Written : uint8_t { done, not_protobuf, too_deep, too_large };
 
@@ -87,7 +87,7 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
   if (reader.failed()) return Written::not_protobuf;
   switch (last ? last->number : 0) {
     case 1:
-      return encode::append_json_string(out, as_text(last->bytes), place.size_max)
+      return codec::append_json_string(out, as_text(last->bytes), place.size_max)
                  ? Written::done
                  : Written::too_large;
     case 2:
@@ -105,7 +105,7 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
       return write_object(out, last->bytes, 1, place);
     case 7:
       out.push_back('"');
-      encode::append_base64(out, last->bytes);
+      codec::append_base64(out, last->bytes);
       out.push_back('"');
       return Written::done;
     default:
@@ -115,7 +115,7 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
 }
 
 bool write_text(MemberWriter& members, std::string_view name, ByteView text, size_t size_max) {
-  return text.empty() || encode::append_json_string(members.raw_key(name), as_text(text), size_max);
+  return text.empty() || codec::append_json_string(members.raw_key(name), as_text(text), size_max);
 }
 
 void write_count(MemberWriter& members, std::string_view name, uint64_t count) {
@@ -299,11 +299,11 @@ class ProtobufDecoder {
 
   bool write_log_record(const LogRecord& record, ByteView message) {
     const auto write = [&](MemberWriter& members, ByteBuffer& out, size_t size_max) {
-      std::optional<record::EventTime> time;
+      std::optional<codec::EventTime> time;
       if (!done(write_members(members, out, record, message, size_max))) return time;
       const uint64_t ns = record.time != 0 ? record.time : record.observed_time;
-      time = ns != 0 ? record::EventTime{static_cast<int64_t>(ns / 1'000'000'000),
-                                         static_cast<uint32_t>(ns % 1'000'000'000)}
+      time = ns != 0 ? codec::EventTime{static_cast<int64_t>(ns / 1'000'000'000),
+                                        static_cast<uint32_t>(ns % 1'000'000'000)}
                      : received_;
       return time;
     };
@@ -338,7 +338,7 @@ class ProtobufDecoder {
   }
 
   const ByteView body_;
-  const record::EventTime received_;
+  const codec::EventTime received_;
   ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
   ByteBuffer scratch_;

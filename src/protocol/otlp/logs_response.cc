@@ -1,7 +1,7 @@
 #include "protocol/otlp/logs_response.h"
 
 #include "base/bytes.h"
-#include "encode/json_writer.h"
+#include "codec/json_writer.h"
 
 namespace penstock::protocol::otlp {
 namespace {
@@ -22,7 +22,7 @@ void append_field(std::string& out, uint32_t number, std::string_view bytes) {
 
 std::string quoted(std::string_view text) {
   ByteBuffer out;
-  encode::append_json_string(out, text);
+  codec::append_json_string(out, text);
   return std::string(as_text(out.view()));
 }
 

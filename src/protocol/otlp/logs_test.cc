@@ -1,4 +1,5 @@
 #include "protocol/otlp/logs.h"
+#include "base/test_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,13 +22,13 @@ const LogsOptions kOptions{{1'700'000'000, 1}, 16_MiB};
 
 struct Decoded {
   std::vector<std::string> events;
-  std::vector<record::EventTime> times;
+  std::vector<codec::EventTime> times;
   std::vector<std::string> malformed;
   std::optional<LogsError> error;
 };
 
 std::vector<std::string> objects_of(const record::Batch& batch,
-                                    std::vector<record::EventTime>* times = nullptr) {
+                                    std::vector<codec::EventTime>* times = nullptr) {
   std::vector<std::string> objects;
   record::EventView event;
   for (record::EntryReader reader(batch); reader.next(event);) {
@@ -94,7 +95,7 @@ TEST(OtlpLogs, ARecordIsOneObjectWithItsResourceAndScope) {
           R"("trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174",)"
           R"("flags":1,"attributes":{"log.iostream":"stderr"},"dropped_attributes_count":2,)"
           R"("body":"a\nb"})"));
-  EXPECT_THAT(decoded.times, ElementsAre(record::EventTime{1'718'093'987, 667'056'511}));
+  EXPECT_THAT(decoded.times, ElementsAre(codec::EventTime{1'718'093'987, 667'056'511}));
 }
 
 TEST(OtlpLogs, TheSameFromProtobufInAnyOrderOfFields) {
@@ -122,7 +123,7 @@ TEST(OtlpLogs, TheSameFromProtobufInAnyOrderOfFields) {
                           R"("trace_id":"5b8e","span_id":"ee","flags":1,)"
                           R"("attributes":{"a":"x","b":null},"dropped_attributes_count":2,)"
                           R"("body":5})"));
-  EXPECT_THAT(decoded.times, ElementsAre(record::EventTime{1'718'093'989, 367'056'526}));
+  EXPECT_THAT(decoded.times, ElementsAre(codec::EventTime{1'718'093'989, 367'056'526}));
 }
 
 TEST(OtlpLogs, AnEmptyScopeIsNone) {
@@ -212,7 +213,7 @@ TEST(OtlpLogs, TimesWithoutACountAreWhenItWasReceived) {
   EXPECT_THAT(from_json(around("{}")).times, ElementsAre(kOptions.received));
   EXPECT_THAT(from_json(around(R"({"timeUnixNano":"0"})")).times, ElementsAre(kOptions.received));
   EXPECT_THAT(from_json(around(R"({"timeUnixNano":"2024-06-11T08:19:47Z"})")).times,
-              ElementsAre(record::EventTime{1'718'093'987, 0}));
+              ElementsAre(codec::EventTime{1'718'093'987, 0}));
 }
 
 TEST(OtlpLogs, RepairsUtf8InJson) {
@@ -295,7 +296,7 @@ TEST(OtlpLogs, EverySampleComesThroughFieldByFieldInBothEncodings) {
   size_t count = 0;
   for (const std::string kind : {"app", "infra", "journal", "events", "audit-k8s", "audit-linux",
                                  "audit-openshift", "audit-ovn"}) {
-    std::ifstream file(PENSTOCK_TEST_DATA "/openshift/6.6-otlp/" + kind + ".jsonl");
+    std::ifstream file(test_data() + "/openshift/6.6-otlp/" + kind + ".jsonl");
     for (std::string line; std::getline(file, line);) {
       const Json body = Json::parse(line);
       const Decoded json = from_json(line);

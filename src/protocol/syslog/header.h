@@ -8,14 +8,14 @@
 #include <string>
 #include <string_view>
 
-#include "record/event_time.h"
+#include "codec/event_time.h"
 
 namespace penstock::protocol::syslog {
 
 struct Header {
   std::optional<uint8_t> priority;  // facility * 8 + severity
   std::string timestamp;            // RFC 3339; empty: none was sent
-  std::optional<record::EventTime> time;
+  std::optional<codec::EventTime> time;
   // Empty: not sent.
   std::string_view hostname;
   std::string_view app_name;
@@ -34,7 +34,7 @@ struct Header {
 // RFC 3164, as real senders write it: any part may be missing, times come in many forms. Always
 // succeeds: at worst all of it is text.
 // received: times without a year are of the latest that is not in the future; without a zone, UTC.
-void read_rfc3164(std::string_view text, record::EventTime received, Header& header);
+void read_rfc3164(std::string_view text, codec::EventTime received, Header& header);
 
 // The elements of structured data, one after the other.
 class StructuredData {

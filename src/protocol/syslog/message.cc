@@ -2,12 +2,12 @@
 
 #include <array>
 
-#include "encode/json_writer.h"
+#include "codec/json_check.h"
+#include "codec/json_scan.h"
+#include "codec/json_writer.h"
+#include "codec/utf8.h"
 #include "protocol/syslog/header.h"
 #include "record/event.h"
-#include "record/json_check.h"
-#include "record/json_scan.h"
-#include "record/utf8.h"
 
 namespace penstock::protocol::syslog {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 24> kFacilities{
 constexpr std::array<std::string_view, 8> kSeverities{"emerg",   "alert",  "crit", "err",
                                                       "warning", "notice", "info", "debug"};
 
-Header read_header(std::string_view text, record::EventTime received) {
+Header read_header(std::string_view text, codec::EventTime received) {
   Header header;
   header.priority = take_priority(text);
   if (!header.priority || !read_rfc5424(text, header)) read_rfc3164(text, received, header);
@@ -34,12 +34,12 @@ class Members {
   void key(std::string_view name) {
     if (has_members_) out_.push_back(',');
     has_members_ = true;
-    encode::append_json_string(out_, name);
+    codec::append_json_string(out_, name);
     out_.push_back(':');
   }
   void add(std::string_view name, std::string_view value) {
     key(name);
-    encode::append_json_string(out_, value);
+    codec::append_json_string(out_, value);
   }
   void add_unless_empty(std::string_view name, std::string_view value) {
     if (!value.empty()) add(name, value);
@@ -95,22 +95,22 @@ std::string_view object_in(std::string_view text) {
 }
 
 // Checked where it will lie: the check wants a zero behind it, which a message need not have.
-bool append_unwrapped(JsonEntries& events, std::string_view text, record::EventTime time) {
+bool append_unwrapped(JsonEntries& events, std::string_view text, codec::EventTime time) {
   const std::string_view object = object_in(text);
   if (object.empty()) return false;
   ByteBuffer& out = events.open();
   const size_t start = out.size();
   out.append(object);
-  record::terminate(out);
+  codec::terminate(out);
   const uint8_t* const end = out.data() + out.size();
-  const record::JsonChecked checked = record::check_json(out.data() + start, end);
-  if (checked.fault != record::JsonFault::none || checked.end != end) {
+  const codec::JsonChecked checked = codec::check_json(out.data() + start, end);
+  if (checked.fault != codec::JsonFault::none || checked.end != end) {
     events.drop();
     return false;
   }
   if (checked.bad_utf8) {
     out.resize(start);
-    record::append_repaired_utf8(out, as_bytes(object));
+    codec::append_repaired_utf8(out, as_bytes(object));
   }
   events.close(time);
   return true;
@@ -120,7 +120,7 @@ bool append_unwrapped(JsonEntries& events, std::string_view text, record::EventT
 
 void append_message(JsonEntries& events, ByteView message, const MessageOptions& options) {
   const Header header = read_header(as_text(message), options.received);
-  const record::EventTime time = header.time.value_or(options.received);
+  const codec::EventTime time = header.time.value_or(options.received);
   if (options.unwrap_json && append_unwrapped(events, header.text, time)) return;
   write_record(events.open(), header);
   events.close(time);
@@ -128,7 +128,7 @@ void append_message(JsonEntries& events, ByteView message, const MessageOptions&
 
 size_t entry_size_max(ByteView message) {
   constexpr size_t kMembers = 1_KiB;
-  const bool is_text = record::is_utf8(message.data(), message.data() + message.size());
+  const bool is_text = codec::is_utf8(message.data(), message.data() + message.size());
   size_t size = kMembers;
   for (const uint8_t byte : message) {
     if (byte == '"' || byte == '\\' || (byte >= '\b' && byte <= '\r' && byte != '\v')) {

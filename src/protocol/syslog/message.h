@@ -10,13 +10,13 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "codec/event_time.h"
 #include "protocol/json_entries.h"
-#include "record/event_time.h"
 
 namespace penstock::protocol::syslog {
 
 struct MessageOptions {
-  record::EventTime received;
+  codec::EventTime received;
   // A text that is a JSON object, alone or behind "@cee:", becomes the record; the header then only
   // gives the time. The sender is trusted with every field, log_type among them.
   bool unwrap_json = false;

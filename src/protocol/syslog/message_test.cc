@@ -1,4 +1,5 @@
 #include "protocol/syslog/message.h"
+#include "base/test_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,17 +7,17 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "encode/rfc3339.h"
+#include "codec/rfc3339.h"
 #include "record/event.h"
 
 namespace penstock::protocol::syslog {
 namespace {
 
-const record::EventTime kReceived{1'718'093'700, 0};  // 2024-06-11T08:15:00Z
+const codec::EventTime kReceived{1'718'093'700, 0};  // 2024-06-11T08:15:00Z
 
 struct Event {
   std::string object;
-  record::EventTime time;
+  codec::EventTime time;
 };
 Event parse(std::string_view message, bool unwrap_json = false) {
   JsonEntries entries(kReceived, 1_MiB, 0);
@@ -29,7 +30,7 @@ Event parse(std::string_view message, bool unwrap_json = false) {
   return {std::string(as_text(event.record)), event.time};
 }
 std::string object_of(std::string_view message) { return parse(message).object; }
-record::EventTime at(std::string_view text) { return *encode::parse_rfc3339(text); }
+codec::EventTime at(std::string_view text) { return *codec::parse_rfc3339(text); }
 
 TEST(Rfc5424, EveryPart) {
   const Event event = parse(
@@ -184,7 +185,7 @@ TEST(SyslogMessage, JsonIsUnwrappedOnRequest) {
 }
 
 TEST(SyslogMessage, EverySampleComesThroughFieldByField) {
-  std::ifstream file(PENSTOCK_TEST_DATA "/openshift/6.6-syslog/rfc5424.txt");
+  std::ifstream file(test_data() + "/openshift/6.6-syslog/rfc5424.txt");
   size_t count = 0;
   for (std::string line; std::getline(file, line); ++count) {
     const auto object = nlohmann::json::parse(object_of(line));

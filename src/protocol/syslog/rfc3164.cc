@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
-#include "encode/rfc3339.h"
+#include "codec/rfc3339.h"
 #include "protocol/syslog/header.h"
 
 // RFC 3164 says what was seen on the wire in 2001; what is seen since:
@@ -19,7 +19,7 @@
 namespace penstock::protocol::syslog {
 namespace {
 
-using record::EventTime;
+using codec::EventTime;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
@@ -82,13 +82,13 @@ std::optional<EventTime> latest(const std::string& month_to_second, EventTime re
                                 std::string& timestamp) {
   constexpr int64_t kAheadMax = 7 * 86'400;  // s
   constexpr int kYearsBack = 8;              // a 29th of February may be that long ago
-  std::array<uint8_t, encode::kRfc3339Size> now{};
-  if (!encode::has_rfc3339(received)) return std::nullopt;
-  encode::write_rfc3339(now.data(), received);
+  std::array<uint8_t, codec::kRfc3339Size> now{};
+  if (!codec::has_rfc3339(received)) return std::nullopt;
+  codec::write_rfc3339(now.data(), received);
   const int this_year = std::atoi(std::string(as_text({now.data(), 4})).c_str());
   for (int year = this_year + 1; year >= this_year - kYearsBack; --year) {
     timestamp = std::to_string(year) + "-" + month_to_second;
-    const auto time = encode::parse_rfc3339(timestamp);
+    const auto time = codec::parse_rfc3339(timestamp);
     if (time && time->seconds <= received.seconds + kAheadMax) return time;
   }
   return std::nullopt;
@@ -122,7 +122,7 @@ bool take_bsd_time(std::string_view& text, EventTime received, Header& header) {
     header.time = latest(date, received, header.timestamp);
   } else {
     header.timestamp = year + "-" + date;
-    header.time = encode::parse_rfc3339(header.timestamp);
+    header.time = codec::parse_rfc3339(header.timestamp);
   }
   if (!header.time) return false;
   text = rest;
@@ -135,7 +135,7 @@ bool take_iso_time(std::string_view& text, Header& header) {
   if (word.size() < 10 || !is_digit(word[0]) || word[4] != '-') return false;
   std::string_view whole = word;
   if (whole.ends_with(':')) whole.remove_suffix(1);
-  if ((header.time = encode::parse_rfc3339(whole))) {
+  if ((header.time = codec::parse_rfc3339(whole))) {
     header.timestamp = whole;
     text.remove_prefix(word.size());
     return true;
@@ -144,7 +144,7 @@ bool take_iso_time(std::string_view& text, Header& header) {
   std::string clock;
   if (word.size() != 10 || !take(rest, " ") || !take_clock(rest, clock)) return false;
   header.timestamp = std::string(word) + "T" + clock + "Z";
-  header.time = encode::parse_rfc3339(header.timestamp);
+  header.time = codec::parse_rfc3339(header.timestamp);
   if (!header.time) return false;
   text = rest;
   return true;

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "encode/rfc3339.h"
+#include "codec/rfc3339.h"
 #include "protocol/syslog/header.h"
 
 // RFC 5424 section 6: VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP
@@ -79,7 +79,7 @@ bool read_rfc5424(std::string_view text, Header& header) {
     return false;
   }
   if (!timestamp.empty()) {
-    read.time = encode::parse_rfc3339(timestamp);
+    read.time = codec::parse_rfc3339(timestamp);
     if (!read.time) return false;
     read.timestamp = timestamp;
   }

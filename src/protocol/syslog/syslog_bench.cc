@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/test_data.h"
 #include "protocol/syslog/framing.h"
 #include "protocol/syslog/message.h"
 
@@ -11,7 +12,7 @@ namespace penstock::protocol::syslog {
 namespace {
 
 void stream(benchmark::State& state) {
-  std::ifstream file(PENSTOCK_TEST_DATA "/openshift/6.6-syslog/rfc5424.txt");
+  std::ifstream file(test_data() + "/openshift/6.6-syslog/rfc5424.txt");
   std::string text;
   int64_t count = 0;
   for (std::string line; std::getline(file, line); ++count) text += line + "\n";
