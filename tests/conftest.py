@@ -11,6 +11,9 @@ from harness.forward_client import ForwardClient
 
 STREAMS = {"projects": 2, "operations": 2, "audit": 2}
 
+# Every thread and every kind of input at work: what the sanitizers watch in each run of CI (marked core).
+CORE = {"test_forward", "test_http", "test_syslog", "test_delivery", "test_dead_letters", "test_lifecycle"}
+
 
 def pytest_configure(config):
     # Some tests hold two thousand connections open.
@@ -23,6 +26,8 @@ def pytest_collection_modifyitems(config, items):
         marker = item.get_closest_marker("timeout")
         limit = float(marker.args[0] if marker else config.getini("timeout"))
         item.add_marker(pytest.mark.timeout(limit * PATIENCE), append=False)
+        if item.path.stem in CORE:
+            item.add_marker(pytest.mark.core)
 
 
 @pytest.fixture(scope="session")
