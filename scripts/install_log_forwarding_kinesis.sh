@@ -32,11 +32,13 @@ Options:
   --emptydir           no volumes: what a deleted pod holds is lost
   --values FILE        more values for the Helm chart; may be repeated
   --skip-stream-check  do not ask whether the streams can be reached
+  --no-wait            do not wait until a log of each kind has arrived and is delivered
   --timeout T          for each wait                                       (10m)
   --dry-run            show all it would do, change nothing
   --help
 
-Installing twice changes nothing; a run that was cut short is finished by the next.
+Ends with 0 when a log of each kind has arrived and is delivered, else with 1 and what to look at. Installing twice
+changes nothing; a run that was cut short is finished by the next.
 
 Examples:
   export AWS_KEY_ID=AKIA… AWS_SEC_KEY=… KINESIS_REGION=us-east-1
@@ -49,7 +51,7 @@ Examples:
 TEXT
 }
 
-IMAGE="" ROLE_ARN="" OWN_AWS_SECRET="" OUTPUT=auto STORAGE_CLASS="" VOLUME=persistent CHECK_STREAMS=1
+IMAGE="" ROLE_ARN="" OWN_AWS_SECRET="" OUTPUT=auto STORAGE_CLASS="" VOLUME=persistent CHECK_STREAMS=1 WAIT_FOR_LOGS=1
 VALUE_FILES=()
 
 parse_arguments() {
@@ -58,6 +60,7 @@ parse_arguments() {
       --help | -h) usage; exit 0 ;;
       --dry-run) DRY_RUN=1 ;;
       --skip-stream-check) CHECK_STREAMS="" ;;
+      --no-wait) WAIT_FOR_LOGS="" ;;
       --emptydir) VOLUME=emptyDir ;;
       --image | --role-arn | --aws-secret | --output | --storage-class | --values | --timeout)
         (($# > 1)) || usage_error "$1 needs a value"
@@ -158,6 +161,7 @@ check_permissions() {
     read -ra resource < <(wired_resource)
     for verb in get create update delete; do echo "$verb ${resource[0]%%.*}.${resource[0]#*.*.} ${resource[2]}"; done
     for verb in get list watch; do echo "$verb daemonsets.apps ${resource[2]}"; done
+    [[ $(way) == logforwarding ]] || echo "get ${resource[0]%%.*}.${resource[0]#*.*.} $NAMESPACE"   # to see who claims our names
     if [[ $(way) != ownD ]]; then
       for verb in get create update delete; do echo "$verb secrets $(collector_secret_namespace)"; done
     fi
@@ -240,7 +244,8 @@ chart_values() {
      aws: ({region: $region} + if $role != "" then {role: {arn: $role}} else {existingSecret: $secret} end),
      spool: ({volume: $volume} + if $class != "" then {storageClass: $class} else {} end),
      config: (if ($streams | length) == 1
-       then {streams: {all: {name: $streams[0]}}, routes: [{stream: "all"}]}
+       # A route for each kind tells the kinds apart in /api/status, where install looks for them.
+       then {streams: {all: {name: $streams[0]}}, routes: ([$names[] | {log_type: ., stream: "all"}] + [{stream: "all"}])}
        else {streams: ([range($names | length) | {key: $names[.], value: {name: $streams[.]}}] | from_entries),
              routes: [$names[] | {log_type: ., stream: .}]} end)}
     + if $wiring.way == "ownV1" or $wiring.way == "ownD"
@@ -252,7 +257,9 @@ install_chart() {
   step "the forwarder"
   local folder=$WORK status answer
   chart_values >"$folder/values.json"
-  local release=("$NAME" "$CHART" -n "$NAMESPACE" --values "$folder/values.json" "${VALUE_FILES[@]}")
+  # Names are not for the values to change: these scripts find the objects by them.
+  local release=("$NAME" "$CHART" -n "$NAMESPACE" --values "$folder/values.json" "${VALUE_FILES[@]}"
+    --set "fullnameOverride=$NAME,nameOverride=")
   forget_unfinished_revision
   status=$(release_status)
   answer=$(helm upgrade --install "${release[@]}" --dry-run -o json 2>"$folder/errors") ||
@@ -282,7 +289,7 @@ die_of_helm() {
 # Is what is installed what would be installed, and is all of it there?
 same_release() {
   diff -qB <(helm get manifest "$NAME" -n "$NAMESPACE") <(jq -r .manifest <<<"$1") >/dev/null || return 1
-  helm get manifest "$NAME" -n "$NAMESPACE" | kube get -n "$NAMESPACE" -f - -o name >/dev/null 2>&1
+  helm get manifest "$NAME" -n "$NAMESPACE" | all_exist
 }
 
 service_certificate() { kube get secret "$NAME-tls" -n "$NAMESPACE" >/dev/null 2>&1; }
@@ -320,14 +327,6 @@ wire_collector() {
   wait_for_collector "$TIMEOUT"
 }
 
-logs_arrive() {
-  local pod received
-  for pod in $(kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name); do
-    received=$(pod_figure "${pod#pod/}" penstock_events_received_total) && ((received > 0)) && return 0
-  done
-  return 1
-}
-
 main() {
   parse_arguments "$@"
   check_environment
@@ -337,6 +336,8 @@ main() {
   check_cluster
   check_streams
   state_load
+  refuse_claimed_names
+  leave_old_name
   state_update '.version = 1 | del(.drained, .left)'
   make_secrets
   install_chart
@@ -344,11 +345,9 @@ main() {
   check_streams_in_cluster
   wire_collector
   [[ -z $DRY_RUN ]] || { say "nothing was changed"; exit 0; }
-  if wait_for 60 logs_arrive; then
-    say "done: logs arrive and are forwarded to $KINESIS_STREAM_NAME in $KINESIS_REGION"
-  else
-    say "done, but no log has arrived yet. Look at 'oc -n $NAMESPACE logs statefulset/$NAME' and doc/operations.md"
-  fi
+  if [[ -z $WAIT_FOR_LOGS ]]; then say "done: the collector is wired; whether logs arrive was not waited for"; exit 0; fi
+  wait_for_logs
+  say "done: logs arrive and are delivered to $KINESIS_STREAM_NAME in $KINESIS_REGION"
 }
 
 main "$@"

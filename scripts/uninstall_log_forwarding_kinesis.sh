@@ -48,8 +48,6 @@ parse_arguments() {
   done
 }
 
-SELECTOR=app.kubernetes.io/name=penstock,app.kubernetes.io/instance=$NAME
-
 claims() {
   kube get pvc -n "$NAMESPACE" -l "$SELECTOR" -o json |
     jq -r '.items[] | select(.status.phase == "Bound") | .metadata.name'
@@ -123,7 +121,7 @@ drain() {
 
 left() { [[ " ${LEFT[*]} " == *" $1 "* ]]; }
 
-pods_gone() { [[ -z $(kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name) ]]; }
+pods_gone() { [[ -z $(forwarder_pods) ]]; }
 
 remove_release() {
   local object
@@ -174,11 +172,13 @@ main() {
   if [[ -n $(state .wiring.way) ]]; then
     step "the collector"
     unwire "$TIMEOUT"
+    ! wired_by_old_name || wait_for_own_names
     [[ $(way) == ownD ]] || {
       remove_secret "$(collector_secret_namespace)" "$(wiring .secret)"
       [[ -z $(state .leaving) ]] || remove_secret "$(collector_secret_namespace)" "$(state .leaving)"
     }
   fi
+  restore_release
   drain
   remove_release
   remove_volumes

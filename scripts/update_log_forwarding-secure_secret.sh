@@ -20,7 +20,7 @@ Environment:
 
 Options:
   --ca-only    keep key and token, only renew the collector's copy of the service CA
-  --settle T   how long nodes take to renew mounted Secrets, where the pods cannot be asked   (150s)
+  --settle T   how long to wait until every pod has the new key, which its node renews   (150s)
   --timeout T  for each wait   (10m)
   --dry-run    show all it would do, change nothing
   --help
@@ -80,18 +80,18 @@ add_new_key() {
     write replace
 }
 
-forwarder_pods() { kube get pods -n "$NAMESPACE" -l "app.kubernetes.io/instance=$NAME" -o name; }
-
-# Compares inside the shell: the key is neither printed nor an argument. Sets BEHIND to a pod that was asked and
-# still has the old one.
+# Compares inside the shell: the key is neither printed nor an argument. Sets BEHIND, what keeps it from being sure.
 pods_have_key() {
   local wanted pod seen
   BEHIND=""
   wanted=$(get secret "$AUTH_SECRET" "$NAMESPACE" | jq -r '.data.shared_key | @base64d')
   for pod in $(forwarder_pods); do
-    seen=$(kube exec -n "$NAMESPACE" "${pod#pod/}" -c penstock -- \
-      cat /var/run/secrets/penstock/auth/shared_key 2>/dev/null) || return 1
-    [[ $seen == "$wanted" ]] || { BEHIND=${pod#pod/}; return 1; }
+    if ! seen=$(kube exec -n "$NAMESPACE" "$pod" -c penstock -- \
+      cat /var/run/secrets/penstock/auth/shared_key 2>"$WORK/errors"); then
+      BEHIND="pod $pod could not be asked for its key: $(head -c 300 "$WORK/errors" | tr '\n' ' ')"
+      return 1
+    fi
+    [[ $seen == "$wanted" ]] || { BEHIND="pod $pod still has the old key: its node has not renewed its Secret"; return 1; }
   done
 }
 
@@ -101,12 +101,12 @@ wait_until_taken_up() {
   # Touching the pod makes its node look at the pod's volumes at once.
   local pod
   for pod in $(forwarder_pods); do
-    kube annotate -n "$NAMESPACE" "$pod" --overwrite "penstock/keys-renewed=$(date +%s)" >/dev/null || true
+    kube annotate -n "$NAMESPACE" "pod/$pod" --overwrite "penstock/keys-renewed=$(date +%s)" >/dev/null || true
   done
-  # The forwarder watches the file; a moment for it to read it.
-  if wait_for "$SETTLE" pods_have_key; then sleep "$POLL_SECONDS"; fi
-  [[ -z $BEHIND ]] || die "pod $BEHIND still has the old key after ${SETTLE}s: its node does not renew mounted" \
-      "Secrets. Both keys stay valid and the collector was not touched. Run this again later, or with --settle 10m"
+  wait_for "$SETTLE" pods_have_key ||
+    die "after ${SETTLE}s $BEHIND. Both keys stay valid and the collector was not touched. Cure: see 'oc -n" \
+        "$NAMESPACE describe pods -l $SELECTOR', then run this again, or with --settle 10m"
+  sleep "$POLL_SECONDS"   # the forwarder watches the file; a moment for it to read it
 }
 
 # A new name for the collector's Secret, so that the operator sees a change and rolls the collectors out.
@@ -135,10 +135,14 @@ drop_old_key() {
 
 main() {
   parse_arguments "$@"
+  WORK=$(mktemp -d)
+  trap 'rm -rf "$WORK"' EXIT
   need_tools
   state_load
   [[ -n $(state .wiring.way) ]] || die "nothing is installed in $NAMESPACE (no ConfigMap $STATE_NAME with a" \
       "wiring): run install_log_forwarding_kinesis.sh first, or set NAMESPACE"
+  ! wired_by_old_name || die "an earlier version gave ClusterLogForwarder/$NAME a name that clashes with the" \
+      "forwarder's objects. Cure: run install_log_forwarding_kinesis.sh, which renames it, then run this again"
   WIRING=$(jq -c .wiring <<<"$STATE")
   if [[ -z $CA_ONLY ]]; then
     add_new_key

@@ -16,6 +16,8 @@ DRY_RUN=${DRY_RUN:-}
 TIMEOUT=600                                    # seconds, for each wait
 HELM_SECONDS=${HELM_SECONDS:-30}               # what a call of Helm's may take that another process makes
 HELM_LABELS=app.kubernetes.io/managed-by=Helm,app.kubernetes.io/instance=$NAME
+# A collector's pods can have the same instance: only with the name too are these the forwarder's.
+SELECTOR=app.kubernetes.io/name=penstock,app.kubernetes.io/instance=$NAME
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 say()  { printf '%s\n' "$*" >&2; }
@@ -251,6 +253,20 @@ forget_unfinished_revision() {
   kube delete secret -n "$NAMESPACE" -l "owner=helm,name=$NAME,status=$(release_status)" >/dev/null
 }
 
+# Is everything there that the manifest on stdin names?
+all_exist() { kube get -n "$NAMESPACE" -f - -o name >/dev/null 2>&1; }
+
+# Makes again what others have deleted of the release: its pods need it to deliver what they hold.
+restore_release() {
+  local revision answer
+  [[ $(release_status) == deployed ]] || return 0
+  ! helm get manifest "$NAME" -n "$NAMESPACE" | all_exist || return 0
+  if [[ -n $DRY_RUN ]]; then say "would restore objects of the Helm release $NAME that are missing"; return; fi
+  revision=$(helm status "$NAME" -n "$NAMESPACE" -o json | jq .version)
+  answer=$(helm rollback "$NAME" "$revision" -n "$NAMESPACE" --timeout "${TIMEOUT}s" 2>&1) ||
+    die "objects of the forwarder are missing and cannot be restored: $answer"
+}
+
 # Deletes what Helm made for this release and has lost sight of, because a call was cut short or failed on the way.
 # The manifest whose objects stay is on stdin.
 sweep_release() {
@@ -276,18 +292,15 @@ sweep_release() {
     done
 }
 
-pod_ready() {
-  kube get pod "$1" -n "$NAMESPACE" -o json 2>/dev/null |
-    jq -e 'any(.status.conditions[]?; .type == "Ready" and .status == "True")' >/dev/null
-}
+forwarder_pods() { kube get pods -n "$NAMESPACE" -l "$SELECTOR" -o name | sed 's|^pod/||'; }
 
-# The pod's metrics, by way of the API server: needs no tool inside the pod.
-pod_metrics() { kube get --raw "/api/v1/namespaces/$NAMESPACE/pods/$1:9880/proxy/metrics" 2>/dev/null; }
+# pod_page POD PATH: of the admin port, by way of the API server: needs no tool inside the pod.
+pod_page() { kube get --raw "/api/v1/namespaces/$NAMESPACE/pods/$1:9880/proxy/$2" 2>/dev/null; }
 
 # pod_figure POD METRIC: the sum over its labels; fails when it cannot be read
 pod_figure() {
   local text
-  text=$(pod_metrics "$1") || return 1
+  text=$(pod_page "$1" metrics) || return 1
   awk -v metric="$2" '
     index($1, metric "{") == 1 || $1 == metric { sum += $NF; seen = 1 }
     END { if (!seen) exit 1; printf "%.0f\n", sum }' <<<"$text"

@@ -1,8 +1,10 @@
 # What install adds to a custom resource of the collector, and what uninstall takes out again. Pure: the
 # resource on stdin, the resource as it shall be on stdout.
 #
-# $w, the wiring: {way, name, namespace, host, secret, types, keepDefault, output, schema}
-#   way          logforwarding | fluentdForward | http | ownV1 | ownD  (see collector_generation.sh)
+# $w, the wiring: {way, name, namespace, host, secret, forwarder, types, keepDefault, output, schema}
+#   way          logforwarding | fluentdForward | http | ownV1 | ownD  (see collector_wiring.sh)
+#   forwarder    the ClusterLogForwarder of ownV1 and ownD. Not $w.name: the operator overwrites a Service, a
+#                ServiceMonitor and a ConfigMap NAME-config named after a ClusterLogForwarder NAME
 #   types        of application, infrastructure, audit
 #   keepDefault  re-declare the operator's own store, which our pipelines would otherwise switch off
 #   schema       which optional fields the cluster's CRD knows
@@ -65,14 +67,14 @@ def fresh($w):
 
 def own_v1($w):
   {apiVersion: "logging.openshift.io/v1", kind: "ClusterLogForwarder",
-   metadata: {name: $w.name, namespace: $w.namespace, labels: {"app.kubernetes.io/managed-by": ($w.name + "-install")}},
+   metadata: {name: $w.forwarder, namespace: $w.namespace, labels: {"app.kubernetes.io/managed-by": ($w.name + "-install")}},
    spec: {serviceAccountName: ($w.name + "-collector"), outputs: outputs_v1($w), pipelines: pipelines_v1($w)}};
 
 def own_observability($w):
   {token: {from: "serviceAccount"}} as $auth
   | {ca: {key: "service-ca.crt", configMapName: ($w.name + "-ca")}} as $tls
   | {apiVersion: "observability.openshift.io/v1", kind: "ClusterLogForwarder",
-     metadata: ({name: $w.name, namespace: $w.namespace, labels: {"app.kubernetes.io/managed-by": ($w.name + "-install")}}
+     metadata: ({name: $w.forwarder, namespace: $w.namespace, labels: {"app.kubernetes.io/managed-by": ($w.name + "-install")}}
        + if $w.output == "otlp"
          then {annotations: {"observability.openshift.io/tech-preview-otlp-output": "enabled"}} else {} end),
      spec: {
@@ -117,3 +119,26 @@ def unwire($w; $before):
 
 # what two copies of a resource are compared by
 def content: {spec, data, labels: (.metadata.labels // {}), annotations: (.metadata.annotations // {})};
+
+# stdin: the /api/status of every pod, slurped. What became of each kind of log: nothing has come (missing), some has
+# come and none of it is delivered yet (arrived), some is delivered. Where no route asks for the kind, logs of any
+# kind count, and the answer is untold instead of delivered.
+def arrivals($types):
+  def total(f): map(f) | add;
+  ([.[].routes[]?] | group_by([.condition, .stream])
+    | map({condition: .[0].condition, stream: .[0].stream, events: total(.events)})) as $routes
+  | ([.[].streams[]?] | group_by(.name)
+    | map({key: .[0].name, value: {delivered: total(.events_delivered), pending: total(.events_pending)}})
+    | from_entries) as $streams
+  | [$types[] as $type
+     | [$routes[] | select(.condition | split(", ") | index("log_type: " + $type))] as $asked
+     | (if $asked == [] then $routes else $asked end | map(select(.events > 0))) as $took
+     # Of a stream that several kinds share, one of this kind is delivered when more of it came than is pending at all.
+     | any($took[]; . as $route
+         | ([$routes[] | select(.stream == $route.stream and .events > 0)] - $took == []) as $alone
+         | $streams[.stream] | .delivered > 0 and ($asked == [] or $alone or .pending < $route.events)) as $delivered
+     | {$type, streams: ([$took[].stream] | unique),
+        state: (if $took == [] then "missing" elif $delivered | not then "arrived"
+                elif $asked == [] then "untold" else "delivered" end)}];
+
+def last_error: [.[].last_errors[]? | "\(.where): \(.message)"] | last // "";

@@ -5,7 +5,7 @@
 
 # Sets WIRING, the description that collector_wiring.jq works from. $1: http | otlp | auto
 find_generation() {
-  local output=$1 way schema='{}' collector="" owned
+  local output=$1 way schema='{}' collector="" owned logging
   owned=$(owned_crds)
   if crd_served observability.openshift.io v1 clusterlogforwarders; then
     way=ownD
@@ -16,8 +16,11 @@ find_generation() {
       {tuning: (.properties.outputs.items.properties | has("tuning")),
        http: ((.properties.outputs.items.properties.type.enum // []) | index("http") != null),
        own: (.properties | has("serviceAccountName"))}')
-    collector=$(cluster_logging | jq -r '.spec.collection.type // .spec.collection.logs.type // "fluentd"')
-    if [[ $collector == fluentd ]]; then way=fluentdForward
+    logging=$(get clusterloggings.logging.openshift.io instance "$LOGGING_NAMESPACE")
+    collector=$(jq -r '.spec.collection | .type // .logs.type // "fluentd"' <<<"$logging")
+    # A ClusterLogForwarder of its own needs no ClusterLogging: the operator runs Vector for it.
+    if [[ $logging == null ]] && jq -e '.own' <<<"$schema" >/dev/null; then way=ownV1
+    elif [[ $collector == fluentd ]]; then way=fluentdForward
     elif jq -e '.own' <<<"$schema" >/dev/null; then way=ownV1
     elif jq -e '.http' <<<"$schema" >/dev/null; then way=http
     else die "the collector is $collector, and in this release of OpenShift Logging (5.4 to 5.6) it has no" \
@@ -35,10 +38,11 @@ find_generation() {
       "install or repair the operator, then run this again"
   [[ $output != otlp || $way == ownD ]] || usage_error "--output otlp needs OpenShift Logging 6; here it is" \
       "$(way_in_words "$way")"
-  [[ $way == ownD ]] || cluster_logging >/dev/null
+  [[ $way == own* ]] || cluster_logging >/dev/null
   WIRING=$(jq -nc --arg way "$way" --arg name "$NAME" --arg ns "$NAMESPACE" --arg output "$output" \
     --argjson schema "$schema" '
-    {$way, $name, namespace: $ns, host: "\($name).\($ns).svc", secret: ($name + "-collector"), $output, $schema}')
+    {$way, $name, namespace: $ns, host: "\($name).\($ns).svc", secret: ($name + "-collector"),
+     forwarder: ($name + "-collector"), $output, $schema}')
 }
 
 way_in_words() {
@@ -95,9 +99,70 @@ wired_resource() {
   case $(way) in
     logforwarding) echo "logforwardings.v1alpha1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
     fluentdForward | http) echo "clusterlogforwarders.v1.logging.openshift.io instance $LOGGING_NAMESPACE" ;;
-    ownV1) echo "clusterlogforwarders.v1.logging.openshift.io $NAME $NAMESPACE" ;;
-    ownD)  echo "clusterlogforwarders.v1.observability.openshift.io $NAME $NAMESPACE" ;;
+    ownV1) echo "clusterlogforwarders.v1.logging.openshift.io $(own_forwarder) $NAMESPACE" ;;
+    ownD)  echo "clusterlogforwarders.v1.observability.openshift.io $(own_forwarder) $NAMESPACE" ;;
   esac
+}
+
+# The ClusterLogForwarder of our own. Wirings recorded by 0.1 name none: it was called like the forwarder.
+own_forwarder() { wiring '.forwarder // .name'; }
+
+# The operator gives a Service, a ServiceMonitor, a ConfigMap and more the names that a ClusterLogForwarder's
+# begins, and overwrites what it finds there. Refuses to install under names that one claims.
+refuse_claimed_names() {
+  local resource name object
+  [[ $(way) != logforwarding ]] || return 0
+  read -ra resource < <(wired_resource)
+  for name in "$NAME" "$NAME-pods"; do
+    [[ $name != "$NAME" ]] || ! wired_by_old_name || continue
+    object=$(get "${resource[0]}" "$name" "$NAMESPACE")
+    [[ $object == null ]] ||
+      die "ClusterLogForwarder/$name exists in $NAMESPACE: the logging operator would overwrite service/$name and" \
+          "more of the forwarder's objects with its own. Cure: rename or delete it, or choose another NAMESPACE"
+  done
+}
+
+wired_by_old_name() {
+  jq -e '.wiring // {} | (.way // "" | startswith("own")) and .forwarder == null' <<<"$STATE" >/dev/null
+}
+
+# Takes out the wiring of an earlier version, whose ClusterLogForwarder was called like the forwarder's own objects:
+# the operator made them its own. They go with it, and installing the chart makes them again.
+leave_old_name() {
+  local found=$WIRING
+  wired_by_old_name || return 0
+  step "ClusterLogForwarder/$NAME of an earlier version, whose name made the operator overwrite the forwarder's" \
+    "objects, gives way to $NAME-collector"
+  unwire "$TIMEOUT"
+  wait_for_own_names
+  WIRING=$found
+  state_update 'del(.wiring, .before)'
+}
+
+wait_for_own_names() {
+  [[ -n $DRY_RUN ]] || wait_for "$TIMEOUT" own_names_free ||
+    die "objects named $NAME in $NAMESPACE still belong to a ClusterLogForwarder that is gone, after ${TIMEOUT}s. Cure:" \
+        "delete service/$NAME, configmap/$NAME-config and servicemonitor/$NAME, then run this again"
+}
+
+# Does the garbage collector have nothing left to do with our names?
+own_names_free() {
+  local kinds=services,configmaps
+  kinds+=$(monitoring_kinds | sed 's/^/,/' | tr -d '\n')
+  kube get "$kinds" -n "$NAMESPACE" -o json | jq -e --arg name "$NAME" '
+    any(.items[]; (.metadata.name == ($name, $name + "-config"))
+      and any(.metadata.ownerReferences[]?; .kind == "ClusterLogForwarder")) | not' >/dev/null
+}
+
+# The operator does not delete these when a ClusterLogForwarder goes; they are its own, and named for who wants to.
+name_left_behind() {
+  local role binding
+  for role in metadata-reader metrics-auth; do
+    binding=cluster-logging-$NAMESPACE-$(own_forwarder)-$role
+    [[ -z $(kube get clusterrolebinding "$binding" --ignore-not-found -o name 2>/dev/null) ]] ||
+      warn "the logging operator leaves ClusterRoleBinding $binding behind; it grants nothing any more:" \
+        "oc delete clusterrolebinding $binding"
+  done
 }
 
 wiring_jq() { jq -L "$LIB" "${@:2}" "include \"collector_wiring\"; $1"; }
@@ -130,7 +195,7 @@ remember_before() {
         (($cr.spec.pipelines // []) == []) and ($logging.spec.logStore.type // "") != ""') ;;
     own*)
       [[ $object == null ]] || ours "$object" ||
-        die "${resource[0]%%.*}/$NAME exists in $NAMESPACE and was not made by this script;" \
+        die "${resource[0]%%.*}/${resource[1]} exists in $NAMESPACE and was not made by this script;" \
           "rename or delete it, then run this again" ;;
   esac
   WIRING=$(jq -c --argjson keep "$keep" '.keepDefault = $keep' <<<"$WIRING")
@@ -223,7 +288,9 @@ wiring_complaint() {
 collector_daemonset() {
   local name
   case $(way) in
-    own*) [[ $(get daemonset "$NAME" "$NAMESPACE") == null ]] || echo "$NAME $NAMESPACE" ;;
+    own*)
+      name=$(own_forwarder)
+      [[ $(get daemonset "$name" "$NAMESPACE") == null ]] || echo "$name $NAMESPACE" ;;
     *)
       for name in collector fluentd; do
         [[ $(get daemonset "$name" "$LOGGING_NAMESPACE") == null ]] || { echo "$name $LOGGING_NAMESPACE"; return; }
@@ -248,6 +315,41 @@ collector_rolled_out() {  # collector_rolled_out SECONDS
   read -ra daemonset < <(collector_daemonset) || true
   ((${#daemonset[@]})) || return 1
   kube rollout status "daemonset/${daemonset[0]}" -n "${daemonset[1]}" --timeout="${1}s" >/dev/null
+}
+
+# Sets STATUSES, the status of every pod that answers, and ARRIVALS, what became of each wired kind of log.
+logs_are_delivered() {
+  local pod
+  STATUSES=$(for pod in $(forwarder_pods); do pod_page "$pod" api/status || true; done | jq -sc .)
+  ARRIVALS=$(wiring_jq 'arrivals($w.types)' -c --argjson w "$WIRING" <<<"$STATUSES")
+  jq -e 'all(.[]; .state == "delivered" or .state == "untold")' <<<"$ARRIVALS" >/dev/null
+}
+
+# kinds_that_are STATE: "audit and infrastructure"
+kinds_that_are() { jq -r --arg s "$1" '[.[] | select(.state == $s).type] | join(" and ")' <<<"$ARRIVALS"; }
+
+wait_for_logs() {
+  local missing stuck message="" daemonset
+  step "waiting until logs of each kind are delivered (at most ${TIMEOUT}s)"
+  if wait_for "$TIMEOUT" logs_are_delivered; then
+    [[ -z $(kinds_that_are untold) ]] ||
+      say "  logs are delivered; no route asks for log_type $(kinds_that_are untold), so which kinds cannot be told"
+    return
+  fi
+  missing=$(kinds_that_are missing) stuck=$(kinds_that_are arrived)
+  if [[ -n $missing ]]; then
+    read -ra daemonset < <(collector_daemonset) || true
+    message="no $missing log has arrived within ${TIMEOUT}s. Cure: see 'oc -n ${daemonset[1]:-$NAMESPACE} logs"
+    message+=" daemonset/${daemonset[0]:-collector}' and 'oc -n $NAMESPACE logs statefulset/$NAME'"
+    [[ $missing != *application* ]] ||
+      message+="; application logs come from pods outside of openshift-*, kube-* and default, which must run and log"
+  fi
+  if [[ -n $stuck ]]; then
+    message+="${message:+. }$stuck logs arrived within ${TIMEOUT}s but were not delivered"
+    message+=" ($(jq -r -L "$LIB" 'include "collector_wiring"; last_error' <<<"$STATUSES" | head -c 300)). Cure: see"
+    message+=" 'oc -n $NAMESPACE logs statefulset/$NAME' and PenstockNotDelivering in doc/operations.md"
+  fi
+  die "the collector is wired, but $message; then run this again (it changes nothing that is right), or use --no-wait"
 }
 
 # wait_for_collector SECONDS: the operator accepts the wiring and every collector runs with it
@@ -284,9 +386,15 @@ unwire() {
   current=$(get "${resource[@]}")
   case $(way) in
     own*)
+      if [[ $current != null ]] && ! ours "$current"; then
+        warn "ClusterLogForwarder/${resource[1]} in $NAMESPACE was not made by these scripts; it stays"
+        return
+      fi
       [[ $current == null ]] || remove "${resource[@]}"
       [[ -n $DRY_RUN ]] || wait_for "$seconds" collector_gone ||
-        die "the operator has not removed the collector $NAME within ${seconds}s; run this again when it has"
+        die "the operator has not removed the collector $(own_forwarder) within ${seconds}s; run this again when" \
+            "it has"
+      [[ -n $DRY_RUN ]] || name_left_behind
       return ;;
   esac
   if [[ $current != null ]]; then

@@ -5,6 +5,7 @@ Threads: one connection a thread (http.client is not shared).
 
 import http.client
 import json
+import re
 import ssl
 import threading
 import time
@@ -90,6 +91,9 @@ class Api:
     # Kinds whose content the API server itself or its caches write, not those who use it.
     IGNORED = {"events", "componentstatuses", "leases", "endpoints", "endpointslices", "apiservices", "bindings", "ipaddresses"}
 
+    # What the logging operator itself leaves behind when a ClusterLogForwarder goes.
+    LEFT_BEHIND = re.compile(r"/clusterrolebindings /cluster-logging-.*-(metadata-reader|metrics-auth)$")
+
     def kinds(self):
         """(API path, resource name) of everything that can be listed."""
         groups = [("/api/v1", self.call("GET", "/api/v1"))]
@@ -112,6 +116,8 @@ class Api:
             for item in self.items(f"{path}/{resource}"):
                 meta = dict(item.get("metadata", {}))
                 key = f"{path}/{resource} {meta.get('namespace', '')}/{meta['name']}"
+                if self.LEFT_BEHIND.search(key):
+                    continue
                 content = {k: v for k, v in item.items() if k not in ("status", "apiVersion", "kind", "metadata")}
                 content["labels"] = meta.get("labels") or {}
                 content["annotations"] = dict(meta.get("annotations") or {})

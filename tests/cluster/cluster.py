@@ -186,6 +186,7 @@ class Cluster:
         for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
             api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}")
         workloads = ["/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets"]
+        self.stand_in.operator.senders = []
         rest = [
             "/apis/autoscaling/v2/horizontalpodautoscalers",
             "/apis/policy/v1/poddisruptionbudgets",
@@ -253,8 +254,9 @@ class Cluster:
             what=f"{plural} in discovery",
         )
 
-    def openshift(self, release, *, collector=None, log_store=True, operator=True):
+    def openshift(self, release, *, collector=None, log_store=True, operator=True, cluster_logging=True):
         """The cluster as `release` of OpenShift Logging leaves it, with its operator running."""
+        self.stand_in.operator.release = tuple(int(part) for part in release.split("."))
         self.namespace(LOGGING)
         for crd in RELEASES[release] + MONITORING:
             self.install_crd(crd)
@@ -275,7 +277,7 @@ class Cluster:
                     },
                 },
             )
-        if not release.startswith("6"):
+        if cluster_logging and not release.startswith("6"):
             spec = {
                 "managementState": "Managed",
                 "collection": {"type": collector} if collector else {"logs": {"type": "fluentd", "fluentd": {}}},
@@ -329,7 +331,7 @@ class Cluster:
             "Observability": "observability.openshift.io/v1/{}/clusterlogforwarders",
             "ClusterLogging": "logging.openshift.io/v1/{}/clusterloggings",
         }
-        return "/apis/" + paths[kind].format(f"namespaces/{namespace}") + f"/{name}"
+        return ("/apis/" + paths[kind].format(f"namespaces/{namespace}") + f"/{name}").rstrip("/")
 
     def core(self, kind, name, namespace=LOGGING):
         return self.api.get(f"/api/v1/namespaces/{namespace}/{kind}/{name}")

@@ -13,7 +13,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = pathlib.Path(os.environ.get("PENSTOCK_CLUSTER_TOOLS", "/nonexistent"))
 
 
-LONGEST_FIRST = ["test_interruptions", "test_helm_killed", "test_generations", "test_others_changes", "test_guide", "test_refusals"]
+LONGEST_FIRST = [
+    "test_interruptions",
+    "test_helm_killed",
+    "test_generations",
+    "test_forwarder_name",
+    "test_others_changes",
+    "test_arrival",
+    "test_guide",
+    "test_refusals",
+]
 
 
 def pytest_collection_modifyitems(items):

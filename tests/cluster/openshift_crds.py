@@ -2,7 +2,14 @@
 
 Only what tells the releases apart is spelt out: which outputs exist, and which optional fields. The rest of
 .spec is preserved as it comes. Names follow the operator's own API types.
+
+With `tests/cluster/run --crds DIR` the operator's published definitions (RELEASE-PLURAL.yaml) are used instead.
 """
+
+import os
+import pathlib
+
+import yaml
 
 FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -284,7 +291,46 @@ RELEASES = {
     "4.6": [CLUSTER_LOGGING, forwarder_v1((4, 6))],
     "5.5": [CLUSTER_LOGGING, forwarder_v1((5, 5))],
     "5.7": [CLUSTER_LOGGING, forwarder_v1((5, 7))],
+    "5.8": [CLUSTER_LOGGING, forwarder_v1((5, 8))],
     "5.9": [CLUSTER_LOGGING, forwarder_v1((5, 9))],
     "6.0": [forwarder_observability((6, 0))],
     "6.6": [forwarder_observability((6, 6))],
 }
+
+
+def structural(schema):
+    """A schema of apiextensions.k8s.io/v1beta1 as v1 takes it: objects say so, and keep what they do not know."""
+    if "properties" in schema or schema.get("type") == "object":
+        schema.setdefault("type", "object")
+        schema["x-kubernetes-preserve-unknown-fields"] = True
+    for part in schema.get("properties", {}).values():
+        structural(part)
+    if "items" in schema:
+        structural(schema["items"])
+        schema.pop("required", None)  # of an array: had no effect
+    return schema
+
+
+def as_v1(definition):
+    spec = definition["spec"]
+    definition.get("metadata", {}).get("annotations", {}).clear()
+    if definition["apiVersion"].endswith("/v1beta1"):
+        version = {
+            "name": spec.pop("version"),
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": structural(spec.pop("validation")["openAPIV3Schema"])},
+            "subresources": spec.pop("subresources", {"status": {}}),
+        }
+        spec["versions"] = [version]
+        definition["apiVersion"] = "apiextensions.k8s.io/v1"
+    return definition
+
+
+PUBLISHED = os.environ.get("PENSTOCK_CLUSTER_CRDS")
+if PUBLISHED:
+    for release in RELEASES:
+        files = sorted(pathlib.Path(PUBLISHED).glob(f"{release}-*.yaml"))
+        if not files:
+            raise FileNotFoundError(f"{PUBLISHED} has no {release}-*.yaml")
+        RELEASES[release] = [as_v1(yaml.safe_load(file.read_text())) for file in files]

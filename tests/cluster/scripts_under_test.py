@@ -14,7 +14,7 @@ SECRETS = {
     "SHARED_KEY": "sharedKeyOfTheTest-1",
 }
 
-WRITES = re.compile(r"^(oc (create|replace|delete|annotate|scale) |helm (upgrade|uninstall) )", re.M)
+WRITES = re.compile(r"^(oc (create|replace|delete|annotate|scale) |helm (upgrade|uninstall|rollback) )", re.M)
 
 # Stands before the real kubectl and helm: notes the arguments, and ends the script before its n-th write. Reads do
 # not count, because how many there are depends on how often a script looks while it waits.
@@ -24,7 +24,13 @@ if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -cE '{writes}' "{log}") > CUT_AFTER))
   [[ -n "${{CUT_BEFORE:-}}" ]] && grep -qF -- "$CUT_BEFORE" "{log}"; then
   kill -9 "$SCRIPT_PID"; exit 137
 fi
-[[ -z "${{EXEC_ANSWERS:-}}" || $1 != exec ]] || exec cat "$EXEC_ANSWERS"   # what runs in a pod: there is none
+if [[ $1 == exec ]]; then   # no pod runs; reading the shared key gives what the node would have mounted
+  [[ -z "${{EXEC_ANSWERS:-}}" ]] || exec cat "$EXEC_ANSWERS"
+  file=${{@: -1}}
+  secret=$("{tool}" get pod -n "$3" "$4" -o 'jsonpath={{.spec.volumes[?(@.name=="auth")].secret.secretName}}')
+  [[ -n $secret ]] || {{ echo "cat: $file: No such file or directory" >&2; exit 1; }}
+  exec "{tool}" get secret -n "$3" "$secret" -o "go-template={{{{.data.${{file##*/}} | base64decode}}}}"
+fi
 if [[ {name} == helm && -n "${{SLOW_HELM:-}}" && " $* " == *" $SLOW_HELM "* && " $* " != *" --dry-run "* ]]; then
   export HELM_QPS=3 HELM_BURST_LIMIT=1
   echo $$ >"{log}.helm.new" && mv "{log}.helm.new" "{log}.helm"
@@ -120,6 +126,13 @@ class Scripts:
             [self.bin / "helm", *arguments], env=environment, check=check, capture_output=True, text=True
         )
         return done.stdout
+
+    def helm_error(self, *arguments):
+        done = subprocess.run(
+            [self.bin / "helm", *arguments], env=self.environment(), check=False, capture_output=True, text=True
+        )
+        assert done.returncode != 0, done.stdout
+        return done.stderr
 
     def writes(self):
         """How many the last run made."""

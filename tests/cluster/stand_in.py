@@ -1,8 +1,8 @@
 """Stands in for what a bare API server lacks: workload controllers and kubelets, OpenShift's service CA, the
 logging operator, and the pods' admin ports. Looks at the state several times a second and moves it on, in one thread.
 
-What it checks, the real ones check too: Secrets' keys, ServiceAccounts, role bindings. What it does not do is
-run containers; pods are objects with an address, and their figures are what a test says.
+It does not run containers; pods are objects with an address. A log arrives in a pod when a collector is wired to a
+Service that selects the pod and has the port; other figures are what a test says.
 """
 
 import base64
@@ -14,10 +14,11 @@ import threading
 import time
 import traceback
 
-from api import ApiError
+import yaml
 
-LOGGING = "openshift-logging"
-COLLECTORS = 3  # "nodes"
+from api import ApiError
+from logging_operator import LoggingOperator, owner
+
 CA = "-----BEGIN CERTIFICATE-----\nc2VydmljZSBDQQ==\n-----END CERTIFICATE-----\n"
 
 
@@ -25,20 +26,18 @@ def digest(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def owner(item, kind, api_version):
-    meta = item["metadata"]
-    return [{"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True}]
-
-
 class StandIn:
     def __init__(self, api):
         self.api = api
         self.figures = {}  # pod name -> {"pending": 0, "dead_lettered": 0, "received": 1}
-        self.operator_on = True
         self.service_ca_on = True
         self.pods_become_ready = True
+        self.silent = set()  # log types of which nobody writes a log
+        self.kinesis_on = True
         self.problems = []  # what the loop itself ran into; tests assert that it is empty
+        self.operator = LoggingOperator(api, self.problems)
         self.addresses = {}  # pod address -> pod name
+        self.arrived = {}  # pod's uid -> log types of which it has received something
         self.rounds = self.quiet_rounds = 0  # looks at everything; of the last ones, those that found nothing to do
         self.stopping = threading.Event()
         self.at_work = threading.Lock()  # held while it looks and writes; who holds it has the cluster to himself
@@ -58,13 +57,15 @@ class StandIn:
     def reset(self):
         self.figures.clear()
         self.problems.clear()
-        self.operator_on = self.service_ca_on = self.pods_become_ready = True
+        self.silent.clear()
+        self.operator.reset()
+        self.service_ca_on = self.pods_become_ready = self.kinesis_on = True
 
     def run(self):
         while not self.stopping.wait(0.15):
             with self.at_work:
                 writes_before = self.api.writes
-                for act in (self.statefulsets, self.orphans, self.service_ca, self.operator):
+                for act in (self.statefulsets, self.orphans, self.service_ca, self.operator.act, self.logs):
                     try:
                         act()
                     except ApiError as error:
@@ -82,30 +83,97 @@ class StandIn:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                pod = stand_in.addresses.get(self.connection.getsockname()[0])
-                figures = {"pending": 0, "dead_lettered": 0, "received": 1, "connections": 0, **stand_in.figures.get(pod, {})}
-                if pod is None or figures["pending"] is None:
+                name = stand_in.addresses.get(self.connection.getsockname()[0])
+                figures = {"pending": 0, "dead_lettered": 0, "connections": 0, **stand_in.figures.get(name, {})}
+                pod = None if figures["pending"] is None else stand_in.running_pod(name)
+                if pod is None:
                     self.send_error(503)
                     return
-                text = (
-                    "# TYPE penstock_events_pending gauge\n"
-                    f'penstock_events_pending{{stream="audit"}} {figures["pending"]}\n'
-                    'penstock_events_pending{stream="projects"} 0\n'
-                    'penstock_events_dead_lettered_total{stream="audit",reason="too_large"}'
-                    f' {figures["dead_lettered"]}\n'
-                    f'penstock_events_received_total{{source="forward"}} {figures["received"]}\n'
-                    f'penstock_connections{{source="forward"}} {figures["connections"]}\n'
-                ).encode()
+                status = stand_in.status(pod, figures)
+                self.answer(json.dumps(status) if self.path == "/api/status" else stand_in.metrics(status, figures))
+
+            def answer(self, text):
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain")
-                self.send_header("Content-Length", str(len(text)))
+                self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
-                self.wfile.write(text)
+                self.wfile.write(text.encode())
 
             def log_message(self, *_):
                 pass
 
         return Handler
+
+    def running_pod(self, name):
+        return next((p for p in self.api.items("/api/v1/pods") if p["metadata"]["name"] == name), None)
+
+    def configuration(self, pod):
+        """penstock.yaml, as the pod would read it; None when there is none."""
+        for volume in pod["spec"]["volumes"]:
+            if volume["name"] == "config":
+                path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/configmaps/{volume['configMap']['name']}"
+                text = ((self.api.get(path) or {}).get("data") or {}).get("penstock.yaml")
+                return text and yaml.safe_load(text)
+        return None
+
+    def status(self, pod, figures):
+        """/api/status: ten events of each log type that has arrived, by the routes of the pod's configuration."""
+        config = self.configuration(pod) or {"routes": [], "streams": {}}
+        waiting = set(self.arrived.get(pod["metadata"]["uid"], ()))
+        types = {"projects": "application", "operations": "infrastructure"}
+        routes, received = [], dict.fromkeys(config["streams"], 0)
+        for route in config["routes"]:
+            wanted = types.get(route.get("log_type"), route.get("log_type"))
+            taken = set() if "where" in route else waiting & ({wanted} if wanted else waiting)
+            waiting -= taken
+            received[route["stream"]] += 10 * len(taken)
+            condition = f"log_type: {wanted}" if wanted else ""
+            routes.append({"condition": condition, "stream": route["stream"], "events": 10 * len(taken)})
+        last = list(config["streams"])[:1]  # where what a test calls pending waits
+        streams = [
+            {
+                "name": name,
+                "events_delivered": received[name] if self.kinesis_on else 0,
+                "events_pending": (0 if self.kinesis_on else received[name]) + figures["pending"] * (name in last),
+            }
+            for name in received
+        ]
+        errors = [] if self.kinesis_on else [{"where": "stream audit", "message": "ResourceNotFoundException"}]
+        return {"routes": routes, "streams": streams, "last_errors": errors}
+
+    @staticmethod
+    def metrics(status, figures):
+        lines = [
+            f'penstock_events_pending{{stream="{stream["name"]}"}} {stream["events_pending"]}' for stream in status["streams"]
+        ]
+        received = sum(route["events"] for route in status["routes"])
+        lines += [
+            f'penstock_events_dead_lettered_total{{stream="audit",reason="too_large"}} {figures["dead_lettered"]}',
+            f'penstock_events_received_total{{source="forward"}} {received}',
+            f'penstock_connections{{source="forward"}} {figures["connections"]}',
+        ]
+        return "\n".join(["# TYPE penstock_events_pending gauge", *lines]) + "\n"
+
+    def logs(self):
+        """What the collectors send arrives in the ready pods behind the Service, if it is there and has the port."""
+        for host, port, types in self.operator.senders:
+            name, namespace = host.split(".")[:2]
+            service = self.api.get(f"/api/v1/namespaces/{namespace}/services/{name}")
+            if service is None or port not in [p["port"] for p in service["spec"]["ports"]]:
+                continue
+            selector = service["spec"]["selector"].items()
+            pods = [
+                p
+                for p in self.api.items(f"/api/v1/namespaces/{namespace}/pods")
+                if selector <= p["metadata"]["labels"].items() and self.is_ready(p) and self.configuration(p)
+            ]
+            for place, log_type in enumerate(sorted(types - self.silent)):
+                if pods:
+                    self.arrived.setdefault(pods[place % len(pods)]["metadata"]["uid"], set()).add(log_type)
+
+    @staticmethod
+    def is_ready(pod):
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
     def statefulsets(self):
         for item in self.api.items("/apis/apps/v1/statefulsets"):
@@ -186,7 +254,7 @@ class StandIn:
         pod = self.api.get(path)
         if pod is None:
             return 0
-        if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])):
+        if self.is_ready(pod):
             return 1
         for volume in pod["spec"]["volumes"]:
             for kind, key in (("secret", "secretName"), ("configMap", "name")):
@@ -195,7 +263,7 @@ class StandIn:
                     and self.api.get(f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{volume[kind][key]}") is None
                 ):
                     return 0
-        if not self.pods_become_ready:
+        if not self.pods_become_ready or not self.configuration(pod):  # without one the process ends
             return 0
         address = f"192.0.2.{10 + ordinal}"
         self.addresses[address] = name
@@ -212,20 +280,35 @@ class StandIn:
         )
         return 1
 
+    OWNERS = [
+        "/apis/apps/v1/statefulsets",
+        "/apis/apps/v1/daemonsets",
+        "/api/v1/services",
+        "/apis/logging.openshift.io/v1/clusterlogforwarders",
+        "/apis/observability.openshift.io/v1/clusterlogforwarders",
+    ]
+    OWNED = [
+        "/apis/apps/v1/daemonsets",
+        "/apis/monitoring.coreos.com/v1/servicemonitors",
+        "/apis/networking.k8s.io/v1/networkpolicies",
+        "/api/v1/services",
+        "/api/v1/configmaps",
+        "/api/v1/secrets",
+        "/api/v1/pods",
+    ]
+
     def orphans(self):
         """The garbage collector, for the kinds that occur here."""
-        alive = {
-            i["metadata"]["uid"]
-            for kind in ("/apis/apps/v1/statefulsets", "/apis/apps/v1/daemonsets", "/api/v1/services")
-            for i in self.api.items(kind)
-        }
-        for kind in ("pods", "secrets"):
-            for item in self.api.items(f"/api/v1/{kind}"):
-                owners = item["metadata"].get("ownerReferences", [])
-                if owners and not any(o["uid"] in alive for o in owners):
-                    self.api.delete(
-                        f"/api/v1/namespaces/{item['metadata']['namespace']}/{kind}/{item['metadata']['name']}"
-                    )
+        # First what may be orphaned, then who is alive: whoever is made in between is alive.
+        found = [(path, item) for path in self.OWNED for item in self.api.items(path)]
+        alive = {i["metadata"]["uid"] for path in self.OWNERS for i in self.api.items(path)}
+        for path, item in found:
+            owners = item["metadata"].get("ownerReferences", [])
+            if owners and not any(o["uid"] in alive for o in owners):
+                prefix, resource = path.rsplit("/", 1)
+                self.api.delete(
+                    f"{prefix}/namespaces/{item['metadata']['namespace']}/{resource}/{item['metadata']['name']}"
+                )
 
     # ---- OpenShift's service CA ----------------------------------------------------------------------------
 
@@ -263,200 +346,3 @@ class StandIn:
                 self.api.replace(
                     f"/api/v1/namespaces/{item['metadata']['namespace']}/configmaps/{item['metadata']['name']}", item
                 )
-
-    # ---- the logging operator ------------------------------------------------------------------------------
-
-    def operator(self):
-        path = f"/apis/apps/v1/namespaces/{LOGGING}/deployments/cluster-logging-operator"
-        deployment = self.api.get(path)
-        if deployment:
-            available = 1 if self.operator_on else 0
-            if deployment.get("status", {}).get("availableReplicas", 0) != available:
-                self.api.merge(
-                    f"{path}/status",
-                    {"status": {"replicas": 1, "readyReplicas": available, "availableReplicas": available}},
-                )
-        if not deployment or not self.operator_on:
-            return
-        wanted = {}
-        self.reconcile_alpha(wanted)
-        self.reconcile_v1(wanted)
-        self.reconcile_observability(wanted)
-        for item in self.api.items("/apis/apps/v1/daemonsets"):
-            key = (item["metadata"]["namespace"], item["metadata"]["name"])
-            if key not in wanted:
-                self.api.delete(f"/apis/apps/v1/namespaces/{key[0]}/daemonsets/{key[1]}")
-        for (namespace, name), secrets in wanted.items():
-            self.daemonset(namespace, name, sorted(secrets))
-
-    def secret_keys(self, namespace, name):
-        secret = self.api.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
-        return None if secret is None else set((secret.get("data") or {}))
-
-    def set_status(self, path, item, status):
-        if item.get("status") != status:
-            self.api.merge(f"{path}/status", {"status": None})
-            self.api.merge(f"{path}/status", {"status": status})
-
-    def reconcile_alpha(self, wanted):
-        base = "/apis/logging.openshift.io/v1alpha1"
-        logging = self.api.get(f"/apis/logging.openshift.io/v1/namespaces/{LOGGING}/clusterloggings/instance")
-        if logging is None or self.api.get(base) is None:
-            return
-        mounted = wanted.setdefault((LOGGING, "fluentd"), set())
-        on = (logging["metadata"].get("annotations") or {}).get(
-            "clusterlogging.openshift.io/logforwardingtechpreview"
-        ) == "enabled"
-        path = f"{base}/namespaces/{LOGGING}/logforwardings/instance"
-        item = self.api.get(path)
-        if item is None or not on:
-            return
-        outputs = []
-        for output in item["spec"].get("outputs", []):
-            need = {"shared_key", "tls.crt", "ca-bundle.crt"} if output["type"] == "forward" else set()
-            keys = self.secret_keys(LOGGING, output["secret"]["name"]) if "secret" in output else set()
-            good = output["type"] == "elasticsearch" or (keys is not None and need <= keys)
-            outputs.append(
-                {
-                    "name": output["name"],
-                    "state": "Accepted" if good else "Dropped",
-                    "message": "" if good else "SecretMissingSharedKey",
-                }
-            )
-            if good and "secret" in output:
-                mounted.add(output["secret"]["name"])
-        names = {o["name"] for o in outputs if o["state"] == "Accepted"}
-        pipelines = [
-            {"name": p["name"], "state": "Accepted" if set(p["outputRefs"]) <= names else "Degraded"}
-            for p in item["spec"].get("pipelines", [])
-        ]
-        self.set_status(path, item, {"outputs": outputs, "pipelines": pipelines})
-
-    def reconcile_v1(self, wanted):
-        base = "/apis/logging.openshift.io/v1"
-        resources = self.api.get(base) or {"resources": []}
-        if not any(r["name"] == "clusterlogforwarders" for r in resources["resources"]):
-            return
-        if self.api.get(f"{base}/namespaces/{LOGGING}/clusterloggings/instance"):
-            wanted.setdefault((LOGGING, "collector"), set())
-        for item in self.api.items(f"{base}/clusterlogforwarders"):
-            meta, spec = item["metadata"], item.get("spec") or {}
-            shared = (meta["namespace"], meta["name"]) == (LOGGING, "instance")
-            mounted, problem = set(), None
-            for output in spec.get("outputs", []):
-                if "secret" in output:
-                    keys = self.secret_keys(meta["namespace"], output["secret"]["name"])
-                    if keys is None or (output["type"] == "fluentdForward" and "shared_key" not in keys):
-                        problem = f"secret {output['secret']['name']} is missing or incomplete"
-                    mounted.add(output["secret"]["name"])
-            known = {o["name"] for o in spec.get("outputs", [])} | {"default"}
-            if any(set(p["outputRefs"]) - known for p in spec.get("pipelines", [])):
-                problem = "a pipeline refers to an unknown output"
-            if not shared:
-                problem = problem or self.missing_roles(meta["namespace"], spec.get("serviceAccountName"), spec)
-            ready = {
-                "type": "Ready",
-                "status": "False" if problem else "True",
-                "reason": "Invalid" if problem else "Ready",
-                "message": problem or "",
-            }
-            self.set_status(
-                f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}",
-                item,
-                {"conditions": [ready], "outputs": {o["name"]: [ready] for o in spec.get("outputs", [])}},
-            )
-            if problem is None:
-                wanted.setdefault((meta["namespace"], "collector" if shared else meta["name"]), set()).update(mounted)
-
-    def missing_roles(self, namespace, account, spec):
-        if not account or self.api.get(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}") is None:
-            return f"service account {account} not found"
-        needed = {f"collect-{ref}-logs" for p in spec.get("pipelines", []) for ref in p["inputRefs"]}
-        for binding in self.api.items("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"):
-            if any(
-                s.get("name") == account and s.get("namespace") == namespace for s in binding.get("subjects") or []
-            ):
-                needed.discard(binding["roleRef"]["name"])
-        return f"insufficient permissions on service account: {sorted(needed)}" if needed else None
-
-    def reconcile_observability(self, wanted):
-        base = "/apis/observability.openshift.io/v1"
-        for item in self.api.items(f"{base}/clusterlogforwarders"):
-            meta, spec = item["metadata"], item["spec"]
-            problem = self.missing_roles(meta["namespace"], spec["serviceAccount"]["name"], spec)
-            authorized = {
-                "type": "observability.openshift.io/Authorized",
-                "status": "False" if problem else "True",
-                "reason": "Checked",
-                "message": problem or "",
-            }
-            for output in spec["outputs"]:
-                ca = output.get("tls", {}).get("ca", {})
-                if "configMapName" in ca:
-                    config = (
-                        self.api.get(f"/api/v1/namespaces/{meta['namespace']}/configmaps/{ca['configMapName']}") or {}
-                    )
-                    if ca["key"] not in config.get("data", {}):
-                        problem = f"ConfigMap {ca['configMapName']} has no {ca['key']}"
-            ready = {
-                "type": "Ready",
-                "status": "False" if problem else "True",
-                "reason": "Checked",
-                "message": problem or "",
-            }
-            self.set_status(
-                f"{base}/namespaces/{meta['namespace']}/clusterlogforwarders/{meta['name']}",
-                item,
-                {"conditions": [authorized, ready]},
-            )
-            if problem is None:
-                wanted.setdefault((meta["namespace"], meta["name"]), set())
-
-    def daemonset(self, namespace, name, secrets):
-        base = f"/apis/apps/v1/namespaces/{namespace}/daemonsets"
-        labels = {"component": "collector", "collector": name}
-        template = {
-            "metadata": {"labels": labels},
-            "spec": {
-                "containers": [
-                    {
-                        "name": "collector",
-                        "image": "collector",
-                        "volumeMounts": [
-                            {"name": s, "mountPath": f"/var/run/ocp-collector/secrets/{s}"} for s in secrets
-                        ],
-                    }
-                ],
-                "volumes": [{"name": s, "secret": {"secretName": s}} for s in secrets],
-            },
-        }
-        item = self.api.get(f"{base}/{name}")
-        if item is None:
-            item = self.api.create(
-                base,
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "DaemonSet",
-                    "metadata": {"name": name},
-                    "spec": {"selector": {"matchLabels": labels}, "template": template},
-                },
-            )
-        elif (
-            sorted(v["secret"]["secretName"] for v in item["spec"]["template"]["spec"].get("volumes", [])) != secrets
-        ):
-            item["spec"]["template"] = template
-            item = self.api.replace(f"{base}/{name}", item)
-        for secret in secrets:  # a collector whose Secret is gone hangs in ContainerCreating
-            if self.secret_keys(namespace, secret) is None:
-                self.problems.append(f"collector {name} runs with secret {secret}, which does not exist")
-        status = {
-            "observedGeneration": item["metadata"]["generation"],
-            "desiredNumberScheduled": COLLECTORS,
-            "currentNumberScheduled": COLLECTORS,
-            "updatedNumberScheduled": COLLECTORS,
-            "numberReady": COLLECTORS,
-            "numberAvailable": COLLECTORS,
-            "numberMisscheduled": 0,
-        }
-        if any(item.get("status", {}).get(k) != v for k, v in status.items()):
-            self.api.merge(f"{base}/{name}/status", {"status": status})

@@ -5,18 +5,24 @@ import difflib
 import json
 
 import pytest
+import yaml
 
 from cluster import LOGGING
 from openshift_crds import CLUSTER_SERVICE_VERSION, RELEASES
 
 NAME = "log-forwarding-kinesis"
+FORWARDER = f"{NAME}-collector"  # the ClusterLogForwarder, where it is ours
 GENERATIONS = [
     pytest.param("4.3", None, id="4.3-fluentd"),
     pytest.param("4.6", None, id="4.6-fluentd"),
     pytest.param("5.7", "vector", id="5.7-vector"),
+    pytest.param("5.8", "vector", id="5.8-vector"),
     pytest.param("5.9", "vector", id="5.9-vector"),
+    pytest.param("6.0", None, id="6.0"),
     pytest.param("6.6", None, id="6.6"),
 ]
+OURS = [f"/api/v1/services {LOGGING}/{NAME}", f"/apis/monitoring.coreos.com/v1/servicemonitors {LOGGING}/{NAME}"]
+CONFIG = f"/api/v1/configmaps {LOGGING}/{NAME}-config"
 
 
 def assert_same(before, after):
@@ -39,15 +45,23 @@ def collector_secret(cluster):
     return None
 
 
+def collector_pods(cluster):
+    pods = cluster.api.items("/api/v1/pods")
+    return [p for p in pods if p["metadata"]["labels"].get("app.kubernetes.io/name") == "vector"]
+
+
 @pytest.mark.parametrize("release, collector", GENERATIONS)
 def test_life_of_an_installation(cluster, scripts, release, collector):
     cluster.openshift(release, collector=collector)
     before = cluster.api.snapshot()
 
     assert scripts.install() == 0
-    assert "logs arrive" in scripts.output
+    assert "logs arrive and are delivered" in scripts.output
     cluster.settle()
     installed = cluster.api.snapshot(versions=True)
+    own = OURS + [CONFIG]
+    assert all("log-forwarding-kinesis" in installed[key]["labels"]["app.kubernetes.io/instance"] for key in own)
+    assert "penstock.yaml" in installed[CONFIG]["data"]
     assert key_of(cluster, f"{NAME}-auth") == "sharedKeyOfTheTest-1"
 
     assert scripts.install() == 0, "a second install"
@@ -65,6 +79,12 @@ def test_life_of_an_installation(cluster, scripts, release, collector):
         data = cluster.core("secrets", collector_secret(cluster))["data"]
         assert data.get("shared_key", data.get("token")) in cluster.core("secrets", f"{NAME}-auth")["data"].values()
 
+    cluster.settle()
+    rotated = cluster.api.snapshot(versions=True)
+    assert [rotated[key] for key in own] == [installed[key] for key in own], "the operator keeps off what is ours"
+    for pod in collector_pods(cluster):
+        assert "annotations" not in pod["metadata"], "only the forwarder's own pods are touched"
+
     service = cluster.core("services", NAME)
     more = scripts.folder / "more.yaml"
     more.write_text("config: {drain_timeout: 100s}\n")
@@ -76,10 +96,16 @@ def test_life_of_an_installation(cluster, scripts, release, collector):
         service["metadata"]["uid"],
         service["spec"]["clusterIP"],
     ]
+    cluster.settle()
+    upgraded = cluster.api.snapshot(versions=True)
+    assert [upgraded[key] for key in OURS] == [installed[key] for key in OURS]
 
     assert scripts.uninstall() == 0
     cluster.settle()
     assert_same(before, cluster.api.snapshot())
+    for binding in cluster.api.items("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"):
+        if binding["metadata"]["name"].startswith("cluster-logging-"):
+            assert f"oc delete clusterrolebinding {binding['metadata']['name']}" in scripts.output
     assert scripts.uninstall() == 0, "with nothing left to do"
 
 
@@ -88,8 +114,9 @@ def test_one_stream_takes_everything(cluster, scripts):
 
     assert scripts.install(KINESIS_STREAM_NAME="my-stream") == 0
 
-    config = cluster.core("configmaps", f"{NAME}-config")["data"]["penstock.yaml"]
-    assert "name: my-stream" in config and config.count("stream: all") == 1
+    config = yaml.safe_load(cluster.core("configmaps", f"{NAME}-config")["data"]["penstock.yaml"])
+    assert config["streams"] == {"all": {"name": "my-stream"}}
+    assert config["routes"][-1] == {"stream": "all"} and {r["stream"] for r in config["routes"]} == {"all"}
 
 
 def test_otlp_by_choice(cluster, scripts):
@@ -97,7 +124,7 @@ def test_otlp_by_choice(cluster, scripts):
 
     assert scripts.install("--output", "otlp") == 0
 
-    output = cluster.api.get(cluster.resource("Observability", NAME))["spec"]["outputs"][0]
+    output = cluster.api.get(cluster.resource("Observability", FORWARDER))["spec"]["outputs"][0]
     assert output["type"] == "otlp" and output["otlp"]["url"] == f"https://{NAME}.{LOGGING}.svc:8443/v1/logs"
 
 
@@ -125,7 +152,7 @@ def test_after_an_upgrade_of_openshift_logging_the_collector_is_wired_anew(clust
 
     assert scripts.install() == 0
 
-    assert cluster.api.get(cluster.resource("Observability", NAME)) is not None
+    assert cluster.api.get(cluster.resource("Observability", FORWARDER)) is not None
     assert cluster.api.get(cluster.resource("ClusterLogForwarder")) is None
     assert scripts.uninstall() == 0
 
@@ -149,7 +176,7 @@ def test_kinds_left_by_a_removed_operator_do_not_count(cluster, scripts):
 
     assert scripts.install() == 0
 
-    assert cluster.api.get(cluster.resource("Observability", NAME)) is None
+    assert cluster.api.get(cluster.resource("Observability", FORWARDER)) is None
     spec = cluster.api.get(cluster.resource("ClusterLogForwarder"))["spec"]
     assert [o["type"] for o in spec["outputs"]] == ["fluentdForward"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster import LOGGING
-from test_generations import NAME, assert_same
+from test_generations import FORWARDER, NAME, assert_same
 from test_interruptions import strip_versions
 
 
@@ -29,7 +29,7 @@ def test_an_install_in_which_helm_was_killed_is_finished_by_the_next(cluster, sc
     with scripts.helm_killed("upgrade", helm_at(cluster, "pending-install", lambda: cluster.core(kind, NAME))):
         assert scripts.install() == 1
     assert last_status(cluster) == "pending-install" and cluster.core("configmaps", f"{NAME}-install")
-    assert cluster.api.get(cluster.resource("Observability", NAME)) is None, "the collector was not touched"
+    assert cluster.api.get(cluster.resource("Observability", FORWARDER)) is None, "the collector was not touched"
     service = cluster.core("services", NAME)
 
     assert scripts.install() == 0

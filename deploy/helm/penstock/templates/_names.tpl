@@ -75,3 +75,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "penstock.usesTokenReview" -}}
 {{- if and .Values.sources.http.enabled .Values.sources.http.serviceAccounts -}}yes{{- end -}}
 {{- end }}
+
+{{- /* The logging operator gives a Service, a ServiceMonitor, a ConfigMap and more names that begin with the name of a
+ClusterLogForwarder, and overwrites what it finds there. Nothing of ours may have one of these names. */ -}}
+{{- define "penstock.checkNames" -}}
+{{- $fullname := include "penstock.fullname" . -}}
+{{- if and .Values.collector.create (eq (include "penstock.collector" .) $fullname) -}}
+{{- fail (printf "collector.name is %q, like the forwarder: a ClusterLogForwarder of that name makes the logging operator overwrite the forwarder's Service; choose another name" $fullname) -}}
+{{- end -}}
+{{- $claims := list $fullname (printf "%s-pods" $fullname) (trimPrefix "collector-" $fullname) | uniq -}}
+{{- range $group := list "observability.openshift.io/v1" "logging.openshift.io/v1" -}}
+{{- if $.Capabilities.APIVersions.Has (printf "%s/ClusterLogForwarder" $group) -}}
+{{- range $name := $claims -}}
+{{- if lookup $group "ClusterLogForwarder" $.Release.Namespace $name -}}
+{{- fail (printf "ClusterLogForwarder %s (%s) in namespace %s claims the names of this release: the logging operator would overwrite Service %s with its own. Choose another release name or fullnameOverride" $name $group $.Release.Namespace $fullname) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
