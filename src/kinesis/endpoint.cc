@@ -146,13 +146,13 @@ std::string endpoint_override(const Environment& environment, std::string_view s
   if (environment_flag(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) return {};
   std::string name = "AWS_ENDPOINT_URL_";
   for (const char c : service) name += static_cast<char>(std::toupper(static_cast<uint8_t>(c)));
-  std::string url = environment(name.c_str());
-  return url.empty() ? environment("AWS_ENDPOINT_URL") : url;
+  std::string url = environment_text(environment, name.c_str());
+  return url.empty() ? environment_text(environment, "AWS_ENDPOINT_URL") : url;
 }
 
 std::string environment_region(const Environment& environment) {
-  std::string region = environment("AWS_REGION");
-  return region.empty() ? environment("AWS_DEFAULT_REGION") : region;
+  std::string region = environment_text(environment, "AWS_REGION");
+  return region.empty() ? environment_text(environment, "AWS_DEFAULT_REGION") : region;
 }
 
 std::string Arn::name() const {

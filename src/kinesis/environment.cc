@@ -13,8 +13,16 @@ Environment process_environment() {
   };
 }
 
+std::string environment_text(const Environment& environment, const char* name) {
+  constexpr const char* kBlanks = " \t\r\n\v\f";
+  const std::string value = environment(name);
+  const size_t first = value.find_first_not_of(kBlanks);
+  if (first == std::string::npos) return {};
+  return value.substr(first, value.find_last_not_of(kBlanks) - first + 1);
+}
+
 bool environment_flag(const Environment& environment, const char* name) {
-  return strcasecmp(environment(name).c_str(), "true") == 0;
+  return strcasecmp(environment_text(environment, name).c_str(), "true") == 0;
 }
 
 }  // namespace penstock::kinesis

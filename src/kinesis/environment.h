@@ -12,6 +12,10 @@ using Environment = std::function<std::string(const char* name)>;
 // The real one. Nothing in the process changes its environment after start-up.
 [[nodiscard]] Environment process_environment();
 
+// The value without white space around it: values that come from a Secret or a file often end in a
+// line break.
+[[nodiscard]] std::string environment_text(const Environment& environment, const char* name);
+
 // "true" in any case counts as set, as in the SDKs.
 [[nodiscard]] bool environment_flag(const Environment& environment, const char* name);
 

@@ -16,7 +16,7 @@ std::string region_of(const StreamFlags& flags, const kinesis::Environment& envi
   if (!flags.region.empty()) return flags.region;
   if (!of_arn.empty()) return of_arn;
   std::string region = kinesis::environment_region(environment);
-  return region.empty() ? kinesis::profile_region(environment, flags.profile) : region;
+  return region.empty() ? kinesis::profile_region(environment, flags.profile).value_or("") : region;
 }
 
 }  // namespace

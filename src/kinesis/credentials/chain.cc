@@ -20,7 +20,35 @@ net::HttpOptions http_options(const CredentialOptions& options) {
 std::string sts_region(const CredentialOptions& options, const Environment& environment) {
   if (!options.region.empty()) return options.region;
   std::string region = environment_region(environment);
-  return region.empty() ? profile_region(environment, options.profile) : region;
+  // Files that cannot be read are reported by the provider that needs them.
+  return region.empty() ? profile_region(environment, options.profile).value_or("") : region;
+}
+
+// What would break a header, or is no part of any key: files and Secrets bring line breaks, blanks
+// and quotes along. Absent: nothing of it is there.
+std::optional<std::string> oddity_of(std::string_view text) {
+  for (const char c : text) {
+    if (c == '\n' || c == '\r') return "a line break";
+    if (static_cast<uint8_t>(c) <= 0x20 || c == 0x7f) return "a blank or control character";
+    if (c == '"' || c == '\'') return "a quote";
+  }
+  return std::nullopt;
+}
+
+Result<void, Error> check_keys(const Credentials& keys) {
+  struct Part {
+    const char* name;
+    const std::string& text;
+  };
+  for (const Part& part :
+       {Part{"access key id", keys.access_key_id}, Part{"secret access key", keys.secret_access_key},
+        Part{"session token", keys.session_token}}) {
+    if (const auto oddity = oddity_of(part.text)) {
+      return run_error("the " + std::string(part.name) + " (" + keys.provider + ") has " + *oddity +
+                       " in it: write the value alone");
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -36,7 +64,7 @@ CredentialChain::CredentialChain(const CredentialOptions& options, Environment e
     providers_.push_back(std::make_unique<ProfileProvider>(context_, options.profile));
     return;  // the operator named it: nothing else is meant
   }
-  providers_.push_back(std::make_unique<EnvironmentProvider>(context_));
+  providers_.push_back(std::make_unique<EnvironmentProvider>(context_, options.predecessors_variables));
   providers_.push_back(std::make_unique<WebIdentityProvider>(context_));
   providers_.push_back(std::make_unique<ContainerProvider>(context_));
   providers_.push_back(std::make_unique<ProfileProvider>(context_, ""));
@@ -48,7 +76,9 @@ CredentialProvider::Answer CredentialChain::fetch_base() {
     winner_ = provider.get();
     auto found = provider->fetch();
     if (!found) return found;
-    if (*found) return found;
+    if (!*found) continue;
+    if (auto checked = check_keys(**found); !checked) return failure(checked.error());
+    return found;
   }
   winner_ = nullptr;
   return run_error(

@@ -22,6 +22,7 @@ struct CredentialOptions {
   bool fips = false;
   bool dual_stack = false;
   std::string ca_bundle;
+  bool predecessors_variables = false;  // AWS_KEY_ID and AWS_SEC_KEY count too
   bool operator==(const CredentialOptions&) const = default;
 };
 

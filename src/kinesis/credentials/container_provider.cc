@@ -29,13 +29,13 @@ bool ContainerProvider::is_trusted(std::string_view url) {
 }
 
 Result<std::string, Error> ContainerProvider::authorization() const {
-  std::string value = context_.environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-  const std::string file = context_.environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  std::string value = environment_text(context_.environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  const std::string file = environment_text(context_.environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (!file.empty()) {
     auto text = read_credential_file(file);
     if (!text) return failure(text.error());
     value = std::move(*text);
-    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+    value.resize(value.find_last_not_of(" \t\r\n") + 1);
   }
   if (value.find_first_of("\r\n") != std::string::npos) {
     return run_error("the container authorization token has a line break in it");
@@ -44,10 +44,10 @@ Result<std::string, Error> ContainerProvider::authorization() const {
 }
 
 CredentialProvider::Answer ContainerProvider::fetch() {
-  const std::string relative = context_.environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+  const std::string relative = environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
   const std::string url = !relative.empty()
                               ? "http://169.254.170.2" + relative
-                              : context_.environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+                              : environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (url.empty()) return std::nullopt;
   if (!is_trusted(url)) {
     return run_error(

@@ -48,8 +48,17 @@ void CredentialStore::run() {
     std::unique_lock lock(mutex_);
     wake_.notify_all();
     wake_.wait_for(lock, sleep, [this] { return stopping_ || refresh_wanted_ || replacement_; });
-    if (stopping_) return;
+    if (!stopping_) continue;
+    ended_ = true;
+    return;
   }
+}
+
+bool CredentialStore::end_soon() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  wake_.notify_all();
+  return ended_ || !thread_.joinable();
 }
 
 std::shared_ptr<const Credentials> CredentialStore::current() const {

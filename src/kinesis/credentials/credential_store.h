@@ -33,6 +33,8 @@ class CredentialStore {
   // The first fetch has been tried when this returns, at most after `wait`.
   void start(milliseconds wait);
   void stop();
+  // Fetches no more; true when the thread has ended, so that stop() does not wait.
+  [[nodiscard]] bool end_soon();
 
   // Null while none have been found.
   [[nodiscard]] std::shared_ptr<const Credentials> current() const;
@@ -66,6 +68,7 @@ class CredentialStore {
   bool refresh_wanted_ = false;
   bool tried_ = false;
   bool stopping_ = false;
+  bool ended_ = false;
   std::thread thread_;
 };
 

@@ -7,15 +7,18 @@ namespace {
 
 constexpr std::string_view kWho = "the instance metadata service";
 constexpr seconds kTokenLife{21'600};
+constexpr const char* kHopLimit =
+    "In a pod on EC2 the instance's metadata hop limit must be at least 2: aws ec2 "
+    "modify-instance-metadata-options --http-put-response-hop-limit 2";
 constexpr const char* kCredentialsPath = "/latest/meta-data/iam/security-credentials/";
 
 }  // namespace
 
 std::string InstanceProvider::base_url() const {
-  std::string url = context_.environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+  std::string url = environment_text(context_.environment, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
   while (url.ends_with('/')) url.pop_back();
   if (!url.empty()) return url;
-  return context_.environment("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") == "IPv6"
+  return environment_text(context_.environment, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") == "IPv6"
              ? "http://[fd00:ec2::254]"
              : "http://169.254.169.254";
 }
@@ -25,7 +28,7 @@ net::HttpResponse InstanceProvider::ask(const std::string& method, const std::st
   net::HttpRequest request;
   request.method = method;
   request.url = base_url() + path;
-  request.headers = {header};
+  if (!header.empty()) request.headers = {header};
   request.use_proxy = false;
   // Short: off EC2 nobody answers, and in a pod behind a hop limit of 1 nobody can.
   request.timeouts = {seconds(1), seconds(1), seconds(3)};
@@ -37,20 +40,28 @@ Result<void, Error> InstanceProvider::renew_token() {
   const net::HttpResponse response =
       ask("PUT", "/latest/api/token",
           "X-aws-ec2-metadata-token-ttl-seconds: " + std::to_string(kTokenLife.count()));
-  if (!response.answered()) {
+  const bool timed_out = response.failure == net::HttpFailure::timeout;
+  if (!response.answered() && !timed_out) {
     return run_error(
         "no credentials: none are configured, and the instance metadata service does not answer (" +
-        response.failure_text + "). In a pod on EC2 its hop limit must be at least 2");
+        response.failure_text + "). " + kHopLimit);
+  }
+  token_.clear();
+  token_until_ = context_.clock.steady() + kTokenLife - seconds(60);
+  if (timed_out || response.status == 403 || response.status == 404 || response.status == 405) {
+    if (!environment_flag(context_.environment, "AWS_EC2_METADATA_V1_DISABLED")) return {};
+    return run_error(std::string(kWho) + " gave no token (" +
+                     (timed_out ? "no answer" : "HTTP " + std::to_string(response.status)) +
+                     "), and AWS_EC2_METADATA_V1_DISABLED forbids to ask without. " + kHopLimit);
   }
   if (response.status != 200 || response.body.empty()) {
     return run_error(std::string(kWho) + " gave no token: HTTP " + std::to_string(response.status));
   }
-  token_ = as_text(response.body.view());
-  if (token_.find_first_of("\r\n") != std::string::npos) {
-    token_.clear();
+  std::string token(as_text(response.body.view()));
+  if (token.find_first_of("\r\n") != std::string::npos) {
     return run_error(std::string(kWho) + " gave a token with a line break in it");
   }
-  token_until_ = context_.clock.steady() + kTokenLife - seconds(60);
+  token_ = std::move(token);
   return {};
 }
 
@@ -60,11 +71,15 @@ Result<std::string, Error> InstanceProvider::get(const std::string& path) {
       const auto renewed = renew_token();
       if (!renewed) return failure(renewed.error());
     }
-    const net::HttpResponse response = ask("GET", path, "X-aws-ec2-metadata-token: " + token_);
+    const net::HttpResponse response =
+        ask("GET", path, token_.empty() ? "" : "X-aws-ec2-metadata-token: " + token_);
     if (response.answered() && response.status == 200) {
       return std::string(as_text(response.body.view()));
     }
-    if (response.answered() && response.status == 401) {  // the token is too old
+    if (response.answered() && response.status == 401) {  // the token is too old, or is needed
+      if (token_.empty()) {
+        return run_error(std::string(kWho) + " wants a session token and gives none. " + kHopLimit);
+      }
       token_.clear();
       continue;
     }

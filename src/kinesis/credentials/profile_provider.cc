@@ -62,7 +62,7 @@ CredentialProvider::Answer ProfileProvider::fetch() {
   if (!files) return failure(files.error());
   const std::string name = profile_name(context_.environment, profile_);
   if (files->find(name) == nullptr) {
-    const bool was_named = !profile_.empty() || !context_.environment("AWS_PROFILE").empty();
+    const bool was_named = !profile_.empty() || !environment_profile(context_.environment).empty();
     if (!was_named) return std::nullopt;
     return run_error("profile " + name + " is in neither " +
                      ProfileFiles::config_path(context_.environment) + " nor " +

@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -7,6 +8,7 @@
 
 #include "kinesis/credentials/chain.h"
 #include "kinesis/credentials/container_provider.h"
+#include "kinesis/credentials/credential_document.h"
 #include "kinesis/credentials/process_provider.h"
 #include "net/scripted_http_server.h"
 
@@ -81,6 +83,37 @@ TEST_F(Providers, EnvironmentKeysWin) {
   EXPECT_FALSE((*found)->expiry);
 }
 
+// Values come from Secrets that were made with `echo` and files that an editor ended in a line break.
+TEST_F(Providers, WhiteSpaceAroundTheEnvironmentsKeysIsLeftOut) {
+  variables_["AWS_ACCESS_KEY_ID"] = "AKIA1\n";
+  variables_["AWS_SECRET_ACCESS_KEY"] = " secret\r\n";
+  variables_["AWS_SESSION_TOKEN"] = "token\n\n";
+  const auto found = fetch();
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ((*found)->access_key_id, "AKIA1");
+  EXPECT_EQ((*found)->secret_access_key, "secret");
+  EXPECT_EQ((*found)->session_token, "token");
+}
+
+TEST_F(Providers, KeysThatWouldBreakAHeaderAreRejectedWherever) {
+  variables_["AWS_ACCESS_KEY_ID"] = "AKIA1\nX-Evil: 1";
+  variables_["AWS_SECRET_ACCESS_KEY"] = "s3cret";
+  EXPECT_THAT(fetch().error().message, AllOf(HasSubstr("access key id (environment)"),
+                                             HasSubstr("line break"), Not(HasSubstr("Evil"))));
+  variables_["AWS_ACCESS_KEY_ID"] = "\"AKIA1\"";
+  EXPECT_THAT(fetch().error().message, HasSubstr("a quote"));
+  variables_["AWS_ACCESS_KEY_ID"] = variables_["AWS_SECRET_ACCESS_KEY"] = "";
+  write(".aws/credentials",
+        "[default]\naws_access_key_id=A\naws_secret_access_key=b\naws_session_token=t\n  more\n");
+  EXPECT_THAT(fetch().error().message,
+              AllOf(HasSubstr("session token (profile default)"), HasSubstr("line break")));
+  write(".aws/credentials", "");
+  write(".aws/config",
+        "[default]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"P\","
+        "\"SecretAccessKey\":\"p q\"}'\n");
+  EXPECT_THAT(fetch().error().message, HasSubstr("a blank"));
+}
+
 TEST_F(Providers, HalfAPairInTheEnvironmentIsAnErrorAndNotTheNextProvider) {
   variables_["AWS_ACCESS_KEY_ID"] = "AKIA1";
   write(".aws/credentials", "[default]\naws_access_key_id=B\naws_secret_access_key=b\n");
@@ -143,6 +176,59 @@ TEST_F(Providers, AnExpirationInTheYear9999LiesInTheFuture) {
   ASSERT_TRUE(found) << found.error().message;
   ASSERT_TRUE((*found)->expiry);
   EXPECT_GT(*(*found)->expiry, WallTime(seconds(7'000'000'000)));
+}
+
+TEST_F(Providers, ExpirationsOfProcessesAreTakenAsBoto3TakesThem) {
+  const WallTime expected(seconds(1893553445));  // 2030-01-02T03:04:05Z
+  for (const char* text :
+       {"2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T03:04:05 UTC",
+        "2030-01-02T03:04:05+0000", "2030-01-02 03:04:05+00:00", "2030-01-02T03:04:05+00",
+        "2030-01-02T03:04:05", "2030-01-02T03:04:05.123456", "2030-01-02T03:04:05.123456789Z",
+        "20300102T030405Z", "2030-01-02T04:04:05+0100", "2030-01-01T19:04:05-08:00",
+        " 2030-01-02T03:04:05 GMT\n"}) {
+    const auto expiry = parse_expiration(text, "x");
+    ASSERT_TRUE(expiry) << text;
+    EXPECT_EQ(*expiry, expected) << text;
+  }
+  EXPECT_EQ(*parse_expiration("2030-01-02T03:04Z", "x"), WallTime(seconds(1893553440)));
+  EXPECT_EQ(*parse_expiration("2030-01-02", "x"), WallTime(seconds(1893542400)));
+  for (const char* text :
+       {"", "soon", "2030-13-02T03:04:05Z", "1893553445", "2030-01-02T03:04:05+9", "2030-01-02T",
+        "2030-01-02T03:04:05EST", "2030", "T", "+", "Z", "20300102T03040", "2030-01-02T25:04:05Z"}) {
+    EXPECT_FALSE(parse_expiration(text, "x")) << text;
+  }
+}
+
+TEST_F(Providers, ProcessesMustNameTheVersionOfTheirFormat) {
+  const std::string keys = R"("AccessKeyId":"P","SecretAccessKey":"p"})";
+  EXPECT_TRUE(run_credential_process("echo '{\"Version\":1," + keys + "'", seconds(10)));
+  EXPECT_FALSE(run_credential_process("echo '{\"Version\":2," + keys + "'", seconds(10)));
+  EXPECT_THAT(run_credential_process("echo '{" + keys + "'", seconds(10)).error().message,
+              HasSubstr("Version"));
+}
+
+TEST_F(Providers, OutputCountsOnceTheProcessHasEndedThoughAChildKeepsItsPipe) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto found = run_credential_process(
+      "sleep 1000 & echo $! >" + directory_ +
+          "/child; echo '{\"Version\":1,\"AccessKeyId\":\"P\",\"SecretAccessKey\":\"p\"}'",
+      seconds(20));
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->access_key_id, "P");
+  EXPECT_LT(std::chrono::steady_clock::now() - started, seconds(15));
+  pid_t child = 0;
+  std::ifstream(directory_ + "/child") >> child;
+  ASSERT_GT(child, 1);
+  EXPECT_EQ(::kill(child, SIGKILL), 0);  // it still ran: only our wait for it is over
+}
+
+TEST_F(Providers, OutputLargerThanAPipeIsReadWhole) {
+  const auto found = run_credential_process(
+      "echo '{\"Version\":1,\"AccessKeyId\":\"P\",\"SecretAccessKey\":\"p\",\"SessionToken\":\"'"
+      "$(head -c 60000 /dev/zero | tr '\\0' x)'\"}'",
+      seconds(20));
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->session_token.size(), 60000u);
 }
 
 TEST_F(Providers, ProcessesThatFailHangOrBabbleAreEnded) {
@@ -298,6 +384,7 @@ class Metadata {
   Metadata() : server([this](const Request& request) { return answer(request); }) {}
 
   Reply answer(const Request& request) {
+    if (refusal != 0 && request.target == "/latest/api/token") return reply("", refusal);
     if (request.target == "/latest/api/token") {
       if (request.method != "PUT" ||
           !request.headers.contains("x-aws-ec2-metadata-token-ttl-seconds")) {
@@ -306,7 +393,9 @@ class Metadata {
       return reply("token-" + std::to_string(++tokens));
     }
     const auto token = request.headers.find("x-aws-ec2-metadata-token");
-    if (token == request.headers.end() || token->second != "token-" + std::to_string(tokens)) {
+    const bool is_version_1 = token == request.headers.end() && takes_version_1;
+    if (!is_version_1 && (token == request.headers.end() ||
+                          token->second != "token-" + std::to_string(tokens))) {
       return reply("", 401);
     }
     if (request.target == "/latest/meta-data/iam/security-credentials/") {
@@ -319,6 +408,8 @@ class Metadata {
   }
 
   int tokens = 0;
+  int refusal = 0;  // the status of every PUT for a token
+  bool takes_version_1 = false;
   bool has_role = true;
   ScriptedHttpServer server;
 };
@@ -337,6 +428,33 @@ TEST_F(Providers, InstanceMetadataIsAskedWithASessionToken) {
   metadata.tokens = 7;  // it has forgotten ours
   EXPECT_TRUE(instance.fetch());
   EXPECT_EQ(metadata.tokens, 8);
+}
+
+TEST_F(Providers, MetadataServicesThatRefuseTheTokenAreAskedWithoutOneAsTheSdksDo) {
+  for (const int status : {403, 404, 405}) {
+    SCOPED_TRACE(status);
+    Metadata metadata;
+    metadata.refusal = status;
+    metadata.takes_version_1 = true;
+    variables_["AWS_EC2_METADATA_DISABLED"] = "";
+    variables_["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = metadata.server.url();
+    const auto found = fetch();
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ((*found)->access_key_id, "ASIA1");
+
+    metadata.takes_version_1 = false;
+    EXPECT_THAT(fetch().error().message, HasSubstr("hop limit must be at least 2"));
+
+    metadata.takes_version_1 = true;
+    variables_["AWS_EC2_METADATA_V1_DISABLED"] = "true";
+    EXPECT_THAT(fetch().error().message, AllOf(HasSubstr("HTTP " + std::to_string(status)),
+                                               HasSubstr("AWS_EC2_METADATA_V1_DISABLED")));
+    variables_["AWS_EC2_METADATA_V1_DISABLED"] = "";
+  }
+  Metadata broken;
+  broken.refusal = 500;
+  variables_["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = broken.server.url();
+  EXPECT_THAT(fetch().error().message, HasSubstr("HTTP 500"));
 }
 
 TEST_F(Providers, InstanceWithoutARoleAndSilentMetadataSayWhatToDo) {
