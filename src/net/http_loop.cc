@@ -22,7 +22,9 @@ CURLM* make_multi(const HttpOptions& options) {
 }  // namespace
 
 HttpLoop::HttpLoop(HttpOptions options)
-    : options_(std::move(options)), multi_(make_multi(options_)) {
+    : options_(std::move(options)),
+      proxies_(ProxyRules::of_process()),
+      multi_(make_multi(options_)) {
   last_turn_.store(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
@@ -135,7 +137,8 @@ void HttpLoop::begin(ExchangeId id, HttpRequest request, Callback callback) {
     exchange.transfer = std::move(idle_transfers_.back());
     idle_transfers_.pop_back();
   }
-  exchange.transfer->begin(std::move(request));
+  const std::string proxy = request.use_proxy ? proxies_.proxy_for(request.url) : std::string();
+  exchange.transfer->begin(std::move(request), proxy);
   exchange.callback = std::move(callback);
   by_transfer_[exchange.transfer.get()] = id;
   CHECK(curl_multi_add_handle(multi_, exchange.transfer->easy()) == CURLM_OK);

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "net/http_exchange.h"
 #include "net/http_transfer.h"
+#include "net/proxy_rules.h"
 
 namespace penstock::net {
 
@@ -91,6 +92,7 @@ class HttpLoop {
   [[nodiscard]] milliseconds time_to_next_timer(milliseconds limit) const;
 
   const HttpOptions options_;
+  const ProxyRules proxies_;  // of the environment when the loop was made
   CURLM* const multi_;
   uint64_t next_id_ = 1;
   std::unordered_map<ExchangeId, Exchange> active_;

@@ -91,7 +91,7 @@ HttpTransfer::~HttpTransfer() {
   curl_slist_free_all(header_list_);
 }
 
-void HttpTransfer::begin(HttpRequest request) {
+void HttpTransfer::begin(HttpRequest request, const std::string& proxy) {
   request_ = std::move(request);
   response_ = {};
   times_sent_ = 0;
@@ -122,8 +122,9 @@ void HttpTransfer::begin(HttpRequest request) {
   set(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.timeouts.connect.count()));
   set(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeouts.whole.count()));
   set(easy_, CURLOPT_FRESH_CONNECT, 0L);
-  // nullptr: whatever NO_PROXY says.
-  set(easy_, CURLOPT_NOPROXY, request_.use_proxy ? nullptr : "*");
+  // Both set, so that libcurl does not look into the environment itself. "" excepts nothing.
+  set(easy_, CURLOPT_PROXY, proxy.c_str());
+  set(easy_, CURLOPT_NOPROXY, "");
 }
 
 // Called once for each time the request is about to go out. libcurl repeats a request by itself

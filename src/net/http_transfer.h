@@ -34,7 +34,8 @@ class HttpTransfer {
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
 
-  void begin(HttpRequest request);
+  // proxy: its URL; "": none.
+  void begin(HttpRequest request, const std::string& proxy);
   // What happened; the handle is ready for the next begin().
   [[nodiscard]] HttpResponse end(CURLcode code);
 
