@@ -3,23 +3,20 @@
 import http.client
 import json
 import pathlib
-import socket
 import subprocess
+import sys
 import time
 
 from api import Api, ApiError, wait_until
 from openshift_crds import MONITORING, RELEASES
 from stand_in import StandIn
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.ports import free_port  # noqa: E402
+
 LOGGING = "openshift-logging"
 ADMIN_TOKEN, LIMITED_TOKEN = "admin-of-the-test", "limited-of-the-test"
 LOG_TYPES = ("application", "infrastructure", "audit")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Cluster:

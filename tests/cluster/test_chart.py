@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT, TOOLS
+from harness.certificates import self_signed
 
 CHART = ROOT / "deploy" / "helm" / "penstock"
 EXAMPLES = sorted((CHART / "ci").glob("*-values.yaml"))
@@ -214,30 +215,7 @@ def test_penstock_itself_accepts_the_configuration(values, tmp_path, certificate
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=test",
-            "-keyout",
-            folder / "key",
-            "-out",
-            folder / "crt",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return folder / "crt", folder / "key"
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 def test_the_scripts_are_clean():

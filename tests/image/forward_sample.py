@@ -16,14 +16,11 @@ import urllib.request
 import boto3
 from fluent import sender
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+from harness.ports import free_port  # noqa: E402
+
 STARTED = []
 WORK, ROOT = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def until(condition, what, seconds=60):
