@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "net/listen_socket.h"
+
 namespace penstock::bench {
 namespace {
 
@@ -59,9 +61,9 @@ bool BlockingSocket::write_all(ByteView bytes) {
 }
 
 Address parse_address(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos) die("'" + text + "' is not host:port");
-  return {text.substr(0, colon), static_cast<uint16_t>(std::atoi(text.c_str() + colon + 1))};
+  const auto address = net::parse_host_port(text);
+  if (!address) die("'" + text + "': " + address.error());
+  return {address->host, address->port};
 }
 
 namespace {
@@ -79,18 +81,11 @@ sockaddr_in to_native(const Address& address) {
 }  // namespace
 
 UniqueFd listen_on(const Address& address, uint16_t* port) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in native = to_native(address);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&native), sizeof native) != 0 ||
-      ::listen(fd.get(), 1024) != 0) {
-    die("cannot listen: " + std::string(std::strerror(errno)));
-  }
-  socklen_t size = sizeof native;
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&native), &size);
-  *port = ntohs(native.sin_port);
-  return fd;
+  auto fd = net::open_listen_socket({address.host, address.port}, net::Transport::tcp);
+  if (!fd) die("cannot listen: " + fd.error().message);
+  if (::listen(fd->get(), 1024) != 0) die("cannot listen: " + std::string(std::strerror(errno)));
+  *port = port_of(net::local_address(*fd));
+  return std::move(*fd);
 }
 
 UniqueFd connect_to(const Address& address) {

@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "bench/blocking_socket.h"
+#include "codec/hex.h"
 #include "codec/msgpack_cursor.h"
 #include "kinesis/sigv4.h"
 #include "protocol/forward/ack.h"
@@ -108,12 +109,7 @@ class Sha256 {
   std::string hex() {
     std::array<uint8_t, 32> digest{};
     EVP_DigestFinal_ex(context_, digest.data(), nullptr);
-    std::string text;
-    for (const uint8_t byte : digest) {
-      text += "0123456789abcdef"[byte >> 4];
-      text += "0123456789abcdef"[byte & 15];
-    }
-    return text;
+    return codec::hex(digest);
   }
 
  private:

@@ -45,7 +45,7 @@ LAYERS = {
     # A record's partition key is read from the record where the record is encoded: route names it.
     "delivery": {"base", "memory", "codec", "record", "net", "route", "spool", "kinesis_format",
                  "kinesis"},
-    "config": {"base", "codec"},
+    "config": {"base", "codec", "net", "kinesis"},
     "admin": ABOVE_ALL - {"admin", "daemon", "cli"},
     "daemon": ABOVE_ALL - {"daemon", "cli"},
     "cli": ABOVE_ALL - {"cli"},

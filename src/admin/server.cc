@@ -18,6 +18,7 @@
 #include "admin/status_page.h"
 #include "base/log.h"
 #include "metrics/exposition.h"
+#include "net/listen_socket.h"
 
 namespace penstock::admin {
 namespace {
@@ -78,26 +79,18 @@ class BeastServer final : public Server {
 };
 
 Result<void, Error> BeastServer::listen() {
-  const std::string where = options_.host + ":" + std::to_string(options_.port);
-  const auto failed = [&where](const error_code& error) {
-    const bool in_use = error == asio::error::address_in_use;
-    return run_error("cannot listen on admin.listen " + where + ": " + error.message() +
-                     (in_use ? " (cure: stop what holds the port, or choose another)" : ""));
+  const auto failed = [this](const std::string& why) {
+    return run_error("cannot listen on admin.listen " + to_string(options_.listen) + ": " + why +
+                     "; free the port or choose another");
   };
+  auto socket = net::open_listen_socket(options_.listen, net::Transport::tcp);
+  if (!socket) return failed(socket.error().message);
+  const net::BoundAddress local = net::local_address(*socket);
   error_code error;
-  tcp::resolver resolver(context_);
-  const auto found =
-      resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
-  if (error) return failed(error);
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  acceptor_.open(endpoint.protocol(), error);
-  if (error) return failed(error);
-  acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-  acceptor_.bind(endpoint, error);
-  if (error) return failed(error);
-  acceptor_.listen(64, error);
-  if (error) return failed(error);
-  port_ = acceptor_.local_endpoint().port();
+  acceptor_.assign(local.family() == AF_INET6 ? tcp::v6() : tcp::v4(), socket->release(), error);
+  if (!error) acceptor_.listen(64, error);
+  if (error) return failed(error.message());
+  port_ = port_of(local);
   asio::co_spawn(context_, accept_loop(), asio::detached);
   asio::co_spawn(context_, look_loop(), asio::detached);
   return {};

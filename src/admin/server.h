@@ -17,13 +17,13 @@
 #include "base/result.h"
 #include "metrics/counter.h"
 #include "metrics/status.h"
+#include "net/listen_address.h"
 #include "record/ledger.h"
 
 namespace penstock::admin {
 
 struct ServerOptions {
-  std::string host = "0.0.0.0";
-  uint16_t port = 9880;  // 0: the system chooses
+  net::ListenAddress listen{"0.0.0.0", 9880};
   size_t connections_max = 64;
   milliseconds request_timeout{10'000};  // from its first byte to the end of the answer
   milliseconds idle_timeout{120'000};    // between requests; Prometheus asks every 15 to 60 s

@@ -65,8 +65,7 @@ class Client {
 class AdminPort : public testing::Test {
  protected:
   void start(ServerOptions options = {}) {
-    options.host = "127.0.0.1";
-    options.port = 0;
+    options.listen = {"127.0.0.1", 0};
     options.version = "1.2.3";
     auto started = Server::start(options, {health, ledger, metrics, status, clock});
     ASSERT_TRUE(started.has_value()) << started.error().message;
@@ -131,7 +130,8 @@ TEST_F(AdminPort, StatusIsJsonOfTheSameFigures) {
   status.value.routes = {{"log_type: audit", "audit"}};
   status.value.streams = {audit};
   status.value.certificates = {{"forward", "CN=\xff", WallTime(std::chrono::hours(500'000))}};
-  status.value.credentials = {"environment", std::nullopt};
+  status.value.credentials = {{"", "environment", "", std::nullopt, ""},
+                              {"profile audit", "", "", std::nullopt, "no such profile"}};
   status.value.last_errors = {{"stream audit", "throttled", clock.wall()}};
   start();
 
@@ -147,6 +147,10 @@ TEST_F(AdminPort, StatusIsJsonOfTheSameFigures) {
   EXPECT_EQ(json["streams"][0]["oldest_pending_seconds"], 1.5);
   EXPECT_EQ(json["certificates"][0]["expires"], "2027-01-15T08:00:00Z");
   EXPECT_EQ(json["credentials"]["expires"], nullptr);
+  EXPECT_EQ(json["identities"].size(), 2u);
+  EXPECT_EQ(json["identities"][0]["identity"], "default");
+  EXPECT_EQ(json["identities"][1]["identity"], "profile audit");
+  EXPECT_EQ(json["identities"][1]["last_error"], "no such profile");
   EXPECT_EQ(json["last_errors"][0]["where"], "stream audit");
   EXPECT_EQ(json["ready"], false);
 }
@@ -240,8 +244,7 @@ TEST_F(AdminPort, StopsWithConnectionsOpen) {
 TEST_F(AdminPort, APortInUseIsAnErrorThatNamesIt) {
   start();
   ServerOptions options;
-  options.host = "127.0.0.1";
-  options.port = server->port();
+  options.listen = {"127.0.0.1", server->port()};
   const auto second = Server::start(options, {health, ledger, metrics, status, clock});
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().kind, Error::Kind::failure);

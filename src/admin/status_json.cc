@@ -111,9 +111,21 @@ Json streams_json(const metrics::Scrape& scrape) {
 }
 
 Json credentials_json(const metrics::CredentialsStatus& credentials) {
-  Json json{{"provider", credentials.provider}, {"expires", nullptr}};
+  Json json{{"identity", credentials.identity.empty() ? "default" : credentials.identity},
+            {"provider", credentials.provider},
+            {"account", credentials.account_id},
+            {"expires", nullptr},
+            {"last_error", credentials.last_error}};
   if (credentials.expires) json["expires"] = rfc3339(*credentials.expires);
   return json;
+}
+
+Json identities_json(const metrics::Status& status) {
+  Json identities = Json::array();
+  for (const metrics::CredentialsStatus& each : status.credentials) {
+    identities.push_back(credentials_json(each));
+  }
+  return identities;
 }
 
 Json certificates_json(const metrics::Status& status) {
@@ -167,7 +179,10 @@ std::string status_json(const metrics::Scrape& scrape, const Health::Answer& hea
                      {"bytes_max", spool.bytes_max},
                      {"dead_letter_bytes", spool.dead_letter_bytes}}},
       {"memory_bytes", metrics::resident_memory_bytes()},
-      {"credentials", credentials_json(scrape.status.credentials)},
+      {"credentials", scrape.status.credentials.empty()
+                          ? credentials_json({})
+                          : credentials_json(scrape.status.credentials.front())},
+      {"identities", identities_json(scrape.status)},
       {"certificates", certificates_json(scrape.status)},
       {"last_errors", errors_json(scrape.status)},
   };

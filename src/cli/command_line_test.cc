@@ -157,7 +157,8 @@ TEST(Check, ACertificateThatDoesNotLoadIsTold) {
                               "}}}]\nstreams: {a: {name: s, region: r-1}}\n");
   const Outcome outcome = penstock({"check", "--config", path.c_str()});
   EXPECT_EQ(outcome.exit_code, kWrongUsage);
-  EXPECT_THAT(outcome.errors, AllOf(HasSubstr("source forward, tls"), HasSubstr("tls.crt")));
+  EXPECT_THAT(outcome.errors,
+              AllOf(HasSubstr("sources[0].forward.tls.cert"), HasSubstr("tls.crt")));
 }
 
 }  // namespace

@@ -45,8 +45,27 @@ TEST(IamPolicy, FirehoseAndRolesHaveStatementsOfTheirOwn) {
   EXPECT_EQ(policy["Statement"][1]["Action"], json({"firehose:DescribeDeliveryStream"}));
   EXPECT_EQ(policy["Statement"][0]["Action"], json({"firehose:PutRecordBatch"}));
   EXPECT_EQ(policy["Statement"][0]["Resource"],
-            json({"arn:aws:firehose:us-east-1:*:deliverystream/cold"}));
+            json({"arn:aws:firehose:us-east-1:1:deliverystream/cold"}));
   EXPECT_EQ(policy["Statement"][2]["Resource"], json({"arn:aws:iam::1:role/logs"}));
+}
+
+TEST(IamPolicy, EveryIdentityHasAPolicyOfItsOwn) {
+  config::Config config;
+  config.streams = {stream("audit", "us-east-1"), stream("apps", "eu-west-1"),
+                    stream("more", "eu-west-1")};
+  for (config::StreamOptions& each : config.streams) each.key = each.name;
+  config.streams[0].aws.emplace();
+  config.streams[0].aws->assume_role = {{"arn:aws:iam::444455556666:role/audit", "", ""}};
+  const json policies = json::parse(iam_policy(config, "111122223333"));
+  ASSERT_EQ(policies.size(), 2u);
+  EXPECT_EQ(policies[0]["identity"], "default > arn:aws:iam::444455556666:role/audit");
+  EXPECT_EQ(policies[0]["streams"], json({"audit"}));
+  EXPECT_EQ(policies[0]["policy"]["Statement"][0]["Resource"],
+            json({"arn:aws:kinesis:us-east-1:444455556666:stream/audit"}));
+  EXPECT_EQ(policies[0]["policy"]["Statement"][2]["Action"], json({"sts:AssumeRole"}));
+  EXPECT_EQ(policies[1]["identity"], "default");
+  EXPECT_EQ(policies[1]["streams"], json({"apps", "more"}));
+  EXPECT_EQ(policies[1]["policy"]["Statement"].size(), 2u);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "codec/hex.h"
 #include "codec/utf8.h"
 
 namespace penstock::codec {
@@ -22,10 +23,9 @@ struct Escape {
 };
 
 constexpr std::array<Escape, 128> make_escapes() {
-  constexpr char kHex[] = "0123456789abcdef";
   std::array<Escape, 128> escapes{};
   for (size_t c = 0; c < 0x20; ++c) {
-    escapes[c] = {{'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15], 0}, 6};
+    escapes[c] = {{'\\', 'u', '0', '0', kHexDigits[c >> 4], kHexDigits[c & 15], 0}, 6};
   }
   constexpr std::pair<char, char> kShort[] = {{'"', '"'},  {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'},
                                               {'\n', 'n'}, {'\r', 'r'},  {'\t', 't'}};
@@ -146,6 +146,12 @@ uint8_t* write_double(uint8_t* at, double value) {
 
 void append_json_string(ByteBuffer& out, std::string_view text) {
   CHECK(append_json_string(out, text, std::numeric_limits<size_t>::max()));  // no limit was set
+}
+
+std::string json_string(std::string_view text) {
+  ByteBuffer out;
+  append_json_string(out, text);
+  return std::string(as_text(out.view()));
 }
 
 bool append_json_string(ByteBuffer& out, std::string_view text, size_t size_max) {

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -152,6 +153,7 @@ template <BadUtf8 bad = BadUtf8::repair>
 
 // Appends a string with its quotes; for everything that is not the hot loop.
 void append_json_string(ByteBuffer& out, std::string_view text);
+[[nodiscard]] std::string json_string(std::string_view text);
 // The same unless out would become larger than size_max: then false, and out is as it was.
 [[nodiscard]] bool append_json_string(ByteBuffer& out, std::string_view text, size_t size_max);
 

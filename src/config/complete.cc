@@ -1,107 +1,66 @@
 // What a configuration leaves to the environment and to its other values.
-#include <algorithm>
+#include <functional>
 
 #include "config/environment.h"
 #include "config/findings.h"
-#include "config/secret_ref.h"
 #include "config/values.h"
+#include "kinesis/credentials/profile_files.h"
+#include "kinesis/names.h"
 
 namespace penstock::config {
 namespace {
 
-// arn:aws:kinesis:us-east-1:123456789012:stream/my-stream
-struct StreamArn {
-  std::string service;
-  std::string region;
-  std::string name;
-};
-
-std::optional<StreamArn> parse_stream_arn(std::string_view text) {
-  std::vector<std::string_view> parts;
-  for (int i = 0; i < 5; ++i) {
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    parts.push_back(text.substr(0, colon));
-    text.remove_prefix(colon + 1);
-  }
-  const size_t slash = text.find('/');
-  if (slash == std::string_view::npos || parts[0] != "arn" || !parts[1].starts_with("aws")) {
-    return std::nullopt;
-  }
-  const std::string_view kind = text.substr(0, slash);
-  const bool kinesis = parts[2] == "kinesis" && kind == "stream";
-  const bool firehose = parts[2] == "firehose" && kind == "deliverystream";
-  if ((!kinesis && !firehose) || parts[3].empty()) return std::nullopt;
-  return StreamArn{std::string(parts[2]), std::string(parts[3]),
-                   std::string(text.substr(slash + 1))};
+// AWS_REGION and its kin, else the region of the profile that the stream's keys are of.
+Result<std::string, Error> default_region(const Config& config, const StreamOptions& stream,
+                                          const kinesis::Environment& environment) {
+  std::string region = kinesis::environment_region(environment);
+  if (!region.empty()) return region;
+  return kinesis::profile_region(environment, identity_of(stream, config.aws).profile);
 }
 
-std::string trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(" \t\r") - first + 1));
-}
-
-// The region of the profile in AWS's shared configuration file; "" when it has none.
-std::string region_of_profile(const Config& config, const Environment& environment) {
-  std::string path = environment.text("AWS_CONFIG_FILE");
-  if (path.empty()) path = environment.text("HOME") + "/.aws/config";
-  const auto content = read_small_file(path);
-  if (!content) return "";
-  std::string profile = config.aws.profile;
-  if (profile.empty()) profile = environment.text("AWS_PROFILE");
-  if (profile.empty()) profile = "default";
-
-  bool inside = false;
-  std::string_view rest = *content;
-  while (!rest.empty()) {
-    const std::string line = trimmed(rest.substr(0, rest.find('\n')));
-    rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
-    if (line.starts_with('[')) {
-      const std::string title = trimmed(line.substr(1, line.find(']') - 1));
-      inside = title == "profile " + profile || (profile == "default" && title == "default");
-    } else if (inside && line.find('=') != std::string::npos) {
-      if (trimmed(line.substr(0, line.find('='))) == "region") {
-        return trimmed(line.substr(line.find('=') + 1));
-      }
-    }
+void complete_arn(const std::string& at, StreamOptions& stream, Findings& findings) {
+  const auto arn = kinesis::parse_stream_arn(stream.arn);
+  if (!arn) {
+    findings.error(at + ".arn", "'" + stream.arn + "' is not the ARN of a stream", arn.error());
+    return;
   }
-  return "";
+  if (!stream.name.empty()) {
+    findings.error(
+        at + ".arn",
+        "stands beside " + std::string(stream.kind == StreamKind::firehose ? "firehose" : "name"),
+        "keep one of the two");
+  }
+  if (!stream.region.empty() && stream.region != arn->region) {
+    findings.error(at + ".region", "is not the region of the arn, " + arn->region, "remove region");
+  }
+  stream.name = arn->name;
+  stream.region = arn->region;
+  if (arn->service == kinesis::StreamService::firehose) stream.kind = StreamKind::firehose;
 }
 
-void complete_stream(StreamOptions& stream, const std::string& default_region,
-                     const Environment& environment, Findings& findings) {
+void complete_stream(StreamOptions& stream, const Config& config,
+                     const kinesis::Environment& environment, Findings& findings) {
   const std::string at = "streams." + stream.key;
-  if (!stream.arn.empty()) {
-    const std::optional<StreamArn> arn = parse_stream_arn(stream.arn);
-    if (!arn) {
-      findings.error(at + ".arn", "'" + stream.arn + "' is not the ARN of a stream",
-                     "write arn:aws:kinesis:us-east-1:123456789012:stream/name");
+  if (!stream.arn.empty()) complete_arn(at, stream, findings);
+  if (stream.endpoint.empty()) {
+    const bool firehose = stream.kind == StreamKind::firehose;
+    stream.endpoint = kinesis::endpoint_override(environment, firehose ? "firehose" : "kinesis");
+  }
+  std::string cause;
+  if (stream.region.empty()) {
+    const auto region = default_region(config, stream, environment);
+    if (region) {
+      stream.region = *region;
     } else {
-      if (!stream.name.empty()) {
-        findings.error(at + ".arn",
-                       "stands beside " +
-                           std::string(stream.kind == StreamKind::firehose ? "firehose" : "name"),
-                       "keep one of the two");
-      }
-      if (!stream.region.empty() && stream.region != arn->region) {
-        findings.error(at + ".region", "is not the region of the arn, " + arn->region,
-                       "remove region");
-      }
-      stream.name = arn->name;
-      stream.region = arn->region;
-      if (arn->service == "firehose") stream.kind = StreamKind::firehose;
+      cause = ": " + region.error().message;
     }
   }
-  if (stream.endpoint.empty()) {
-    stream.endpoint =
-        environment.text(stream.kind == StreamKind::firehose ? "AWS_ENDPOINT_URL_FIREHOSE"
-                                                             : "AWS_ENDPOINT_URL_KINESIS");
-  }
-  if (stream.endpoint.empty()) stream.endpoint = environment.text("AWS_ENDPOINT_URL");
-  if (stream.region.empty()) stream.region = default_region;
   // A local stand-in does not care, but requests are signed for some region.
   if (stream.region.empty() && !stream.endpoint.empty()) stream.region = "us-east-1";
+  if (stream.region.empty() && !findings.has_error(at + ".arn")) {
+    findings.error(at + ".region", "no region is known" + cause,
+                   "give region, or set AWS_REGION, or a region in the profile");
+  }
 }
 
 bool is_true(const std::string& text) { return parse_switch(text).value_or(false); }
@@ -109,11 +68,11 @@ bool is_true(const std::string& text) { return parse_switch(text).value_or(false
 }  // namespace
 
 void complete(Config& config, const Environment& environment, bool ack_given, Findings& findings) {
-  std::string region = environment.text("AWS_REGION");
-  if (region.empty()) region = environment.text("AWS_DEFAULT_REGION");
-  if (region.empty()) region = region_of_profile(config, environment);
+  const kinesis::Environment variables = [&environment](const char* name) {
+    return environment.text(name);
+  };
   for (StreamOptions& stream : config.streams) {
-    complete_stream(stream, region, environment, findings);
+    complete_stream(stream, config, variables, findings);
   }
   if (config.dead_letters.directory.empty() && !config.spool.directory.empty()) {
     config.dead_letters.directory =

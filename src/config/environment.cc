@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "config/values.h"
+
 namespace penstock::config {
 
 Environment Environment::of_process() {
@@ -13,6 +15,11 @@ Environment Environment::of_process() {
     variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return Environment(std::move(variables));
+}
+
+std::string Environment::text(std::string_view name) const {
+  const auto value = get(name);
+  return value ? std::string(trimmed(*value)) : std::string();
 }
 
 }  // namespace penstock::config

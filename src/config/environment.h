@@ -27,8 +27,9 @@ class Environment {
     if (found == variables_.end()) return std::nullopt;
     return found->second;
   }
-  // The value, or "" when it is not set: most variables mean the same empty and unset.
-  [[nodiscard]] std::string text(std::string_view name) const { return get(name).value_or(""); }
+  // The value without white space around it (those from a Secret often end in a line break), or ""
+  // when it is not set: most variables mean the same empty and unset.
+  [[nodiscard]] std::string text(std::string_view name) const;
 
  private:
   std::map<std::string, std::string, std::less<>> variables_;

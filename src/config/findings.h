@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,15 +19,32 @@ class Findings {
  public:
   // locate: fills in file, line and the operator's name of a key.
   using Locate = std::function<Problem(const std::string& key)>;
+  // words: what a text that was made of values may say of them.
+  using Words = std::function<std::string(std::string text)>;
 
-  Findings(std::vector<Problem>& problems, Locate locate, std::vector<std::string> source_paths)
-      : problems_(problems), locate_(std::move(locate)), source_paths_(std::move(source_paths)) {}
+  // `problems` may hold what reading has found.
+  Findings(std::vector<Problem>& problems, Locate locate, std::vector<std::string> source_paths,
+           Words words)
+      : problems_(problems),
+        locate_(std::move(locate)),
+        source_paths_(std::move(source_paths)),
+        words_(std::move(words)) {
+    for (const Problem& problem : problems_) note_error(problem.key, problem.severity);
+  }
 
   void error(const std::string& key, std::string message, std::string cure) {
     add(key, std::move(message), std::move(cure), Severity::error);
   }
   void warn(const std::string& key, std::string message, std::string cure) {
     add(key, std::move(message), std::move(cure), Severity::warning);
+  }
+  // Whether something at the key or below it is wrong: what follows from that is not worth a word.
+  [[nodiscard]] bool has_error(const std::string& key) const {
+    const auto is_below = [this](const std::string& prefix) {
+      const auto next = wrong_.lower_bound(prefix);
+      return next != wrong_.end() && next->starts_with(prefix);
+    };
+    return wrong_.contains(key) || is_below(key + ".") || is_below(key + "[");
   }
   // The key path of the i-th source in the order of for_each_source().
   [[nodiscard]] std::string source_path(size_t i) const {
@@ -35,16 +53,23 @@ class Findings {
 
  private:
   void add(const std::string& key, std::string message, std::string cure, Severity severity) {
+    if (has_error(key)) return;  // one bad value is one error
     Problem problem = locate_(key);
-    problem.message = std::move(message);
-    problem.cure = std::move(cure);
+    problem.message = words_(std::move(message));
+    problem.cure = words_(std::move(cure));
     problem.severity = severity;
     problems_.push_back(std::move(problem));
+    note_error(key, severity);
+  }
+  void note_error(const std::string& key, Severity severity) {
+    if (severity == Severity::error) wrong_.insert(key);
   }
 
   std::vector<Problem>& problems_;
   Locate locate_;
   std::vector<std::string> source_paths_;
+  Words words_;
+  std::set<std::string> wrong_;
 };
 
 // Fills in what depends on other values or on the environment: names and regions out of ARNs,

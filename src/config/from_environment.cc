@@ -31,19 +31,18 @@ class Builder {
  public:
   explicit Builder(const Environment& environment) : environment_(environment) {}
 
-  LoadResult build() {
+  Reading build() {
     read_streams();
     read_flush();
     read_source();
     config_.spool.directory = environment_.text("SPOOL_DIRECTORY");
-    Findings findings(problems_, [this](const std::string& key) { return located(key); },
-                      {"forward"});
-    if (problems_.empty()) {
-      complete(config_, environment_, false, findings);
-      validate(config_, findings);
-    }
-    if (has_error(problems_)) return failure(std::move(problems_));
-    return Loaded{std::move(config_), std::move(problems_)};
+    const bool is_whole = problems_.empty();
+    Findings findings(
+        problems_, [this](const std::string& key) { return located(key); }, {"forward"},
+        [](std::string text) { return text; });
+    complete(config_, environment_, false, findings);
+    if (is_whole) validate(config_, findings);
+    return {std::move(config_), std::move(problems_)};
   }
 
  private:
@@ -161,6 +160,6 @@ class Builder {
 
 }  // namespace
 
-LoadResult from_environment(const Environment& environment) { return Builder(environment).build(); }
+Reading read_environment(const Environment& environment) { return Builder(environment).build(); }
 
 }  // namespace penstock::config

@@ -90,7 +90,7 @@ TEST(EnvironmentAlone, EachProblemNamesItsVariable) {
     return refused_with(variables);
   };
   EXPECT_THAT(refused_with({}), HasSubstr("KINESIS_STREAM_NAME: is not set"));
-  EXPECT_THAT(refused_with({{"KINESIS_STREAM_NAME", "s"}, {"AWS_CONFIG_FILE", "/none"}}),
+  EXPECT_THAT(refused_with({{"KINESIS_STREAM_NAME", "s"}, {"HOME", "/nonexistent"}}),
               HasSubstr("KINESIS_REGION: no region is known"));
   EXPECT_THAT(refused_also_with("FORWARD_FLUSH_INTERVAL", "soon"),
               HasSubstr("FORWARD_FLUSH_INTERVAL: 'soon' cannot be used"));

@@ -9,24 +9,29 @@
 #include "config/findings.h"
 #include "config/node_reader.h"
 #include "config/schema.h"
-#include "config/values.h"
 #include "config/secret_ref.h"
+#include "config/values.h"
 
 namespace penstock::config {
 namespace {
 
-// Errors, then warnings, each by line; failure when there is an error among them.
-LoadResult result_of(Config config, std::vector<Problem> problems) {
-  std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
-    return std::tie(a.severity, a.line) < std::tie(b.severity, b.line);
-  });
-  if (has_error(problems)) return failure(std::move(problems));
-  return Loaded{std::move(config), std::move(problems)};
+// Errors, then warnings, each by line.
+Reading in_order(Reading reading) {
+  std::stable_sort(reading.problems.begin(), reading.problems.end(),
+                   [](const Problem& a, const Problem& b) {
+                     return std::tie(a.severity, a.line) < std::tie(b.severity, b.line);
+                   });
+  return reading;
 }
 
-LoadResult one_problem(const std::string& file, int line, std::string message, std::string cure) {
-  return failure(std::vector<Problem>{
-      Problem{file, line, "", std::move(message), std::move(cure), Severity::error}});
+LoadResult result_of(Reading reading) {
+  if (has_error(reading.problems)) return failure(std::move(reading.problems));
+  return Loaded{std::move(*reading.config), std::move(reading.problems)};
+}
+
+Reading one_problem(const std::string& file, int line, std::string message, std::string cure) {
+  return {std::nullopt,
+          {Problem{file, line, "", std::move(message), std::move(cure), Severity::error}}};
 }
 
 std::vector<std::string> source_paths_in_order(const Config& config, NodeReader& reader) {
@@ -49,8 +54,8 @@ void add_only_route(Config& config, const NodeReader& reader, bool routes_given,
   }
 }
 
-LoadResult load_document(const YAML::Node& document, const std::string& file,
-                         const Environment& environment) {
+Reading reading_of(const YAML::Node& document, const std::string& file,
+                   const Environment& environment) {
   NodeReader reader(file, environment);
   Config config;
   config.file = file;
@@ -65,17 +70,17 @@ LoadResult load_document(const YAML::Node& document, const std::string& file,
         problem.key = key;
         return problem;
       },
-      source_paths_in_order(config, reader));
+      source_paths_in_order(config, reader),
+      [&](std::string text) { return reader.without_values(std::move(text)); });
   complete(config, environment, lines.has("ack"), findings);
   add_only_route(config, reader, lines.has("routes"), findings);
   validate(config, findings);
-  return result_of(std::move(config), std::move(reader.problems()));
+  return in_order({std::move(config), std::move(reader.problems())});
 }
 
 }  // namespace
 
-LoadResult load_text(std::string_view yaml, const std::string& file,
-                     const Environment& environment) {
+Reading read_text(std::string_view yaml, const std::string& file, const Environment& environment) {
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(hide_variables(yaml));
     if (documents.size() > 1) {
@@ -84,7 +89,7 @@ LoadResult load_text(std::string_view yaml, const std::string& file,
     if (documents.empty() || documents.front().IsNull()) {
       return one_problem(file, 0, "is empty", "see deploy/penstock.yaml for an example");
     }
-    return load_document(documents.front(), file, environment);
+    return reading_of(documents.front(), file, environment);
   } catch (const YAML::Exception& error) {
     const int line = error.mark.is_null() ? 0 : error.mark.line + 1;
     return one_problem(file, line, "is not valid YAML: " + error.msg,
@@ -92,23 +97,36 @@ LoadResult load_text(std::string_view yaml, const std::string& file,
   }
 }
 
-LoadResult load_file(const std::string& path, const Environment& environment) {
-  const auto content = read_small_file(path);
-  if (!content) {
-    return one_problem(path, 0, content.error().message, "give the right path with --config");
+LoadResult load_text(std::string_view yaml, const std::string& file,
+                     const Environment& environment) {
+  return result_of(read_text(yaml, file, environment));
+}
+
+Reading read_configuration(const std::string& path_or_empty, const Environment& environment) {
+  const bool is_named = !path_or_empty.empty();
+  const std::string path = is_named ? path_or_empty : kDefaultFile;
+  const auto found = read_small_file(path);
+  if (found) return read_text(*found, path, environment);
+  if (is_named) {
+    return one_problem(path, 0, found.error().message, "give the right path with --config");
   }
-  return load_text(*content, path, environment);
+  // A file that is there and cannot be read is not the same as none.
+  if (found.error().message.find("No such file") == std::string::npos) {
+    return one_problem(path, 0, found.error().message, "make it readable");
+  }
+  return read_environment(environment);
+}
+
+LoadResult load_file(const std::string& path, const Environment& environment) {
+  return result_of(read_configuration(path, environment));
 }
 
 LoadResult load(const std::string& path_or_empty, const Environment& environment) {
-  if (!path_or_empty.empty()) return load_file(path_or_empty, environment);
-  const auto found = read_small_file(kDefaultFile);
-  if (found) return load_text(*found, kDefaultFile, environment);
-  // A file that is there and cannot be read is not the same as none.
-  if (found.error().message.find("No such file") == std::string::npos) {
-    return one_problem(kDefaultFile, 0, found.error().message, "make it readable");
-  }
-  return from_environment(environment);
+  return result_of(read_configuration(path_or_empty, environment));
+}
+
+LoadResult from_environment(const Environment& environment) {
+  return result_of(read_environment(environment));
 }
 
 std::vector<std::string> watched_files(const Config& config) {

@@ -7,6 +7,7 @@
 // Thread: any; keeps no state.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,17 @@ struct Loaded {
 };
 // On failure: every problem, errors before warnings, each in the order of their lines.
 using LoadResult = Result<Loaded, std::vector<Problem>>;
+
+// What could be read, whatever is wrong with it: for commands that need a part of it only.
+struct Reading {
+  std::optional<Config> config;  // absent: not even a document
+  std::vector<Problem> problems;
+};
+[[nodiscard]] Reading read_configuration(const std::string& path_or_empty,
+                                         const Environment& environment);
+[[nodiscard]] Reading read_text(std::string_view yaml, const std::string& file,
+                                const Environment& environment);
+[[nodiscard]] Reading read_environment(const Environment& environment);
 
 [[nodiscard]] LoadResult load_file(const std::string& path, const Environment& environment);
 

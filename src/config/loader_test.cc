@@ -262,7 +262,54 @@ streams:
   for (const Problem& problem : result.error()) {
     if (problem.severity == Severity::error) lines.push_back(problem.line);
   }
-  EXPECT_THAT(lines, ElementsAre(2, 3, 5, 5));
+  EXPECT_THAT(lines, ElementsAre(2, 3, 5));  // that the stream has no name follows from the typo
+}
+
+TEST(Loader, MergeKeysBringInWhatAMapDoesNotHave) {
+  const Config config = loaded(R"(
+sources: [forward]
+routes: [{stream: a}]
+streams:
+  a: &common {name: one, compression: zstd, flush: &slow {interval: 9s, size: 1m}}
+  b: {<<: *common, name: two}
+  c: {<<: [{name: three, order: per_key}, *common], flush: {<<: *slow, size: 2m}}
+)");
+  ASSERT_EQ(config.streams.size(), 3u);
+  EXPECT_EQ(config.streams[1].name, "two");
+  EXPECT_EQ(config.streams[1].compression, Compression::zstd);
+  EXPECT_EQ(config.streams[1].flush.interval, milliseconds(9'000));
+  EXPECT_EQ(config.streams[2].name, "three");
+  EXPECT_EQ(config.streams[2].order, Order::per_key);
+  EXPECT_EQ(config.streams[2].flush.interval, milliseconds(9'000));
+  EXPECT_EQ(config.streams[2].flush.size, 2u << 20);
+  const auto wrong = load_text(R"(
+sources: [forward]
+streams: {a: {<<: x, name: s}}
+)",
+                               "t.yaml", kRegion);
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().front().message, HasSubstr("merge key"));
+}
+
+TEST(Loader, AStreamsIdentityTakesFromAwsWhatItDoesNotSay) {
+  const Config config = loaded(R"(
+sources: [forward]
+routes: [{stream: a}]
+aws: {profile: base, assume_role: [{role_arn: "arn:aws:iam::111122223333:role/hub"}]}
+streams:
+  a: {name: s}
+  b: {name: s, aws: {profile: other}}
+  c: {name: s, aws: {assume_role: [{role_arn: "arn:aws:iam::444455556666:role/c", external_id: x}]}}
+  d: {name: s, aws: {profile: other, assume_role: []}}
+)");
+  std::vector<std::string> names;
+  for (const StreamOptions& stream : config.streams) {
+    names.push_back(to_string(identity_of(stream, config.aws)));
+  }
+  EXPECT_THAT(names,
+              ElementsAre("profile base > arn:aws:iam::111122223333:role/hub",
+                          "profile other > arn:aws:iam::111122223333:role/hub",
+                          "profile base > arn:aws:iam::444455556666:role/c", "profile other"));
 }
 
 }  // namespace

@@ -28,6 +28,12 @@ class Lines {
   std::map<std::string, int, std::less<>> lines_;
 };
 
+struct LongerFirst {
+  bool operator()(const std::string& a, const std::string& b) const {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  }
+};
+
 class NodeReader {
  public:
   NodeReader(std::string file, const Environment& environment)
@@ -46,8 +52,17 @@ class NodeReader {
     size_t length_before_;
   };
 
+  using Entry = std::pair<YAML::Node, YAML::Node>;
+  // A map's entries: its own, then what its merge keys (<<) bring in and it does not have.
+  [[nodiscard]] std::vector<Entry> entries(const YAML::Node& map);
+
   // A scalar with its variables expanded; nullopt (and a problem) when the node is none, or empty.
   [[nodiscard]] std::optional<std::string> scalar(const YAML::Node& node);
+
+  // A scalar as the file has it: ${NAME} stays, for its value may be a secret.
+  [[nodiscard]] static std::string as_written(const YAML::Node& node);
+  // A message that was made of values, with ${NAME} where a variable's value stands.
+  [[nodiscard]] std::string without_values(std::string message) const;
 
   void complain(const YAML::Node& at, std::string message, std::string cure = {});
   void complain_about_key(const YAML::Node& at, std::string_view key, std::string message,
@@ -69,6 +84,8 @@ class NodeReader {
   Lines lines_;
   std::vector<Problem> problems_;
   std::map<std::string, std::string> source_paths_;
+  // What scalars with variables became, and how they were written; the longest first.
+  std::map<std::string, std::string, LongerFirst> expansions_;
 };
 
 }  // namespace penstock::config

@@ -56,11 +56,11 @@ template <class V, class Parse>
 void read_scalar(NodeReader& reader, const YAML::Node& node, V& out, Parse parse) {
   const std::optional<std::string> text = reader.scalar(node);
   if (!text) return;
-  auto value = parse(*text);
+  auto value = parse(trimmed(*text));
   if (value) {
     out = std::move(*value);
   } else {
-    reader.complain(node, "'" + *text + "' cannot be used", value.error());
+    reader.complain(node, "'" + reader.as_written(node) + "' cannot be used", value.error());
   }
 }
 
@@ -74,10 +74,11 @@ struct Codec<std::string> {
   static void read(NodeReader& reader, const YAML::Node& node, std::string& out) {
     std::optional<std::string> text = reader.scalar(node);
     if (!text) return;
-    if (text->empty()) {
+    const std::string_view word = trimmed(*text);  // variables often end in a line break
+    if (word.empty()) {
       reader.complain(node, "is empty", "give it a value, or remove the key");
     } else {
-      out = std::move(*text);
+      out = word;
     }
   }
 };
@@ -133,7 +134,7 @@ struct Codec<ListenAddress> {
   static std::string type() { return "host:port"; }
   static std::string show(const ListenAddress& value) { return to_string(value); }
   static void read(NodeReader& reader, const YAML::Node& node, ListenAddress& out) {
-    read_scalar(reader, node, out, parse_listen);
+    read_scalar(reader, node, out, net::parse_listen_address);
   }
 };
 
@@ -280,7 +281,7 @@ void read_keys(NodeReader& reader, const YAML::Node& node, const std::string& pr
     return;
   }
   std::set<std::string> seen;
-  for (const auto& entry : node) {
+  for (const NodeReader::Entry& entry : reader.entries(node)) {
     if (!entry.first.IsScalar()) {
       reader.complain(entry.first, "has a key that is not a name");
       continue;

@@ -2,11 +2,6 @@
 
 namespace penstock::config {
 
-std::string to_string(const ListenAddress& address) {
-  const bool v6 = address.host.find(':') != std::string::npos;
-  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
-}
-
 const char* to_string(LogType type) {
   switch (type) {
     case LogType::application:
@@ -67,6 +62,20 @@ const char* to_string(TlsVersion version) { return version == TlsVersion::tls_1_
 
 const char* to_string(WhenFull value) {
   return value == WhenFull::drop_oldest ? "drop_oldest" : "block";
+}
+
+Identity identity_of(const StreamOptions& stream, const AwsOptions& aws) {
+  Identity identity{aws.profile, aws.assume_role};
+  if (!stream.aws) return identity;
+  if (stream.aws->profile) identity.profile = *stream.aws->profile;
+  if (stream.aws->assume_role) identity.assume_role = *stream.aws->assume_role;
+  return identity;
+}
+
+std::string to_string(const Identity& identity) {
+  std::string text = identity.profile.empty() ? "default" : "profile " + identity.profile;
+  for (const AssumeRoleOptions& hop : identity.assume_role) text += " > " + hop.role_arn;
+  return text;
 }
 
 const char* to_string(AckMode mode) { return mode == AckMode::stored ? "stored" : "delivered"; }

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "net/listen_address.h"
+
 namespace penstock::config {
 
 using std::chrono::milliseconds;
@@ -23,13 +25,7 @@ struct SecretRef {
   bool operator==(const SecretRef&) const = default;
 };
 
-// `host:port`, `[v6]:port` or `:port` (any address). Port 0: the system chooses one.
-struct ListenAddress {
-  std::string host = "0.0.0.0";  // without brackets
-  uint16_t port = 0;
-  bool operator==(const ListenAddress&) const = default;
-};
-[[nodiscard]] std::string to_string(const ListenAddress& address);  // brackets where needed
+using net::ListenAddress;
 
 enum class TlsVersion : uint8_t { tls_1_2, tls_1_3 };
 [[nodiscard]] const char* to_string(TlsVersion version);
@@ -145,6 +141,20 @@ struct FlushOptions {
   bool operator==(const FlushOptions&) const = default;
 };
 
+struct AssumeRoleOptions {
+  std::string role_arn;
+  std::string external_id;
+  std::string session_name;
+  bool operator==(const AssumeRoleOptions&) const = default;
+};
+
+// Whose credentials sign the requests of one stream; what is absent is as in `aws`.
+struct StreamAwsOptions {
+  std::optional<std::string> profile;
+  std::optional<std::vector<AssumeRoleOptions>> assume_role;  // empty: none
+  bool operator==(const StreamAwsOptions&) const = default;
+};
+
 struct StreamOptions {
   std::string
       key;  // configuration name: label in metrics, `stream:` in routes, folder in the spool
@@ -166,6 +176,7 @@ struct StreamOptions {
   InjectOptions inject;
   WireProtocol protocol = WireProtocol::cbor;
   uint64_t max_size = 0;  // share of spool.max_size; 0: an equal share of what others leave
+  std::optional<StreamAwsOptions> aws;
   bool operator==(const StreamOptions&) const = default;
 };
 
@@ -189,13 +200,6 @@ struct DeadLetterOptions {
 enum class AckMode : uint8_t { stored, delivered };
 [[nodiscard]] const char* to_string(AckMode mode);
 
-struct AssumeRoleOptions {
-  std::string role_arn;
-  std::string external_id;
-  std::string session_name;
-  bool operator==(const AssumeRoleOptions&) const = default;
-};
-
 struct AwsOptions {
   std::string profile;  // empty: AWS_PROFILE, else "default"
   bool fips = false;
@@ -204,6 +208,16 @@ struct AwsOptions {
   std::string ca_bundle;  // as given, else AWS_CA_BUNDLE; empty: the system's store
   bool operator==(const AwsOptions&) const = default;
 };
+
+// One identity: who signs. Streams of equal identities share their credentials.
+struct Identity {
+  std::string profile;
+  std::vector<AssumeRoleOptions> assume_role;
+  bool operator==(const Identity&) const = default;
+};
+[[nodiscard]] Identity identity_of(const StreamOptions& stream, const AwsOptions& aws);
+// For people and labels: "default", "profile audit", "profile audit > arn:aws:iam::…:role/x".
+[[nodiscard]] std::string to_string(const Identity& identity);
 
 // ignore_own_logs: own is this namespace and a pod name that begins with "<workload>-".
 struct OwnLogsOptions {

@@ -123,6 +123,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"SameAddress",
              with_source("forward: {listen: \":9880\"}"),
              {"admin.listen: 0.0.0.0:9880 is taken by sources[0].forward.listen"}},
+        Case{"EveryAddressAndOne",
+             with_source("forward: {listen: \"*:24224\"}\n  - http: {listen: \"[::1]:24224\"}"),
+             {"sources[1].http.listen: [::1]:24224 is taken by sources[0].forward.listen"}},
         Case{"TooManyConnections",
              with_source("forward: {max_connections: 0}"),
              {"expected a whole number from 1 to 1000000"}},
@@ -210,17 +213,40 @@ INSTANTIATE_TEST_SUITE_P(
              {"t.yaml:3: streams.a/b: cannot be a stream's key"}},
         Case{"WithoutTarget", with_stream("region: us-east-1"), {"streams.a: names no stream"}},
         Case{"BadName", with_stream("name: \"a b\""), {"'a b' cannot be the name of a stream"}},
+        Case{"BadRegion",
+             with_stream("name: s, region: US-EAST-1"),
+             {"t.yaml:4: streams.a.region: 'US-EAST-1' is not a region (cure: regions are in lower "
+              "case: write us-east-1)"}},
+        Case{"QuotedRegion",
+             with_stream("name: s, region: \"'us-east-1'\""),
+             {"is not a region (cure: remove the quotes)"}},
+        Case{"AvailabilityZone",
+             with_stream("name: s, region: us-east-1a"),
+             {"'us-east-1a' is not a region", "write us-east-1)"}},
+        Case{"LongName",
+             with_stream("name: " + std::string(129, 'n')),
+             {"has 129 characters: AWS takes at most 128"}},
+        Case{"ArnOfNoAccount",
+             with_stream("arn: \"arn:aws:kinesis:us-east-1:1:stream/t\""),
+             {"streams.a.arn: ", "account is no number of 12 digits"}},
+        Case{"BadRoleOfOneStream",
+             with_stream("name: s, aws: {assume_role: [{role_arn: me}]}"),
+             {"t.yaml:4: streams.a.aws.assume_role[0].role_arn: 'me' is not the ARN of a role"}},
+        Case{"UnknownKeyOfOneStreamsAws",
+             with_stream("name: s, aws: {fips: true}"),
+             {"streams.a.aws.fips: unknown key"}},
         Case{"BadArn",
              with_stream("arn: \"arn:aws:s3:::bucket\""),
              {"t.yaml:4: streams.a.arn: 'arn:aws:s3:::bucket' is not the ARN of a stream"}},
         Case{"ArnAndName",
-             with_stream("name: s, arn: \"arn:aws:kinesis:us-east-1:1:stream/t\""),
+             with_stream("name: s, arn: \"arn:aws:kinesis:us-east-1:111122223333:stream/t\""),
              {"streams.a.arn: stands beside name"}},
         Case{"NameAndFirehose",
              with_stream("name: s, firehose: f"),
              {"streams.a.firehose: stands beside name"}},
         Case{"OtherRegion",
-             with_stream("region: us-west-1, arn: \"arn:aws:kinesis:us-east-1:1:stream/t\""),
+             with_stream(
+                 "region: us-west-1, arn: \"arn:aws:kinesis:us-east-1:111122223333:stream/t\""),
              {"streams.a.region: is not the region of the arn, us-east-1"}},
         Case{"BadEndpoint",
              with_stream("name: s, endpoint: localhost"),
@@ -279,6 +305,73 @@ INSTANTIATE_TEST_SUITE_P(
              {"t.yaml:1: aws.ca_bundle: cannot read /none"}}),
     [](const auto& each) { return each.param.name; });
 
+// Errors of what follows from an error would only hide it.
+TEST(Problems, OneBadValueIsOneError) {
+  const auto errors = [](const std::string& yaml) {
+    const std::string all = told(yaml);
+    size_t count = 0;
+    for (size_t at = all.find("E t.yaml"); at != std::string::npos;
+         at = all.find("E t.yaml", at + 1))
+      ++count;
+    return count == 1 ? std::string() : all;
+  };
+  for (const std::string& options : std::vector<std::string>{
+           "nmae: s", "name: ${NOT_SET}", "name: [s]", "name: \"${EMPTY}\"", "arn: nonsense",
+           "name: s, region: US-EAST-1", "name: s, region: [x]", "name: s, endpoint: x",
+           "name: s, max_record: lots", "name: s, order: perkey", "name: \"a b\"",
+           "arn: \"arn:aws:kinesis:US-EAST-1:111122223333:stream/t\""}) {
+    EXPECT_EQ(errors(with_stream(options)), "") << options;
+  }
+  for (const std::string& source : std::vector<std::string>{
+           "forward: {listen: \"9880\"}", "forward: {listen: \"${NOT_SET}\"}", "forwrd: {}",
+           "forward: {max_message: much}", "forward: {shared_key_file: /none}"}) {
+    EXPECT_EQ(errors(with_source(source)), "") << source;
+  }
+  EXPECT_EQ(errors("sources: [forward]\nroutes: [{stream: a}]\nstreams: {a/b: {name: s}, a: 1}\n")
+                .find("there is no stream"),
+            std::string::npos);
+}
+
+TEST(Problems, ValuesOfVariablesAreNotRepeated) {
+  const Environment secret{{"AWS_REGION", "us-east-1"}, {"SECRET", "hunter2 is it"}, {"S", "q"}};
+  const auto all = [&](const std::string& yaml) {
+    const LoadResult result = load_text(yaml, "t.yaml", secret);
+    std::string text;
+    for (const Problem& problem : result ? result->warnings : result.error()) {
+      text += to_string(problem) + "\n";
+    }
+    return text;
+  };
+  for (const std::string& options : std::vector<std::string>{
+           "name: \"${SECRET}\"", "name: s, region: \"${SECRET}\"",
+           "name: s, endpoint: \"${SECRET}\"", "arn: \"${SECRET}\"",
+           "name: s, max_record: \"${SECRET}\"", "name: s, order: \"x-${SECRET}\"",
+           "name: s, partition_key: \"${SECRET}\"",
+           "name: s, aws: {assume_role: [{role_arn: \"${SECRET}\"}]}"}) {
+    EXPECT_THAT(all(with_stream(options)),
+                testing::AllOf(HasSubstr("${SECRET}"), testing::Not(HasSubstr("hunter2"))))
+        << options;
+  }
+  EXPECT_THAT(all(with_source("forward: {listen: \"${SECRET}\"}")),
+              testing::AllOf(HasSubstr("${SECRET}"), testing::Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(all(with_source("forward: {shared_key_file: \"/x/${SECRET}\"}")),
+              testing::AllOf(HasSubstr("/x/${SECRET}"), testing::Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(all(with_routes("{stream: \"${SECRET}\"}")),
+              testing::AllOf(HasSubstr("'${SECRET}'"), testing::Not(HasSubstr("hunter2"))));
+  // A short value is not looked for inside of words.
+  EXPECT_THAT(all(with_routes("{stream: \"${S}\"}")), HasSubstr("there is no stream '${S}'"));
+}
+
+TEST(Problems, WhiteSpaceAroundValuesIsNoError) {
+  const Environment broken{{"AWS_REGION", "us-east-1\n"}, {"NAME", " s\r\n"}, {"SIZE", "8m\n"}};
+  const LoadResult result =
+      load_text(with_stream("name: \"${NAME}\", max_record: \"${SIZE}\""), "t.yaml", broken);
+  ASSERT_TRUE(result) << to_string(result.error().front());
+  EXPECT_EQ(result->config.streams[0].region, "us-east-1");
+  EXPECT_EQ(result->config.streams[0].name, "s");
+  EXPECT_EQ(result->config.streams[0].max_record, 8u << 20);
+}
+
 TEST(Problems, MoreThan64StreamsAreTooMany) {
   std::string yaml = "sources: [forward]\nroutes: [{stream: s0}]\nstreams:\n";
   for (int i = 0; i < 65; ++i) yaml += "  s" + std::to_string(i) + ": {name: s}\n";
@@ -287,7 +380,8 @@ TEST(Problems, MoreThan64StreamsAreTooMany) {
 
 TEST(Problems, ARegionMustBeKnownUnlessTheEndpointIsGiven) {
   const auto errors_with = [](const std::string& options) {
-    const LoadResult result = load_text(with_stream(options), "t.yaml", Environment());
+    const LoadResult result =
+        load_text(with_stream(options), "t.yaml", Environment{{"HOME", "/nonexistent"}});
     return result ? std::string() : to_string(result.error().at(0));
   };
   EXPECT_THAT(errors_with("name: s"), HasSubstr("streams.a.region: no region is known"));

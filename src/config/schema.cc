@@ -1,6 +1,7 @@
 #include "config/schema.h"
 
 #include "config/option.h"
+#include "config/reference_text.h"
 #include "config/schema_codecs.h"
 
 namespace penstock::config {
@@ -192,6 +193,35 @@ struct Section<FlushOptions> {
 };
 
 template <>
+struct Section<AssumeRoleOptions> {
+  using T = AssumeRoleOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::role_arn>({"role_arn", "Role to take on."}),
+        option<T, &T::external_id>({"external_id", "Asked for by roles of other accounts."}),
+        option<T, &T::session_name>(
+            {"session_name", "Name of the session in CloudTrail.", false, "penstock"}),
+    };
+    return all;
+  }
+};
+
+template <>
+struct Section<StreamAwsOptions> {
+  using T = StreamAwsOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::profile, OwnProfileCodec>(
+            {"profile", "Profile of the shared AWS files.", false, "aws.profile"}),
+        option<T, &T::assume_role, OwnRolesCodec>(
+            {"assume_role", "Roles to take on for this stream; `[]` for none.", false,
+             "aws.assume_role"}),
+    };
+    return all;
+  }
+};
+
+template <>
 struct Section<StreamOptions> {
   using T = StreamOptions;
   static std::span<const Option<T>> options() {
@@ -221,6 +251,7 @@ struct Section<StreamOptions> {
         option<T, &T::protocol>({"protocol", "How requests are written."}),
         option<T, &T::max_size>(
             {"max_size", "Its share of spool.max_size.", false, "an equal share"}),
+        option<T, &T::aws>({"aws", "Whose credentials sign, for this stream alone."}),
     };
     return all;
   }
@@ -255,20 +286,6 @@ struct Section<DeadLetterOptions> {
         option<T, &T::when_full>(
             {"when_full",
              "What must be dead-lettered waits, or the oldest are dropped (counted)."}),
-    };
-    return all;
-  }
-};
-
-template <>
-struct Section<AssumeRoleOptions> {
-  using T = AssumeRoleOptions;
-  static std::span<const Option<T>> options() {
-    static const Option<T> all[] = {
-        option<T, &T::role_arn>({"role_arn", "Role to take on."}),
-        option<T, &T::external_id>({"external_id", "Asked for by roles of other accounts."}),
-        option<T, &T::session_name>(
-            {"session_name", "Name of the session in CloudTrail.", false, "penstock"}),
     };
     return all;
   }
@@ -367,7 +384,7 @@ struct StreamsCodec {
       return;
     }
     std::set<std::string> seen;
-    for (const auto& entry : node) {
+    for (const NodeReader::Entry& entry : reader.entries(node)) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
       if (!is_plain_name(key)) {
         reader.complain_about_key(entry.first, key, "cannot be a stream's key",
@@ -460,18 +477,7 @@ void append_table(std::string_view title, std::string_view text, std::string& ou
 }  // namespace
 
 std::string config_reference() {
-  std::string out =
-      "# Configuration reference\n\n"
-      "Printed from the declarations in `src/config/schema.cc`; a test compares.\n\n"
-      "Unknown keys are errors. `${NAME}` and `${NAME:-default}` in values are taken from the\n"
-      "environment (`$${` is a plain `${`). Sizes are `64MiB`, `8m` or `1g` (1024-based), "
-      "durations\n"
-      "`5s`, `500ms`, `10m` or `1h`; bare numbers are seconds. A key that ends in `_file` or "
-      "`_files`\n"
-      "names files whose first line is the value; such files and certificates are watched and "
-      "taken\n"
-      "up without a restart. `deploy/penstock.yaml` is an example; `penstock check --config FILE`\n"
-      "says what is wrong with a file.\n";
+  std::string out(kReferenceIntroduction);
   append_table<Config>("Top level", "", out);
   append_table<ForwardOptions>("`sources[].forward`", "Fluentd's Forward protocol.", out);
   append_table<HttpOptions>("`sources[].http`",
@@ -480,6 +486,7 @@ std::string config_reference() {
                               "RFC 5424 and 3164 over TCP, octet-counted or by lines.", out);
   append_table<StreamOptions>(
       "`streams.KEY`", "One of `name`, `arn` and `firehose` is needed. At most 64 streams.", out);
+  out += kReferenceOfTheEnvironment;
   return out;
 }
 

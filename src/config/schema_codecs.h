@@ -101,7 +101,7 @@ struct WhereCodec {
       return;
     }
     std::set<std::string> seen;
-    for (const auto& entry : node) {
+    for (const NodeReader::Entry& entry : reader.entries(node)) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
       auto path = parse_field_path(key);
       if (!path) {
@@ -138,6 +138,23 @@ struct PartitionKeyCodec {
                   if (!path) return failure("the field's path " + path.error());
                   return PartitionKeyOptions{PartitionKeyKind::field, std::move(*path)};
                 });
+  }
+};
+
+// streams.KEY.aws: what is absent is as in `aws`.
+struct OwnProfileCodec : Codec<std::string> {
+  static std::string show(const std::optional<std::string>&) { return ""; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::optional<std::string>& out) {
+    std::string profile;
+    Codec<std::string>::read(reader, node, profile);
+    if (!profile.empty()) out = std::move(profile);
+  }
+};
+struct OwnRolesCodec : Codec<std::vector<AssumeRoleOptions>> {
+  using Roles = std::vector<AssumeRoleOptions>;
+  static std::string show(const std::optional<Roles>&) { return ""; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::optional<Roles>& out) {
+    Codec<Roles>::read(reader, node, out.emplace());
   }
 };
 

@@ -14,6 +14,7 @@ namespace penstock::config {
 namespace {
 
 constexpr size_t kFileBytesMax = 1_MiB;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 std::string reason_of(int error) { return std::strerror(error); }
 
@@ -42,11 +43,23 @@ Result<std::string, Error> read_small_file(const std::string& path) {
   }
 }
 
+std::string encoding_complaint(std::string_view text) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") ||
+      text.find('\0') != std::string_view::npos) {
+    return "is UTF-16, or no text at all";
+  }
+  if (text.starts_with(kByteOrderMark)) return "begins with a byte order mark";
+  return {};
+}
+
 Result<std::string, Error> read_secret(const SecretRef& secret) {
   auto content = read_small_file(secret.path);
   if (!content) return content;
-  content->resize(std::min(content->find('\n'), content->size()));
-  if (!content->empty() && content->back() == '\r') content->pop_back();
+  if (content->starts_with(kByteOrderMark)) content->erase(0, kByteOrderMark.size());
+  if (const std::string complaint = encoding_complaint(*content); !complaint.empty()) {
+    return usage_error(secret.path + " " + complaint + ": save it as plain text (UTF-8)");
+  }
+  content->resize(std::min(content->find_first_of("\r\n"), content->size()));
   if (content->empty()) return usage_error("the first line of " + secret.path + " is empty");
   return content;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,13 +16,16 @@
 
 namespace penstock::config {
 
-// The first line, without its end. Error (kind usage): names the file, never its content; an empty
-// first line is one.
+// The first line, without its end or a byte order mark. Error (kind usage): names the file, never
+// its content; an empty first line is one.
 [[nodiscard]] Result<std::string, Error> read_secret(const SecretRef& secret);
 
 // All of them, in order; the first error otherwise.
 [[nodiscard]] Result<std::vector<std::string>, Error> read_secrets(
     const std::vector<SecretRef>& secrets);
+
+// What keeps a text from being read as plain text, "is UTF-16, …"; "" when nothing does.
+[[nodiscard]] std::string encoding_complaint(std::string_view text);
 
 // A whole small file (at most 1 MiB): configuration, PEM. The error says why and names the file.
 [[nodiscard]] Result<std::string, Error> read_small_file(const std::string& path);

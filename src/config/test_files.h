@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include "net/test_certificate.h"
+
 namespace penstock::config {
 
 class TestFiles {
@@ -28,14 +30,14 @@ class TestFiles {
     std::ofstream(path(name), std::ios::binary | std::ios::trunc) << content;
     return path(name);
   }
-  std::string certificate() const {
-    return write("tls.crt", "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n");
-  }
-  std::string private_key() const {
-    return write("tls.key", "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n");
-  }
+  std::string certificate() const { return write("tls.crt", pair().certificate); }
+  std::string private_key() const { return write("tls.key", pair().key); }
 
  private:
+  static const net::TestCertificate& pair() {
+    static const net::TestCertificate made = net::make_test_certificate();
+    return made;
+  }
   std::string directory_;
 };
 

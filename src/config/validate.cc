@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "config/findings.h"
 #include "config/secret_ref.h"
+#include "config/tls_files.h"
 #include "config/values.h"
 
 namespace penstock::config {
@@ -12,32 +13,29 @@ constexpr uint64_t kMessageBytesMin = 1_KiB;
 constexpr uint64_t kMessageBytesMax = 2_GiB;
 constexpr uint64_t kFixedBytes = 32_MiB;  // what the process needs beside messages
 
-enum class Pem { certificate, private_key };
+enum class SecretUse { text, header };  // header: comes in as an HTTP header, which has no blanks
 
-void check_pem(const std::string& key, const std::string& path, Pem kind, Findings& findings) {
-  const auto content = read_small_file(path);
-  if (!content) {
-    findings.error(key, content.error().message, "mount the file, or correct the path");
-    return;
-  }
-  if (kind == Pem::certificate) {
-    if (content->find("-----BEGIN CERTIFICATE-----") == std::string::npos &&
-        content->find("-----BEGIN TRUSTED CERTIFICATE-----") == std::string::npos) {
-      findings.error(key, path + " holds no PEM certificate", "write the chain as PEM");
-    }
-    return;
-  }
-  if (content->find("PRIVATE KEY-----") == std::string::npos) {
-    findings.error(key, path + " holds no PEM private key", "write the key as PEM");
-  } else if (content->find("ENCRYPTED") != std::string::npos) {
-    findings.error(key, path + " holds an encrypted key",
-                   "decrypt it first: openssl pkey -in KEY -out PLAIN");
-  }
-}
-
-void check_secret(const std::string& key, const SecretRef& secret, Findings& findings) {
+void check_secret(const std::string& key, const SecretRef& secret, SecretUse use,
+                  Findings& findings) {
   const auto value = read_secret(secret);
-  if (!value) findings.error(key, value.error().message, "write the value into its first line");
+  if (!value) {
+    findings.error(key, value.error().message, "write the value into its first line");
+    return;
+  }
+  const bool has_blanks = value->find_first_of(" \t") != std::string::npos;
+  const bool is_padded = trimmed(*value) != *value;
+  if (use == SecretUse::header && has_blanks) {
+    findings.error(key, "the first line of " + secret.path + " has blanks in it",
+                   "write the token alone");
+  } else if (is_padded) {
+    findings.warn(key, "the first line of " + secret.path + " begins or ends with blanks",
+                  "remove them, unless senders have them too: they are part of the value");
+  }
+  if (const auto content = read_small_file(secret.path);
+      content && content->starts_with("\xef\xbb\xbf")) {
+    findings.warn(key, secret.path + " begins with a byte order mark, which is left out",
+                  "save it without one");
+  }
 }
 
 void check_users(const std::string& key, const std::vector<UserOptions>& users,
@@ -48,7 +46,7 @@ void check_users(const std::string& key, const std::vector<UserOptions>& users,
     if (users[i].password_file.path.empty()) {
       findings.error(at + ".password_file", "is missing", "name the file with the password");
     } else {
-      check_secret(at + ".password_file", users[i].password_file, findings);
+      check_secret(at + ".password_file", users[i].password_file, SecretUse::text, findings);
     }
     for (size_t j = 0; j < i; ++j) {
       if (users[j].name == users[i].name) {
@@ -73,20 +71,8 @@ void check_common(const std::string& path, const SourceOptions& source, Findings
     findings.error(path + ".name", "'" + source.name + "' is taken: backlog is counted under it",
                    "choose another name");
   }
-  if (!source.tls) return;
-  const std::string tls = path + ".tls";
-  if (source.tls->cert.empty()) {
-    findings.error(tls + ".cert", "is missing", "name the PEM file with the certificate chain");
-  } else {
-    check_pem(tls + ".cert", source.tls->cert, Pem::certificate, findings);
-  }
-  if (source.tls->key.empty()) {
-    findings.error(tls + ".key", "is missing", "name the PEM file with the private key");
-  } else {
-    check_pem(tls + ".key", source.tls->key, Pem::private_key, findings);
-  }
-  if (!source.tls->client_ca.empty()) {
-    check_pem(tls + ".client_ca", source.tls->client_ca, Pem::certificate, findings);
+  if (source.tls && !findings.has_error(path + ".tls")) {
+    check_tls_files(path + ".tls", *source.tls, findings);
   }
 }
 
@@ -95,13 +81,15 @@ void check_forward(const std::string& path, const ForwardOptions& source, Findin
     const std::string key = source.shared_key_files.size() == 1
                                 ? path + ".shared_key_file"
                                 : path + ".shared_key_files[" + std::to_string(i) + "]";
-    check_secret(key, source.shared_key_files[i], findings);
+    check_secret(key, source.shared_key_files[i], SecretUse::text, findings);
   }
-  check_users(path + ".users", source.users, findings);
-  if (!source.users.empty() && source.shared_key_files.empty()) {
+  if (!source.users.empty() && source.shared_key_files.empty() &&
+      !findings.has_error(path + ".shared_key_file") &&
+      !findings.has_error(path + ".shared_key_files")) {
     findings.error(path + ".users", "need a shared key: without one there is no handshake",
                    "add shared_key_file");
   }
+  check_users(path + ".users", source.users, findings);
   check_message_limit(path + ".max_message", source.max_message, findings);
 }
 
@@ -120,7 +108,7 @@ void check_http(const std::string& path, const HttpOptions& source, Findings& fi
   }
   for (size_t i = 0; i < auth.bearer_token_files.size(); ++i) {
     check_secret(at + ".bearer_token_files[" + std::to_string(i) + "]", auth.bearer_token_files[i],
-                 findings);
+                 SecretUse::header, findings);
   }
   check_users(at + ".basic", auth.basic, findings);
   for (size_t i = 0; i < auth.service_accounts.size(); ++i) {
@@ -146,11 +134,9 @@ void check_listen(const Config& config, Findings& findings) {
   };
   std::vector<Taken> taken;
   const auto take = [&](const std::string& key, const ListenAddress& address) {
+    if (findings.has_error(key)) return;
     for (const Taken& other : taken) {
-      const bool any = other.address.host == "0.0.0.0" || address.host == "0.0.0.0" ||
-                       other.address.host == "::" || address.host == "::";
-      if (address.port != 0 && other.address.port == address.port &&
-          (any || other.address.host == address.host)) {
+      if (overlap(other.address, address)) {
         findings.error(key, to_string(address) + " is taken by " + other.key,
                        "choose another port");
       }
@@ -203,7 +189,7 @@ void validate_sources(const Config& config, Findings& findings) {
   check_listen(config, findings);
   check_memory(config, findings);
   if (!config.aws.ca_bundle.empty()) {
-    check_pem("aws.ca_bundle", config.aws.ca_bundle, Pem::certificate, findings);
+    check_authorities("aws.ca_bundle", config.aws.ca_bundle, findings);
   }
 }
 

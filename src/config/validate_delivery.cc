@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "config/findings.h"
 #include "config/values.h"
+#include "kinesis/names.h"
 
 namespace penstock::config {
 namespace {
@@ -33,15 +34,20 @@ void check_target(const std::string& at, const StreamOptions& stream, Findings& 
     findings.error(at, "names no stream", "give name, arn or firehose");
     return;
   }
-  const size_t name_max = firehose ? 64 : 128;
-  if (!stream.name.empty() && (!is_plain_name(stream.name) || stream.name.size() > name_max)) {
-    findings.error(at + (firehose ? ".firehose" : ".name"),
-                   "'" + stream.name + "' cannot be the name of a stream",
-                   "use letters, digits, '_', '-' and '.'");
+  const auto service =
+      firehose ? kinesis::StreamService::firehose : kinesis::StreamService::kinesis;
+  if (stream.arn.empty()) {
+    const std::string complaint = kinesis::stream_name_complaint(stream.name, service);
+    if (!complaint.empty()) {
+      findings.error(at + (firehose ? ".firehose" : ".name"),
+                     "'" + stream.name + "' cannot be the name of a stream", complaint);
+    }
   }
-  if (stream.region.empty()) {
-    findings.error(at + ".region", "no region is known",
-                   "give region, or set AWS_REGION, or a region in the profile");
+  if (!stream.region.empty()) {
+    const std::string complaint = kinesis::region_complaint(stream.region);
+    if (!complaint.empty()) {
+      findings.error(at + ".region", "'" + stream.region + "' is not a region", complaint);
+    }
   }
   if (!stream.endpoint.empty() && !stream.endpoint.starts_with("http://") &&
       !stream.endpoint.starts_with("https://")) {
@@ -131,7 +137,7 @@ void check_routes(const Config& config, Findings& findings) {
     const std::string at = "routes[" + std::to_string(i) + "]";
     if (route.stream.empty()) {
       findings.error(at + ".stream", "is missing", "name the stream that gets what matches");
-    } else if (!known(streams, route.stream)) {
+    } else if (!known(streams, route.stream) && !findings.has_error("streams." + route.stream)) {
       findings.error(at + ".stream", "there is no stream '" + route.stream + "'",
                      cure_for_unknown(route.stream, streams));
     }
@@ -188,14 +194,15 @@ void check_spool(const Config& config, Findings& findings) {
   }
 }
 
-void check_roles(const Config& config, Findings& findings) {
-  for (size_t i = 0; i < config.aws.assume_role.size(); ++i) {
-    const std::string& arn = config.aws.assume_role[i].role_arn;
-    if (!arn.starts_with("arn:") || arn.find(":iam::") == std::string::npos ||
-        arn.find(":role/") == std::string::npos) {
-      findings.error("aws.assume_role[" + std::to_string(i) + "].role_arn",
+void check_roles(const std::string& aws, const std::vector<AssumeRoleOptions>& roles,
+                 Findings& findings) {
+  for (size_t i = 0; i < roles.size(); ++i) {
+    const std::string at = aws + ".assume_role[" + std::to_string(i) + "]";
+    const std::string& arn = roles[i].role_arn;
+    if (const std::string complaint = kinesis::role_arn_complaint(arn); !complaint.empty()) {
+      findings.error(at + ".role_arn",
                      arn.empty() ? "is missing" : "'" + arn + "' is not the ARN of a role",
-                     "write arn:aws:iam::123456789012:role/name");
+                     complaint);
     }
   }
 }
@@ -206,7 +213,11 @@ void validate_delivery(const Config& config, Findings& findings) {
   check_streams(config, findings);
   check_routes(config, findings);
   check_spool(config, findings);
-  check_roles(config, findings);
+  check_roles("aws", config.aws.assume_role, findings);
+  for (const StreamOptions& stream : config.streams) {
+    if (!stream.aws || !stream.aws->assume_role) continue;
+    check_roles("streams." + stream.key + ".aws", *stream.aws->assume_role, findings);
+  }
 }
 
 }  // namespace penstock::config

@@ -49,6 +49,13 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\v\f";
+  const size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 Result<uint64_t, std::string> parse_size(std::string_view text) {
   static constexpr std::string_view kExpected = "expected a size such as 64MiB, 8m or 1048576";
   double number = 0;
@@ -125,24 +132,6 @@ Result<uint32_t, std::string> parse_count(std::string_view text, uint32_t min, u
   return static_cast<uint32_t>(number);
 }
 
-Result<ListenAddress, std::string> parse_listen(std::string_view text) {
-  static constexpr std::string_view kExpected =
-      "expected host:port, such as 0.0.0.0:24224, [::]:24224 or :24224";
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return failure(std::string(kExpected));
-  std::string_view host = text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-    if (host.find(':') == std::string_view::npos) return failure(std::string(kExpected));
-  } else if (host.find(':') != std::string_view::npos) {
-    return failure(std::string("an IPv6 address stands in brackets, such as [::1]:24224"));
-  }
-  if (host.find_first_of(" /[]@") != std::string_view::npos) return failure(std::string(kExpected));
-  const auto port = parse_count(text.substr(colon + 1), 0, 65535);
-  if (!port) return failure(std::string(kExpected) + "; a port is 0 to 65535");
-  return ListenAddress{host.empty() ? "0.0.0.0" : std::string(host), static_cast<uint16_t>(*port)};
-}
-
 Result<std::vector<std::string>, std::string> parse_field_path(std::string_view text) {
   std::vector<std::string> path;
   size_t at = 0;
@@ -215,29 +204,41 @@ namespace {
 // U+E000 and U+E001: in the private use area, so that no text of a configuration has them.
 constexpr std::string_view kHiddenOpen = "\xee\x80\x80";
 constexpr std::string_view kHiddenClose = "\xee\x80\x81";
+
+// Where the '}' of the "${" at `open` stands, past those inside it; npos: not on its line.
+size_t end_of_variable(std::string_view text, size_t open) {
+  size_t depth = 0;
+  for (size_t at = open; at < text.size() && text[at] != '\n'; ++at) {
+    if (text[at] == '}' && --depth == 0) return at;
+    if (text.substr(at).starts_with("${")) {
+      ++depth;
+      ++at;
+    }
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 std::string hide_variables(std::string_view yaml) {
   std::string out;
-  size_t at = 0;
-  for (;;) {
-    const size_t open = yaml.find("${", at);
-    const size_t close =
-        yaml.find_first_of("}\n", open == std::string_view::npos ? open : open + 2);
-    if (open == std::string_view::npos || close == std::string_view::npos || yaml[close] == '\n') {
-      const size_t rest =
-          open == std::string_view::npos || close == std::string_view::npos ? yaml.size() : close;
-      out += yaml.substr(at, rest - at);
-      if (rest == yaml.size()) return out;
-      at = rest;
-      continue;
+  size_t depth = 0;  // of the variables around `at`, all of which have an end
+  for (size_t at = 0; at < yaml.size(); ++at) {
+    const bool opens = yaml.substr(at).starts_with("${") &&
+                       (depth > 0 || end_of_variable(yaml, at) != std::string_view::npos);
+    if (opens) {
+      ++depth;
+      ++at;
+      out += '$';
+      out += kHiddenOpen;
+    } else if (yaml[at] == '}' && depth > 0) {
+      --depth;
+      out += kHiddenClose;
+    } else {
+      out += yaml[at];
     }
-    out += yaml.substr(at, open + 1 - at);
-    out += kHiddenOpen;
-    out += yaml.substr(open + 2, close - open - 2);
-    out += kHiddenClose;
-    at = close + 1;
   }
+  return out;
 }
 
 std::string show_variables(std::string_view scalar) {
@@ -253,6 +254,32 @@ std::string show_variables(std::string_view scalar) {
   }
   return out;
 }
+
+namespace {
+
+// inside: NAME or NAME:-default, where the default may have variables of its own.
+Result<std::string, std::string> value_of_variable(std::string_view inside,
+                                                   const Environment& environment) {
+  const size_t end = std::min(
+      inside.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"),
+      inside.size());
+  const std::string_view name = inside.substr(0, end);
+  const std::string_view rest = inside.substr(end);
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) != 0 ||
+      (!rest.empty() && !rest.starts_with(":-"))) {
+    return failure("'${" + std::string(inside) +
+                   "}' does not name a variable: write ${NAME} or ${NAME:-default}");
+  }
+  const std::optional<std::string> value = environment.get(name);
+  if (rest.empty()) {
+    if (value) return *value;
+    return failure("the environment variable " + std::string(name) + " is not set");
+  }
+  if (value && !value->empty()) return *value;
+  return expand_variables(rest.substr(2), environment);
+}
+
+}  // namespace
 
 Result<std::string, std::string> expand_variables(std::string_view text,
                                                   const Environment& environment) {
@@ -271,24 +298,11 @@ Result<std::string, std::string> expand_variables(std::string_view text,
       continue;
     }
     out += text.substr(at, dollar - at);
-    const size_t close = text.find('}', dollar);
+    const size_t close = end_of_variable(text, dollar);
     if (close == std::string_view::npos) return failure(std::string("has a '${' without its '}'"));
-    const std::string_view inside = text.substr(dollar + 2, close - dollar - 2);
-    const size_t dash = inside.find(":-");
-    const std::string_view name = inside.substr(0, dash);
-    if (name.empty() || !std::all_of(name.begin(), name.end(), [](unsigned char c) {
-          return std::isalnum(c) != 0 || c == '_';
-        })) {
-      return failure("'${" + std::string(inside) + "}' does not name a variable");
-    }
-    const std::optional<std::string> value = environment.get(name);
-    if (dash != std::string_view::npos) {
-      out += value && !value->empty() ? *value : std::string(inside.substr(dash + 2));
-    } else if (value) {
-      out += *value;
-    } else {
-      return failure("the environment variable " + std::string(name) + " is not set");
-    }
+    auto value = value_of_variable(text.substr(dollar + 2, close - dollar - 2), environment);
+    if (!value) return value;
+    out += *value;
     at = close + 1;
   }
 }

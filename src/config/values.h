@@ -1,5 +1,5 @@
-// Values as people write them in the configuration: sizes, durations, switches, addresses, paths of
-// fields, patterns. Pure. An error is the sentence that says what was expected.
+// Values as people write them in the configuration: sizes, durations, switches, paths of fields,
+// patterns. Pure. An error is the sentence that says what was expected.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,9 @@
 
 namespace penstock::config {
 
+// Without the white space around it.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
 // 1024-based: 512, 512B, 64KiB, 64kB, 8k, 8m, 1g, 2TiB, 1.5GiB; case does not matter.
 [[nodiscard]] Result<uint64_t, std::string> parse_size(std::string_view text);
 [[nodiscard]] std::string show_size(uint64_t bytes);
@@ -29,9 +32,6 @@ namespace penstock::config {
 // A whole number from min to max.
 [[nodiscard]] Result<uint32_t, std::string> parse_count(std::string_view text, uint32_t min,
                                                         uint32_t max);
-
-// 0.0.0.0:24224, [::1]:24224, localhost:24224, :24224.
-[[nodiscard]] Result<ListenAddress, std::string> parse_listen(std::string_view text);
 
 // kubernetes.labels."app.kubernetes.io/name": parts between dots; quoted parts keep their dots.
 [[nodiscard]] Result<std::vector<std::string>, std::string> parse_field_path(std::string_view text);
@@ -49,7 +49,9 @@ namespace penstock::config {
 [[nodiscard]] std::string hide_variables(std::string_view yaml);
 [[nodiscard]] std::string show_variables(std::string_view scalar);
 
-// Replaces ${NAME} and ${NAME:-default} (the default also when NAME is empty); $${ is a plain ${.
+// Replaces ${NAME} and ${NAME:-default} (the default also when NAME is empty); a default may have
+// variables of its own, as in a shell: ${A:-${B:-c}}. $${ is a plain ${. An error names the
+// variable, never a value.
 [[nodiscard]] Result<std::string, std::string> expand_variables(std::string_view text,
                                                                 const Environment& environment);
 

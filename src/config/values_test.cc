@@ -65,21 +65,6 @@ TEST(Durations, AreShownAsPeopleWriteThem) {
   EXPECT_EQ(show_duration(milliseconds(1500)), "1500ms");
 }
 
-TEST(ListenAddresses, AreHostAndPort) {
-  EXPECT_EQ(parse_listen("127.0.0.1:24224"), (ListenAddress{"127.0.0.1", 24224}));
-  EXPECT_EQ(parse_listen(":24224"), (ListenAddress{"0.0.0.0", 24224}));
-  EXPECT_EQ(parse_listen("[::1]:0"), (ListenAddress{"::1", 0}));
-  EXPECT_EQ(parse_listen("localhost:80"), (ListenAddress{"localhost", 80}));
-  EXPECT_EQ(to_string(ListenAddress{"::1", 80}), "[::1]:80");
-}
-
-TEST(ListenAddresses, WithoutPortOrBracketsAreRefused) {
-  for (const char* text :
-       {"24224", "host", "host:", "host:65536", "host:1x", "::1:24224", "[a]:1"}) {
-    EXPECT_FALSE(parse_listen(text).has_value()) << text;
-  }
-}
-
 TEST(FieldPaths, QuotedPartsKeepTheirDots) {
   EXPECT_THAT(*parse_field_path("kubernetes.namespace_name"),
               ElementsAre("kubernetes", "namespace_name"));
@@ -116,6 +101,28 @@ TEST(Variables, AreExpandedWithDefaults) {
   EXPECT_EQ(expand_variables("$HOME costs $5", environment), "$HOME costs $5");
 }
 
+TEST(Variables, DefaultsMayHaveVariablesOfTheirOwnAsInAShell) {
+  const Environment environment{{"B", "b"}, {"EMPTY", ""}};
+  EXPECT_EQ(expand_variables("${A:-${B:-c}}", environment), "b");
+  EXPECT_EQ(expand_variables("${A:-${EMPTY:-/tmp/spool}}", environment), "/tmp/spool");
+  EXPECT_EQ(expand_variables("x${A:-${C:-${B}}}y${B}", environment), "xbyb");
+  EXPECT_EQ(expand_variables("${A:-a${B}c${B}}", environment), "abcb");
+  EXPECT_EQ(expand_variables("${B:-${NONE}}", environment), "b");  // the default is not looked at
+  EXPECT_EQ(expand_variables("${A:-}}", environment), "}");
+  EXPECT_THAT(expand_variables("${A:-${C}}", environment).error(), HasSubstr("C is not set"));
+  for (const char* text :
+       {"${A:-${B}", "${A:-${B:-c}", "${", "${A-b}", "${A:b}", "${A:+b}", "${1A}", "${A:-${}}"}) {
+    EXPECT_FALSE(expand_variables(text, environment)) << text;
+  }
+}
+
+// What a variable holds is not read a second time: it may be a secret with a dollar in it.
+TEST(Variables, ValuesAreNotExpandedThemselves) {
+  const Environment environment{{"A", "${B}"}, {"B", "b"}};
+  EXPECT_EQ(expand_variables("${A}", environment), "${B}");
+  EXPECT_EQ(expand_variables("${NONE:-${A}}", environment), "${B}");
+}
+
 TEST(Variables, ThatAreNotSetAreNamed) {
   const auto missing = expand_variables("${NONE}", Environment());
   ASSERT_FALSE(missing.has_value());
@@ -147,6 +154,10 @@ TEST(HideVariables, YamlSeesNoBraceOfAVariableAndTheScalarGetsItBack) {
   EXPECT_EQ(hidden.find("${E}"), std::string::npos);
   EXPECT_EQ(std::count(hidden.begin(), hidden.end(), '{'), 2) << hidden;  // the map's, and D's
   EXPECT_EQ(show_variables(hidden), "{name: ${A}-${B:-x}, $${C}: 1} # ${D\nkey: ${E}\n");
+  const std::string nested = hide_variables("{d: ${A:-${B:-/tmp}}, e: ${F}}");
+  EXPECT_EQ(std::count(nested.begin(), nested.end(), '{'), 1) << nested;
+  EXPECT_EQ(std::count(nested.begin(), nested.end(), '}'), 1) << nested;
+  EXPECT_EQ(show_variables(nested), "{d: ${A:-${B:-/tmp}}, e: ${F}}");
 }
 
 }  // namespace

@@ -16,17 +16,20 @@ std::unique_ptr<kinesis::CredentialProvider> make_chain(const kinesis::Credentia
 
 }  // namespace
 
-kinesis::CredentialOptions make_credential_options(const config::Config& config) {
+kinesis::CredentialOptions make_credential_options(const config::Identity& identity,
+                                                   const config::Config& config) {
   kinesis::CredentialOptions options;
-  options.profile = config.aws.profile;
+  options.profile = identity.profile;
   options.fips = config.aws.fips;
   options.dual_stack = config.aws.dual_stack;
   options.ca_bundle = config.aws.ca_bundle;
-  // STS is asked where the first stream lives.
+  options.predecessors_variables = config.file.empty();
+  // STS is asked where the identity's first stream lives.
   for (const config::StreamOptions& stream : config.streams) {
-    if (options.region.empty()) options.region = stream.region;
+    const bool has_it = config::identity_of(stream, config.aws) == identity;
+    if (has_it && options.region.empty()) options.region = stream.region;
   }
-  for (const config::AssumeRoleOptions& hop : config.aws.assume_role) {
+  for (const config::AssumeRoleOptions& hop : identity.assume_role) {
     kinesis::AssumeRole role;
     role.role_arn = hop.role_arn;
     role.external_id = hop.external_id;
@@ -36,14 +39,13 @@ kinesis::CredentialOptions make_credential_options(const config::Config& config)
   return options;
 }
 
-Credentials::Credentials(const config::Config& config)
-    : options_(make_credential_options(config)),
+Credentials::Credentials(kinesis::CredentialOptions options)
+    : options_(std::move(options)),
       store_(make_chain(options_), Clock::system(), std::random_device()()) {
   store_.start(kStartWait);
 }
 
-void Credentials::reconfigure(const config::Config& config) {
-  kinesis::CredentialOptions options = make_credential_options(config);
+void Credentials::reconfigure(kinesis::CredentialOptions options) {
   if (options == options_) return;
   options_ = std::move(options);
   store_.replace(make_chain(options_));
@@ -51,7 +53,48 @@ void Credentials::reconfigure(const config::Config& config) {
 
 metrics::CredentialsStatus Credentials::status() const {
   const kinesis::CredentialStore::Status now = store_.status();
-  return {now.provider, now.expiry};
+  return {{}, now.provider, now.account_id, now.expiry, now.last_error};
+}
+
+std::shared_ptr<Credentials> Identities::of(const config::StreamOptions& stream) {
+  const config::Identity identity = config::identity_of(stream, config_.aws);
+  for (const Entry& entry : entries_) {
+    if (entry.identity == identity) return entry.credentials;
+  }
+  auto made = std::make_shared<Credentials>(make_credential_options(identity, config_));
+  entries_.push_back({identity, made});
+  return made;
+}
+
+void Identities::reconfigure(const config::Config& config) {
+  config_ = config;
+  for (const Entry& entry : entries_) {
+    entry.credentials->reconfigure(make_credential_options(entry.identity, config_));
+  }
+}
+
+void Identities::drop_unused() {
+  std::erase_if(entries_, [this](Entry& entry) {
+    if (entry.credentials.use_count() > 1) return false;
+    ending_.push_back(std::move(entry.credentials));
+    return true;
+  });
+  std::erase_if(ending_, [](const auto& credentials) { return credentials->end_soon(); });
+}
+
+std::vector<metrics::CredentialsStatus> Identities::status() const {
+  const config::Identity common{config_.aws.profile, config_.aws.assume_role};
+  std::vector<metrics::CredentialsStatus> all;
+  for (const Entry& entry : entries_) {
+    metrics::CredentialsStatus status = entry.credentials->status();
+    if (entry.identity == common) {
+      all.insert(all.begin(), std::move(status));
+    } else {
+      status.identity = config::to_string(entry.identity);
+      all.push_back(std::move(status));
+    }
+  }
+  return all;
 }
 
 }  // namespace penstock::daemon

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <numeric>
-#include <thread>
 
 #include "base/log.h"
 #include "config/diff.h"
 #include "config/loader.h"
+#include "daemon/cpu_limit.h"
 #include "daemon/sources.h"
 #include "daemon/translate.h"
 
@@ -14,9 +14,7 @@ namespace penstock::daemon {
 namespace {
 
 // One io thread and one delivery thread keep a 2-core machine busy; more cores, more of both.
-size_t threads_of_a_kind(size_t max) {
-  return std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, max);
-}
+size_t threads_of_a_kind(size_t max) { return std::clamp<size_t>(usable_cpus() / 2, 1, max); }
 
 MemoryNeeds needs_of(const config::Config& config) {
   MemoryNeeds needs;
@@ -70,6 +68,9 @@ Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load
       [d = daemon.get()](const std::vector<std::string>&) { d->files_changed_ = true; });
   daemon->tick();
   daemon->health_.started();
+  log_info("threads", {{"cpus", usable_cpus()},
+                       {"io", daemon->io_threads_->all().size()},
+                       {"delivery", daemon->delivery_threads_.size()}});
   return daemon;
 }
 
@@ -88,15 +89,9 @@ Result<void, Error> Daemon::open_spool() {
 }
 
 Result<void, Error> Daemon::open_streams() {
-  credentials_ = std::make_unique<Credentials>(config_);
-  shard_watch_ = std::make_unique<ShardWatch>([this](const ShardTarget& target) {
-    return ask_service(target, [this](bool renew) -> Result<kinesis::Credentials, Error> {
-      if (renew) credentials_->refresh_soon();
-      const auto keys = credentials_->current();
-      if (!keys || keys->empty()) return run_error("there are no credentials yet");
-      return *keys;
-    });
-  });
+  identities_ = std::make_unique<Identities>(config_);
+  shard_watch_ =
+      std::make_unique<ShardWatch>([](const ShardTarget& target) { return ask_service(target); });
   const size_t threads =
       std::min(threads_of_a_kind(4), std::max<size_t>(config_.streams.size(), 1));
   for (size_t i = 0; i < threads; ++i) {
@@ -116,7 +111,7 @@ void Daemon::update_deliveries() {
     if (!delivery) {
       delivery = std::make_unique<StreamDelivery>(
           stream, *delivery_threads_[deliveries_.size() % delivery_threads_.size()],
-          DeliveryParts{*spool_, ledger_, *delivery_memory_, metrics_, *credentials_,
+          DeliveryParts{*spool_, ledger_, *delivery_memory_, metrics_, *identities_,
                         *shard_watch_});
     }
     const auto configured =
@@ -149,9 +144,7 @@ Result<void, Error> Daemon::open_sources() {
 
 Result<void, Error> Daemon::open_admin() {
   auto server = admin::Server::start(
-      {.host = config_.admin_listen.host,
-       .port = config_.admin_listen.port,
-       .version = PENSTOCK_VERSION},
+      {.listen = config_.admin_listen, .version = PENSTOCK_VERSION},
       {.health = health_, .ledger = ledger_, .metrics = metrics_, .status = *status_});
   if (!server) return failure(server.error());
   admin_ = std::move(*server);
@@ -189,6 +182,7 @@ void Daemon::tick() {
   for (auto delivery = deliveries_.begin(); delivery != deliveries_.end();) {
     delivery = delivery->second->advance() ? deliveries_.erase(delivery) : std::next(delivery);
   }
+  identities_->drop_unused();
   if (files_changed_.exchange(false)) reload();
   pin_status(now);
   trimmer_.tick(events_received());

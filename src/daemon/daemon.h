@@ -90,7 +90,7 @@ class Daemon {
   std::unique_ptr<net::IoThreads> io_threads_;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<ingest::RouterSlot> router_;
-  std::unique_ptr<Credentials> credentials_;
+  std::unique_ptr<Identities> identities_;
   std::unique_ptr<ShardWatch> shard_watch_;
   std::vector<std::unique_ptr<delivery::DeliveryThread>> delivery_threads_;
   std::map<std::string, std::unique_ptr<StreamDelivery>> deliveries_;  // by stream

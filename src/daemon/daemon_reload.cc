@@ -79,7 +79,7 @@ Result<void, Error> Daemon::apply(config::Config config) {
     if (running == sources_.end()) continue;  // a new one waits for a restart
     (*running)->reconfigure(std::move(wanted.settings), wanted.connections_max);
   }
-  credentials_->reconfigure(config_);
+  identities_->reconfigure(config_);
   update_deliveries();
   if (file_watch_) file_watch_->watch(config::watched_files(config_));
   return {};

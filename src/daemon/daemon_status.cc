@@ -35,8 +35,11 @@ void Daemon::pin_status(SteadyTime now) {
   for (const auto& source : sources_) {
     if (auto certificate = source->certificate()) status.certificates.push_back(*certificate);
   }
-  status.credentials = credentials_->status();
-  errors_.note("credentials", credentials_->last_error());
+  status.credentials = identities_->status();
+  for (const metrics::CredentialsStatus& each : status.credentials) {
+    errors_.note(each.identity.empty() ? "credentials" : "credentials of " + each.identity,
+                 each.last_error);
+  }
   errors_.note("spool", spool_->last_error());
   status.last_errors = errors_.newest_first();
   status_->pin(std::move(status));

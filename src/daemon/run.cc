@@ -9,6 +9,7 @@
 #include "daemon/daemon.h"
 #include "daemon/drain.h"
 #include "daemon/memory_plan.h"
+#include "daemon/preflight.h"
 #include "daemon/signals.h"
 #include "net/http_transfer.h"
 
@@ -26,25 +27,54 @@ void raise_open_files_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void log_problem(const config::Problem& problem) {
+  const bool is_warning = problem.severity == config::Severity::warning;
+  is_warning ? log_warn(to_string(problem)) : log_error(to_string(problem));
+}
+
+// What loading finds and what the values make; warnings are logged. The error: all that is wrong.
+Result<config::Config, std::vector<config::Problem>> load_checked(
+    const std::string& file, const config::Environment& environment) {
+  auto loaded = config::load(file, environment);
+  if (!loaded) return failure(std::move(loaded.error()));
+  auto problems = check_settings(loaded->config, environment);
+  if (config::has_error(problems)) return failure(std::move(problems));
+  for (const config::Problem& problem : loaded->warnings) log_warn(to_string(problem));
+  return std::move(loaded->config);
+}
+
+// What came in before there is anything to drain. True: the process is to end.
+bool is_stopped_early(const Signals& signals, bool& reload_wanted) {
+  for (;;) {
+    switch (signals.wait(milliseconds(0))) {
+      case Signal::none:
+        return false;
+      case Signal::reload:
+        reload_wanted = true;
+        break;
+      case Signal::terminate:
+      case Signal::interrupt:
+        log_info("stopped before it started");
+        return true;
+    }
+  }
+}
+
 }  // namespace
 
 int run_daemon(const RunOptions& options) {
+  const Signals signals;
   tune_allocator();
   raise_open_files_limit();
-  const Signals signals;
   const config::Environment environment = config::Environment::of_process();
-  auto loaded = config::load(options.config_file, environment);
-  if (!loaded) {
-    for (const config::Problem& problem : loaded.error()) {
-      const bool warning = problem.severity == config::Severity::warning;
-      warning ? log_warn(to_string(problem)) : log_error(to_string(problem));
-    }
+  auto config = load_checked(options.config_file, environment);
+  if (!config) {
+    for (const config::Problem& problem : config.error()) log_problem(problem);
     return 2;
   }
-  for (const config::Problem& problem : loaded->warnings) log_warn(to_string(problem));
   const auto load = [file = options.config_file, environment]() -> Result<config::Config, Error> {
-    auto again = config::load(file, environment);
-    if (again) return std::move(again->config);
+    auto again = load_checked(file, environment);
+    if (again) return std::move(*again);
     std::string all;
     for (const config::Problem& problem : again.error()) {
       if (problem.severity == config::Severity::warning) continue;
@@ -52,14 +82,17 @@ int run_daemon(const RunOptions& options) {
     }
     return usage_error(all);
   };
+  bool reload_wanted = false;
+  if (is_stopped_early(signals, reload_wanted)) return 0;
   net::initialise_libcurl();
-  auto started = Daemon::start(std::move(loaded->config), load);
+  auto started = Daemon::start(std::move(*config), load);
   if (!started) {
     log_error(started.error().message);
     return started.error().kind == Error::Kind::usage ? 2 : 1;
   }
   Daemon& daemon = **started;
   log_info("ready", {{"version", PENSTOCK_VERSION}});
+  if (reload_wanted) daemon.reload();
   for (;;) {
     switch (signals.wait(kTick)) {
       case Signal::none:

@@ -94,13 +94,19 @@ void ShardWatch::run() {
   }
 }
 
-ShardNews ask_service(const ShardTarget& target, kinesis::ControlClient::CredentialSupply keys) {
+ShardNews ask_service(const ShardTarget& target) {
+  const auto keys = [&target](bool renew) -> Result<kinesis::Credentials, Error> {
+    if (renew) target.credentials->refresh_soon();
+    const auto found = target.credentials->current();
+    if (!found || found->empty()) return run_error("there are no credentials yet");
+    return *found;
+  };
   kinesis::ControlClient::Options options;
   options.data = options.control = target.control;
   options.http.ca_bundle = target.ca_bundle;
   options.patience = kPatience;
   kinesis::ClockOffset clock_offset;
-  kinesis::ControlClient client(std::move(options), std::move(keys), Clock::system(), clock_offset);
+  kinesis::ControlClient client(std::move(options), keys, Clock::system(), clock_offset);
   ShardNews news;
   const auto note = [&](const kinesis::ServiceError& error) {
     const bool denied = error.error == kinesis::PutError::access_denied;

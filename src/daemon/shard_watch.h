@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "delivery/http_put_port.h"
 #include "kinesis/control.h"
 #include "kinesis/endpoint.h"
 #include "kinesis/shard_map.h"
@@ -32,6 +33,7 @@ struct ShardTarget {
   kinesis::StreamId id;
   kinesis::Endpoint control;
   std::string ca_bundle;
+  std::shared_ptr<delivery::CredentialSource> credentials;
 };
 
 struct ShardNews {
@@ -84,9 +86,7 @@ class ShardWatch {
   std::thread thread_;
 };
 
-// Asks with a ControlClient: what the daemon uses. keys: the current ones, or why there are none;
-// renew: those were refused.
-[[nodiscard]] ShardNews ask_service(const ShardTarget& target,
-                                    kinesis::ControlClient::CredentialSupply keys);
+// Asks with a ControlClient and the target's credentials: what the daemon uses.
+[[nodiscard]] ShardNews ask_service(const ShardTarget& target);
 
 }  // namespace penstock::daemon

@@ -10,7 +10,8 @@ namespace penstock::daemon {
 
 enum class Signal : uint8_t { none, terminate, interrupt, reload };
 
-// Blocks them in this thread and those made after. Make it before any thread.
+// Blocks them in this thread and those made after. Make it before any thread. main() has blocked
+// them before (main.cc); what came in meanwhile waits.
 class Signals {
  public:
   Signals() {

@@ -114,8 +114,7 @@ Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count
     if (!tls) return failure(tls.error());
     (*settings)->tls = std::move(*tls);
     const size_t connections = connections_max(options.max_connections, source_count);
-    const ingest::ListenerSource::Options listen{options.name, config::to_string(options.listen),
-                                                 connections};
+    const ingest::ListenerSource::Options listen{options.name, options.listen, connections};
     sources.push_back({options.name, connections, *settings,
                        [listen, its = *settings](net::IoThreads& threads, ingest::Stages stages,
                                                  const ingest::RouterSlot& router) {

@@ -41,8 +41,10 @@ void StreamDelivery::update(const std::vector<spool::StreamLog*>& logs,
                 {{"stream", stream_}, {"error", endpoint.error().message}});
       return;
     }
+    credentials_ = parts_.identities.of(settings_);
     thread_.call([&] {
       port_->set_endpoint(*endpoint);
+      port_->set_credentials(credentials_);
       sender_->reconfigure(make_sender_options(settings_, parts_.memory.options().ordinary_bytes));
       sender_->pump();
     });
@@ -63,6 +65,7 @@ void StreamDelivery::watch_shards() {
   target.id = {settings_.name, settings_.endpoint.empty() ? settings_.arn : ""};
   target.control = std::move(*control);
   target.ca_bundle = aws_.ca_bundle;
+  target.credentials = credentials_;
   watched_ = parts_.shards.watch(
       std::move(target), [&loop = thread_.loop(), receiver = for_news_](const ShardNews& news) {
         loop.post([receiver, news] {
@@ -103,10 +106,11 @@ void StreamDelivery::begin(spool::StreamLog& log) {
     return;
   }
   sending_ = &log;
+  credentials_ = parts_.identities.of(settings_);
   thread_.call([&] {
     net::HttpLoop& loop = thread_.loop();
     port_ = std::make_unique<delivery::HttpPutPort>(
-        loop, delivery::HttpPutPort::Options{*endpoint, {}}, parts_.credentials, Clock::system());
+        loop, delivery::HttpPutPort::Options{*endpoint, {}}, credentials_, Clock::system());
     delivery::SenderServices services{
         .spool = parts_.spool,
         .ledger = parts_.ledger,
@@ -139,7 +143,7 @@ void StreamDelivery::begin(spool::StreamLog& log) {
 
 // A stream that was refused for want of credentials need not wait any longer.
 void StreamDelivery::look_at_credentials() {
-  auto now = parts_.credentials.current();
+  auto now = credentials_->current();
   if (now == credentials_seen_) return;
   credentials_seen_ = std::move(now);
   thread_.loop().post([receiver = for_news_] {

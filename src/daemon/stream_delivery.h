@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/options.h"
+#include "daemon/credentials.h"
 #include "daemon/shard_watch.h"
 #include "delivery/delivery_thread.h"
 #include "delivery/http_put_port.h"
@@ -25,7 +26,7 @@ struct DeliveryParts {
   record::Ledger& ledger;
   memory::MemoryBudget& memory;
   metrics::Metrics& metrics;
-  delivery::CredentialSource& credentials;
+  Identities& identities;
   ShardWatch& shards;
 };
 
@@ -72,6 +73,7 @@ class StreamDelivery {
   // Points to this while there is a sender: for news that were posted and come later.
   std::shared_ptr<StreamDelivery*> for_news_;
   size_t shards_known_ = 0;
+  std::shared_ptr<Credentials> credentials_;  // of the settings in force
   std::shared_ptr<const kinesis::Credentials> credentials_seen_;
 
   spool::StreamLog* sending_ = nullptr;

@@ -7,9 +7,10 @@ namespace {
 
 std::string quoted(const std::string& text) {
   std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\'') out += '\'';
+    if (text.compare(i, 2, "${") == 0) out += '$';  // $${ is a plain ${
+    out += text[i];
   }
   return out + "'";
 }
@@ -35,6 +36,22 @@ std::string partition_key_text(const config::PartitionKeyOptions& options) {
       return "field:" + path_text(options.field);
   }
   return "random";
+}
+
+std::string aws_text(const config::StreamAwsOptions& aws) {
+  std::string text;
+  if (aws.profile) text += "profile: " + quoted(*aws.profile);
+  if (aws.assume_role) {
+    std::string roles;
+    for (const config::AssumeRoleOptions& hop : *aws.assume_role) {
+      roles += (roles.empty() ? "{role_arn: " : ", {role_arn: ") + quoted(hop.role_arn);
+      if (!hop.external_id.empty()) roles += ", external_id: " + quoted(hop.external_id);
+      if (!hop.session_name.empty()) roles += ", session_name: " + quoted(hop.session_name);
+      roles += "}";
+    }
+    text += (text.empty() ? "assume_role: [" : ", assume_role: [") + roles + "]";
+  }
+  return "{" + text + "}";
 }
 
 }  // namespace
@@ -74,20 +91,21 @@ std::string settings_text(const config::StreamOptions& stream) {
   field("id", inject.id);
   line("inject", fields.empty() ? "" : "{" + fields + "}");
   line("protocol", to_string(stream.protocol));
+  line("aws", stream.aws ? aws_text(*stream.aws) : "");
   return text;
 }
 
 Result<config::StreamOptions, Error> read_settings_text(const std::string& text) {
   // The rest of a configuration, so that it is read by the same rules as the file was.
   const std::string whole = text + "sources: [{forward: {listen: '127.0.0.1:0'}}]\nroutes: []\n";
-  auto loaded = config::load_text(whole, "stored settings", config::Environment());
-  if (!loaded) {
-    return run_error("settings kept in the spool cannot be read: " +
-                     to_string(loaded.error().front()));
+  // Whatever else is wrong by today's rules: what is stored must still be delivered.
+  auto reading = config::read_text(whole, "stored settings", config::Environment());
+  if (!reading.config || reading.config->streams.size() != 1) {
+    return run_error(
+        "settings kept in the spool name no stream" +
+        (reading.problems.empty() ? std::string() : ": " + to_string(reading.problems.front())));
   }
-  if (loaded->config.streams.size() != 1)
-    return run_error("settings kept in the spool name no stream");
-  return std::move(loaded->config.streams.front());
+  return std::move(reading.config->streams.front());
 }
 
 }  // namespace penstock::daemon

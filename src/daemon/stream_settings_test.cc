@@ -20,11 +20,35 @@ TEST(StreamSettings, EveryOptionComesBackAsItWas) {
   stream.flush = {milliseconds(250), 3u << 20};
   stream.inject = {"@time", "the 'tag'", ""};
   stream.protocol = config::WireProtocol::json;
+  stream.aws.emplace();
+  stream.aws->profile = "two words";
+  stream.aws->assume_role = {{"arn:aws:iam::111122223333:role/hub", "${x}, y", ""},
+                             {"arn:aws:iam::444455556666:role/logs", "", "me"}};
 
   const auto read = read_settings_text(settings_text(stream));
 
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(*read, stream);
+}
+
+TEST(StreamSettings, NoRoleAtAllIsNotTheRolesOfAws) {
+  config::StreamOptions stream;
+  stream.key = "a";
+  stream.name = "s";
+  stream.region = "us-east-1";
+  stream.aws.emplace();
+  stream.aws->assume_role.emplace();
+  const auto read = read_settings_text(settings_text(stream));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, stream);
+}
+
+// What is stored must be delivered although a later version takes no such name any more.
+TEST(StreamSettings, SettingsThatTodaysRulesRejectStillCount) {
+  const auto read = read_settings_text(
+      "streams:\n  'a':\n    name: 'old name'\n    region: 'us-east-1'\n    max_record: 1\n");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->name, "old name");
 }
 
 TEST(StreamSettings, WhatIsNotOursIsAnErrorAndNotACrash) {

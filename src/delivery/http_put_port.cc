@@ -51,11 +51,11 @@ EntryResult result_of(kinesis::EntryOutcome outcome) {
 
 }  // namespace
 
-HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource& credentials,
-                         const Clock& clock)
+HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options,
+                         std::shared_ptr<CredentialSource> credentials, const Clock& clock)
     : loop_(loop),
       options_(std::move(options)),
-      credentials_(credentials),
+      credentials_(std::move(credentials)),
       clock_(clock),
       signer_(options_.endpoint),
       self_(std::make_shared<HttpPutPort*>(this)) {}
@@ -76,10 +76,10 @@ net::HttpRequest HttpPutPort::sign(kinesis_format::Request& request,
 }
 
 void HttpPutPort::put(kinesis_format::Request request, Callback callback) {
-  const auto credentials = credentials_.current();
+  const auto credentials = credentials_->current();
   auto kept = std::make_shared<kinesis_format::Request>(std::move(request));
   if (!credentials || credentials->empty()) {
-    credentials_.refresh_soon();
+    credentials_->refresh_soon();
     loop_.post([kept, callback = std::move(callback)] {
       PutResult result;
       result.verdict = Verdict::credentials;
@@ -132,7 +132,7 @@ PutResult HttpPutPort::read(const net::HttpResponse& response,
           LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
           {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_.offset()).count()}});
     } else {
-      credentials_.refresh_soon();
+      credentials_->refresh_soon();
     }
   }
   return result;

@@ -34,12 +34,15 @@ class HttpPutPort final : public PutPort {
     kinesis::Endpoint endpoint;
     net::HttpTimeouts timeouts;
   };
-  HttpPutPort(net::HttpLoop& loop, Options options, CredentialSource& credentials,
+  HttpPutPort(net::HttpLoop& loop, Options options, std::shared_ptr<CredentialSource> credentials,
               const Clock& clock);
 
   void put(kinesis_format::Request request, Callback callback) override;
   // For requests from now on.
   void set_endpoint(kinesis::Endpoint endpoint);
+  void set_credentials(std::shared_ptr<CredentialSource> credentials) {
+    credentials_ = std::move(credentials);
+  }
 
  private:
   [[nodiscard]] net::HttpRequest sign(kinesis_format::Request& request,
@@ -50,7 +53,7 @@ class HttpPutPort final : public PutPort {
 
   net::HttpLoop& loop_;
   Options options_;
-  CredentialSource& credentials_;
+  std::shared_ptr<CredentialSource> credentials_;  // shared by the streams of one identity
   const Clock& clock_;
   kinesis::RequestSigner signer_;
   kinesis::PutAnswerReader reader_;

@@ -38,7 +38,7 @@ void ListenerSource::start() {
   listener_->start();
   log_info("listening", {{"source", options_.name},
                          {"protocol", type_},
-                         {"address", options_.listen},
+                         {"address", to_string(options_.listen)},
                          {"port", port_},
                          {"tls", settings()->tls ? "yes" : "no"}});
 }
@@ -61,12 +61,10 @@ std::shared_ptr<const SourceSettings> ListenerSource::settings() const {
   return settings_;
 }
 
-std::string ListenerSource::bound_address() const {
-  return options_.listen.substr(0, options_.listen.rfind(':')) + ":" + std::to_string(port_);
-}
+net::ListenAddress ListenerSource::bound_address() const { return {options_.listen.host, port_}; }
 
 metrics::SourceStatus ListenerSource::status() const {
-  return {options_.name, type_, bound_address(), settings()->tls != nullptr};
+  return {options_.name, type_, to_string(bound_address()), settings()->tls != nullptr};
 }
 
 std::optional<metrics::CertificateStatus> ListenerSource::certificate() const {

@@ -33,7 +33,7 @@ class ListenerSource : public Source {
  public:
   struct Options {
     std::string name;
-    std::string listen;
+    net::ListenAddress listen;
     size_t connections_max = 1024;
   };
 
@@ -57,7 +57,7 @@ class ListenerSource : public Source {
 
   [[nodiscard]] std::shared_ptr<const SourceSettings> settings() const;
   // The address with the port that the system chose.
-  [[nodiscard]] std::string bound_address() const;
+  [[nodiscard]] net::ListenAddress bound_address() const;
   [[nodiscard]] Intake& intake() { return intake_; }
   [[nodiscard]] SessionSet& sessions() { return sessions_; }
 

@@ -47,9 +47,10 @@ class SourceRig {
   // Source: HttpSource and so on. The source's name is its type.
   template <class OpenedSource, class Settings>
   void open(std::string name, Settings settings) {
-    auto opened = OpenedSource::open(*threads_, {.name = std::move(name), .listen = "127.0.0.1:0"},
-                                     {memory_, *spool_, metrics_}, router_,
-                                     std::make_shared<const Settings>(std::move(settings)));
+    auto opened =
+        OpenedSource::open(*threads_, {.name = std::move(name), .listen = {"127.0.0.1", 0}},
+                           {memory_, *spool_, metrics_}, router_,
+                           std::make_shared<const Settings>(std::move(settings)));
     CHECK(opened.has_value());
     source_ = std::move(*opened);
     start();

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "ingest/lend.h"
-#include "net/listener.h"
+#include "net/listen_socket.h"
 
 namespace penstock::ingest {
 
@@ -33,23 +33,21 @@ SyslogDatagrams::SyslogDatagrams(net::IoThread& thread, Intake& intake, Settings
       socket_(std::in_place, thread.context()),
       datagram_(kDatagramMax) {}
 
-Result<std::unique_ptr<SyslogDatagrams>, Error> SyslogDatagrams::open(net::IoThread& thread,
-                                                                      const std::string& address,
-                                                                      Intake& intake,
-                                                                      Settings settings) {
-  const auto endpoint = net::parse_listen_address(address);
-  if (!endpoint) return failure(endpoint.error());
+Result<std::unique_ptr<SyslogDatagrams>, Error> SyslogDatagrams::open(
+    net::IoThread& thread, const net::ListenAddress& address, Intake& intake, Settings settings) {
+  const auto failed = [&address](const std::string& why) {
+    return run_error("cannot listen on UDP " + to_string(address) + ": " + why +
+                     "; choose another `listen` or set `udp: false`");
+  };
+  auto bound = net::open_listen_socket(address, net::Transport::udp);
+  if (!bound) return failed(bound.error().message);
+  const bool is_v6 = net::local_address(*bound).family() == AF_INET6;
   std::unique_ptr<SyslogDatagrams> made(new SyslogDatagrams(thread, intake, std::move(settings)));
-  const udp::endpoint local(endpoint->address(), endpoint->port());
   udp::socket& socket = *made->socket_;
   error_code error;
-  socket.open(local.protocol(), error);
-  if (!error) socket.bind(local, error);
+  socket.assign(is_v6 ? udp::v6() : udp::v4(), bound->release(), error);
   if (!error) socket.non_blocking(true, error);
-  if (error) {
-    return run_error("cannot listen on UDP " + address + ": " + error.message() +
-                     "; choose another `listen` or set `udp: false`");
-  }
+  if (error) return failed(error.message());
   error_code ignored;
   socket.set_option(udp::socket::receive_buffer_size(kSocketBuffer), ignored);
   return made;

@@ -17,6 +17,7 @@
 #include "ingest/intake.h"
 #include "ingest/syslog_session.h"
 #include "net/io_thread.h"
+#include "net/listen_address.h"
 
 namespace penstock::ingest {
 
@@ -26,7 +27,7 @@ class SyslogDatagrams {
 
   // Same host and port as the source's TCP listener. Errors name the address.
   static Result<std::unique_ptr<SyslogDatagrams>, Error> open(net::IoThread& thread,
-                                                              const std::string& address,
+                                                              const net::ListenAddress& address,
                                                               Intake& intake, Settings settings);
   void start();
   // No more is taken.

@@ -66,24 +66,6 @@ std::optional<StoredRecord> read_record(const element& item) {
 
 }  // namespace
 
-std::string json_string(std::string_view text) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<uint8_t>(c) < 0x20) {
-      out += "\\u00";
-      out += kDigits[c >> 4];
-      out += kDigits[c & 15];
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
-
 std::string stream_call(const StreamId& stream, std::string_view more) {
   std::string body = "{";
   const auto add = [&](std::string_view member) {

@@ -5,13 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/json_writer.h"
 #include "kinesis/control.h"
 
 namespace penstock::kinesis {
 
 // {"StreamName":"logs",more} or {"StreamARN":…,more}; more as it is: "" or `"Limit":10`.
 [[nodiscard]] std::string stream_call(const StreamId& stream, std::string_view more);
-[[nodiscard]] std::string json_string(std::string_view text);
+using codec::json_string;
 
 // Each takes an answer of status 200; nothing: it is not what the service answers.
 [[nodiscard]] std::optional<StreamSummary> parse_stream_summary(ByteView json);

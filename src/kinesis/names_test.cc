@@ -54,10 +54,10 @@ TEST(Names, ArnsOfStreamsAreTakenApart) {
 TEST(Names, ArnsOfRolesHaveNoRegionAndAnAccount) {
   EXPECT_EQ(role_arn_complaint("arn:aws:iam::111122223333:role/path/name+=,.@-_"), "");
   EXPECT_EQ(role_arn_complaint("arn:aws-us-gov:iam::111122223333:role/r"), "");
-  for (const char* text : {"", "me", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::1:role/r",
-                           "arn:aws:iam::111122223333:role/", "arn:aws:iam:us-east-1:1:role/r",
-                           "arn:aws:iam::111122223333:role/a b",
-                           "arn:aws:sts::111122223333:assumed-role/r/s"}) {
+  for (const char* text :
+       {"", "me", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::1:role/r",
+        "arn:aws:iam::111122223333:role/", "arn:aws:iam:us-east-1:1:role/r",
+        "arn:aws:iam::111122223333:role/a b", "arn:aws:sts::111122223333:assumed-role/r/s"}) {
     EXPECT_NE(role_arn_complaint(text), "") << text;
   }
 }

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/check.h"
+#include "codec/hex.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -26,17 +27,6 @@ Digest hmac(ByteView key, std::string_view text) {
              reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest.data(),
              &size) != nullptr);
   return digest;
-}
-
-std::string hex(const Digest& digest) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(digest.size() * 2);
-  for (const uint8_t byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
 }
 
 // Every service but S3 signs the path encoded once more: a '%' of the URL becomes %25.
@@ -67,7 +57,7 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-std::string sha256_hex(ByteView bytes) { return hex(sha256(bytes)); }
+std::string sha256_hex(ByteView bytes) { return codec::hex(sha256(bytes)); }
 
 std::string amz_date(WallTime time) {
   const std::time_t unix_time = std::chrono::system_clock::to_time_t(time);
@@ -117,7 +107,7 @@ std::string Signer::authorization(const Request& request, const Credentials& cre
   to_sign.append(timestamp).append("\n").append(scope).append("\n");
   to_sign.append(sha256_hex(as_bytes(canonical)));
 
-  const std::string signature = hex(hmac(signing_key(credentials, date), to_sign));
+  const std::string signature = codec::hex(hmac(signing_key(credentials, date), to_sign));
   std::string value = "AWS4-HMAC-SHA256 Credential=";
   value.append(credentials.access_key_id).append("/").append(scope);
   value.append(", SignedHeaders=").append(names);

@@ -5,6 +5,7 @@
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "codec/base64.h"
+#include "codec/hex.h"
 #include "codec/json_writer.h"
 #include "codec/msgpack_cursor.h"
 #include "codec/rfc3339.h"
@@ -366,11 +367,10 @@ EncodeOutcome append_checked_json(ByteBuffer& out, ByteView json, size_t size_ma
 }  // namespace
 
 void append_event_id(ByteBuffer& out, const Hash128& batch_id, uint64_t index) {
-  constexpr char kHex[] = "0123456789abcdef";
   uint8_t text[32 + 1 + 20];
   for (size_t i = 0; i < 16; ++i) {
-    text[i] = static_cast<uint8_t>(kHex[batch_id.high >> (60 - 4 * i) & 15]);
-    text[16 + i] = static_cast<uint8_t>(kHex[batch_id.low >> (60 - 4 * i) & 15]);
+    text[i] = static_cast<uint8_t>(codec::kHexDigits[batch_id.high >> (60 - 4 * i) & 15]);
+    text[16 + i] = static_cast<uint8_t>(codec::kHexDigits[batch_id.low >> (60 - 4 * i) & 15]);
   }
   text[32] = '-';
   const uint8_t* const end = codec::write_unsigned(text + 33, index);

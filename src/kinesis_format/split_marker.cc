@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "codec/hex.h"
 #include "codec/json_scan.h"
 #include "codec/json_writer.h"
 
@@ -26,9 +27,7 @@ void append_common(ByteBuffer& out, const SplitMarker& marker) {
   append_number(out, R"(,"count":)", marker.count);
   append_number(out, R"(,"bytes":)", marker.bytes);
   out.append(R"(,"hash":")");
-  for (int shift = 60; shift >= 0; shift -= 4) {
-    out.push_back(static_cast<uint8_t>("0123456789abcdef"[marker.hash >> shift & 15]));
-  }
+  codec::append_hex(out, marker.hash);
   out.push_back('"');
 }
 

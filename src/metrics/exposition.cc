@@ -87,7 +87,8 @@ class Builder {
     const Descriptor& descriptor = descriptor_of(name);
     const auto index = static_cast<size_t>(&descriptor - descriptors().data());
     ClientMetric& metric = families_[index].metric.emplace_back();
-    if (!descriptor.labels[0].empty()) {
+    const bool is_common = descriptor.labels[0] == "identity" && first.empty();
+    if (!descriptor.labels[0].empty() && !is_common) {
       metric.label.push_back({std::string(descriptor.labels[0]), std::string(first)});
     }
     if (!descriptor.labels[1].empty()) {
@@ -145,9 +146,10 @@ void add_status(const Status& status, WallTime now, Builder& out) {
     out.number("penstock_certificate_expiry_seconds", seconds_between(now, certificate.expires),
                certificate.name);
   }
-  if (status.credentials.expires) {
-    out.number("penstock_credentials_expiry_seconds",
-               seconds_between(now, *status.credentials.expires));
+  for (const CredentialsStatus& credentials : status.credentials) {
+    if (!credentials.expires) continue;
+    out.number("penstock_credentials_expiry_seconds", seconds_between(now, *credentials.expires),
+               credentials.identity);
   }
 }
 

@@ -129,7 +129,9 @@ TEST_F(Exposition, AgesAndExpiriesAreSecondsFromNow) {
   idle.name = "idle";
   status.streams = {audit, idle};
   status.certificates = {{"forward", "CN=x", now + hours(1)}, {"http", "CN=y", now - hours(1)}};
-  status.credentials = {"environment", now + hours(2)};
+  status.credentials = {{"", "environment", "", now + hours(2), ""},
+                        {"profile audit", "profile audit, role", "", now + hours(1), ""},
+                        {"profile b", "", "", std::nullopt, "no such profile"}};
 
   const std::string text = scrape();
 
@@ -139,6 +141,9 @@ TEST_F(Exposition, AgesAndExpiriesAreSecondsFromNow) {
   EXPECT_EQ(value_in(text, R"(penstock_certificate_expiry_seconds{name="forward"})"), 3600);
   EXPECT_EQ(value_in(text, R"(penstock_certificate_expiry_seconds{name="http"})"), -3600);
   EXPECT_EQ(value_in(text, "penstock_credentials_expiry_seconds"), 7200);
+  EXPECT_EQ(value_in(text, R"(penstock_credentials_expiry_seconds{identity="profile audit"})"),
+            3600);
+  EXPECT_THAT(text, Not(HasSubstr("profile b")));
 }
 
 TEST_F(Exposition, CredentialsThatDoNotExpireHaveNoExpiry) {

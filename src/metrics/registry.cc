@@ -68,8 +68,9 @@ constexpr Descriptor kDescriptors[] = {
      "Seconds until a certificate expires; negative when it has."},
     {"penstock_credentials_expiry_seconds",
      gauge,
-     {"", ""},
-     "Seconds until the AWS credentials expire; absent when they do not."},
+     {"identity", ""},
+     "Seconds until the AWS credentials expire; absent when they do not. Those of `aws` have no "
+     "label, those of streams with `aws` of their own name the identity."},
     {"penstock_memory_bytes", gauge, {"", ""}, "Resident memory of the process."},
     {"penstock_config_reloads_total",
      counter,

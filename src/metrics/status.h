@@ -42,8 +42,11 @@ struct CertificateStatus {
 };
 
 struct CredentialsStatus {
+  std::string identity;             // whose: of a stream's own `aws`; empty: of the common one
   std::string provider;             // empty: none found yet
+  std::string account_id;           // empty: not known
   std::optional<WallTime> expires;  // nullopt: they do not
+  std::string last_error;           // of the last attempt to renew them; empty: it succeeded
 };
 
 struct ErrorStatus {
@@ -65,8 +68,8 @@ struct Status {
   std::vector<StreamStatus> streams;
   SpoolStatus spool;
   std::vector<CertificateStatus> certificates;
-  CredentialsStatus credentials;
-  std::vector<ErrorStatus> last_errors;  // a bounded number, newest first
+  std::vector<CredentialsStatus> credentials;  // one for each identity, the common one first
+  std::vector<ErrorStatus> last_errors;        // a bounded number, newest first
 };
 
 class StatusSource {

@@ -2,23 +2,25 @@
 
 #include <boost/asio/post.hpp>
 
-#include "net/listener.h"
+#include "net/listen_socket.h"
 
 namespace penstock::net {
 
 using boost::system::error_code;
 
-Result<std::unique_ptr<HeartbeatSocket>, Error> HeartbeatSocket::open(IoThread& thread,
-                                                                      const std::string& address) {
-  const auto endpoint = parse_listen_address(address);
-  if (!endpoint) return failure(endpoint.error());
+Result<std::unique_ptr<HeartbeatSocket>, Error> HeartbeatSocket::open(
+    IoThread& thread, const ListenAddress& address) {
+  auto socket = open_listen_socket(address, Transport::udp);
+  if (!socket) {
+    return run_error("cannot listen on UDP " + to_string(address) + ": " + socket.error().message);
+  }
   std::unique_ptr<HeartbeatSocket> made(new HeartbeatSocket(thread));
-  const asio::ip::udp::endpoint local(endpoint->address(), endpoint->port());
+  const bool is_v6 = local_address(*socket).family() == AF_INET6;
   error_code error;
-  made->socket_.open(local.protocol(), error);
-  if (!error) made->socket_.bind(local, error);
+  made->socket_.assign(is_v6 ? asio::ip::udp::v6() : asio::ip::udp::v4(), socket->release(), error);
   if (!error) made->socket_.non_blocking(true, error);
-  if (error) return run_error("cannot listen on UDP " + address + ": " + error.message());
+  if (error)
+    return run_error("cannot listen on UDP " + to_string(address) + ": " + error.message());
   return made;
 }
 

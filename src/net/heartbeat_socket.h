@@ -5,10 +5,10 @@
 #include <array>
 #include <boost/asio/ip/udp.hpp>
 #include <memory>
-#include <string>
 
 #include "base/result.h"
 #include "net/io_thread.h"
+#include "net/listen_address.h"
 
 namespace penstock::net {
 
@@ -16,7 +16,7 @@ class HeartbeatSocket {
  public:
   // Same host and port as the source's TCP listener.
   static Result<std::unique_ptr<HeartbeatSocket>, Error> open(IoThread& thread,
-                                                              const std::string& address);
+                                                              const ListenAddress& address);
   void start();
   void close();
 

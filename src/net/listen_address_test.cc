@@ -23,10 +23,28 @@ TEST(ListenAddress, HostsAndPortsAreTakenApart) {
   EXPECT_EQ(*parse_listen_address("localhost:0"), (ListenAddress{"localhost", 0}));
   EXPECT_EQ(*parse_listen_address("[::1]:65535"), (ListenAddress{"::1", 65535}));
   EXPECT_EQ(*parse_listen_address("[fe80::1%eth0]:5"), (ListenAddress{"fe80::1%eth0", 5}));
-  for (const char* text :
-       {"", "24224", "localhost", "host:", "host:x", "host:65536", "host:-1", "host: 1", "::1:24224",
-        "[::1]", "[::1]24224", "[localhost]:1", "[1.2.3.4]:1", "[]:1", "a b:1", "http://x:1", "x:1/",
-        "256.0.0.1:1", "1.2.3:1", "10:1", "\"0.0.0.0:1\"", "host:1\n"}) {
+  for (const char* text : {"",
+                           "24224",
+                           "localhost",
+                           "host:",
+                           "host:x",
+                           "host:65536",
+                           "host:-1",
+                           "host: 1",
+                           "::1:24224",
+                           "[::1]",
+                           "[::1]24224",
+                           "[localhost]:1",
+                           "[1.2.3.4]:1",
+                           "[]:1",
+                           "a b:1",
+                           "http://x:1",
+                           "x:1/",
+                           "256.0.0.1:1",
+                           "1.2.3:1",
+                           "10:1",
+                           "\"0.0.0.0:1\"",
+                           "host:1\n"}) {
     EXPECT_FALSE(parse_listen_address(text)) << text;
   }
 }

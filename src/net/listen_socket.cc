@@ -59,8 +59,7 @@ Result<BoundAddress, Error> resolve(const ListenAddress& address) {
       ::getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
   if (problem != 0) {
-    return usage_error("'" + host + "' is not an address to listen on (" +
-                       ::gai_strerror(problem) +
+    return usage_error("'" + host + "' is not an address to listen on (" + ::gai_strerror(problem) +
                        "): write host:port, such as 0.0.0.0:24224 or [::]:24224");
   }
   const addrinfo* chosen = addresses.get();

@@ -1,40 +1,14 @@
 #include "net/listener.h"
 
 #include <boost/asio/post.hpp>
-#include <charconv>
 
 #include "base/log.h"
+#include "net/listen_socket.h"
 #include "net/tcp_stream.h"
 
 namespace penstock::net {
 namespace {
 constexpr milliseconds kRetryDelay{100};  // after accept failed for want of descriptors or memory
-}
-
-Result<asio::ip::tcp::endpoint, Error> parse_listen_address(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  const auto wrong = [&] {
-    return usage_error("'" + address +
-                       "' is not an address to listen on: write host:port, such as " +
-                       "0.0.0.0:24224 or [::]:24224");
-  };
-  if (colon == std::string::npos) return wrong();
-  std::string host = address.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  uint16_t port = 0;
-  const char* const end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return wrong();
-  error_code error;
-  const auto literal = asio::ip::make_address(host, error);
-  if (!error) return asio::ip::tcp::endpoint(literal, port);
-  asio::io_context context;
-  asio::ip::tcp::resolver resolver(context);
-  const auto found = resolver.resolve(host, std::to_string(port), error);
-  if (error || found.empty()) return wrong();
-  return found.begin()->endpoint();
 }
 
 Listener::Listener(IoThreads& threads, Options options, OnAccepted accepted, OnRefused refused)
@@ -50,22 +24,24 @@ Listener::Listener(IoThreads& threads, Options options, OnAccepted accepted, OnR
 
 Result<std::unique_ptr<Listener>, Error> Listener::open(IoThreads& threads, Options options,
                                                         OnAccepted accepted, OnRefused refused) {
-  auto endpoint = parse_listen_address(options.address);
-  if (!endpoint) return failure(endpoint.error());
-  std::unique_ptr<Listener> made(
-      new Listener(threads, std::move(options), std::move(accepted), std::move(refused)));
-  error_code error;
-  asio::ip::tcp::acceptor& acceptor = made->acceptor_;
-  acceptor.open(endpoint->protocol(), error);
-  if (!error) acceptor.set_option(asio::ip::tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor.bind(*endpoint, error);
-  if (!error) acceptor.listen(4096, error);
-  if (error) {
-    return run_error("cannot listen on " + made->options_.address + " for source '" +
-                     made->options_.source + "': " + error.message() +
-                     "; free the port or change 'listen'");
+  const auto failed = [&options](const std::string& why) {
+    return run_error("cannot listen on " + to_string(options.address) + " for source '" +
+                     options.source + "': " + why + "; free the port or change 'listen'");
+  };
+  auto socket = open_listen_socket(options.address, Transport::tcp);
+  if (!socket) {
+    if (socket.error().kind == Error::Kind::usage) return failure(socket.error());
+    return failed(socket.error().message);
   }
-  made->port_ = acceptor.local_endpoint().port();
+  const BoundAddress local = local_address(*socket);
+  std::unique_ptr<Listener> made(
+      new Listener(threads, options, std::move(accepted), std::move(refused)));
+  error_code error;
+  made->acceptor_.assign(local.family() == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
+                         socket->release(), error);
+  if (!error) made->acceptor_.listen(4096, error);
+  if (error) return failed(error.message());
+  made->port_ = port_of(local);
   return made;
 }
 

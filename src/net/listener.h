@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "net/io_thread.h"
+#include "net/listen_address.h"
 
 namespace penstock::net {
 
@@ -36,8 +37,8 @@ class ConnectionLease {
 class Listener {
  public:
   struct Options {
-    std::string source;   // for messages
-    std::string address;  // host:port, [v6]:port
+    std::string source;  // for messages
+    ListenAddress address;
     size_t connections_max = 1024;
   };
   // Called on the IoThread that will own the connection.
@@ -71,9 +72,5 @@ class Listener {
   std::atomic<size_t> connections_max_;
   uint16_t port_ = 0;
 };
-
-// "host:port" or "[v6]:port" to an endpoint; host names are resolved.
-[[nodiscard]] Result<asio::ip::tcp::endpoint, Error> parse_listen_address(
-    const std::string& address);
 
 }  // namespace penstock::net

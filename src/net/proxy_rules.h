@@ -28,9 +28,9 @@ class ProxyRules {
  private:
   // One entry of no_proxy.
   struct Exception {
-    std::string host;         // of names in lower case, without "*." or a dot in front
-    uint16_t port = 0;        // 0: any
-    bool below_only = false;  // "*.domain": not the domain itself
+    std::string host;              // of names in lower case, without "*." or a dot in front
+    uint16_t port = 0;             // 0: any
+    bool below_only = false;       // "*.domain": not the domain itself
     std::vector<uint8_t> address;  // 4 or 16 bytes; empty: a name
     int prefix_bits = -1;          // of a CIDR range; -1: the whole address
   };

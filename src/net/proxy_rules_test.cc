@@ -17,7 +17,8 @@ ProxyRules rules(const Map& variables) {
 }
 
 bool goes_around(const std::string& no_proxy, const std::string& url) {
-  return rules({{"http_proxy", "http://p:1"}, {"https_proxy", "http://p:1"}, {"no_proxy", no_proxy}})
+  return rules(
+             {{"http_proxy", "http://p:1"}, {"https_proxy", "http://p:1"}, {"no_proxy", no_proxy}})
       .proxy_for(url)
       .empty();
 }
@@ -76,7 +77,8 @@ TEST(ProxyRules, AddressesAreComparedAsAddresses) {
   EXPECT_TRUE(goes_around("::1", "http://[0:0::1]/"));
   EXPECT_TRUE(goes_around("[::1]", "http://[::1]:9/"));
   EXPECT_TRUE(goes_around("10.0.0.0/8", "http://[::ffff:10.1.1.1]/"));
-  for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "10.0.0/8", "/8", "fd00::/129"}) {
+  for (const char* text :
+       {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "10.0.0/8", "/8", "fd00::/129"}) {
     EXPECT_FALSE(goes_around(text, "https://10.0.0.1/")) << text;
   }
 }

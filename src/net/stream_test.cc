@@ -3,10 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +11,7 @@
 #include <boost/asio/use_future.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <future>
 #include <string>
 
@@ -21,6 +19,8 @@
 #include "net/event.h"
 #include "net/io_thread.h"
 #include "net/listener.h"
+#include "net/tcp_stream.h"
+#include "net/test_certificate.h"
 
 namespace penstock::net {
 namespace {
@@ -31,23 +31,9 @@ class SelfSigned {
   SelfSigned() {
     char name[] = "/tmp/penstock-net-test-XXXXXX";
     directory_ = ::mkdtemp(name);
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* certificate = X509_new();
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509_sign(certificate, key, EVP_sha256());
-    write(certificate_file(), [&](FILE* file) { PEM_write_X509(file, certificate); });
-    write(key_file(), [&](FILE* file) {
-      PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
-    });
-    X509_free(certificate);
-    EVP_PKEY_free(key);
+    const TestCertificate made = make_test_certificate();
+    std::ofstream(certificate_file()) << made.certificate;
+    std::ofstream(key_file()) << made.key;
   }
   ~SelfSigned() {
     std::remove(certificate_file().c_str());
@@ -58,13 +44,6 @@ class SelfSigned {
   [[nodiscard]] std::string key_file() const { return directory_ + "/tls.key"; }
 
  private:
-  template <class Write>
-  static void write(const std::string& path, Write fill) {
-    FILE* file = std::fopen(path.c_str(), "w");
-    ASSERT_NE(file, nullptr);
-    fill(file);
-    std::fclose(file);
-  }
   std::string directory_;
 };
 
@@ -102,7 +81,7 @@ class StreamTest : public testing::Test {
  protected:
   void listen(std::shared_ptr<const TlsContext> tls, size_t connections_max = 16) {
     auto opened = Listener::open(
-        threads_, {"test", "127.0.0.1:0", connections_max},
+        threads_, {"test", {"127.0.0.1", 0}, connections_max},
         [this, tls](asio::ip::tcp::socket socket, IoThread& thread, ConnectionLease lease) {
           serve(make_stream(std::move(socket), tls), thread, std::move(lease));
         },
@@ -191,15 +170,47 @@ TEST(TlsContext, AMissingCertificateIsAUsageErrorThatNamesTheFile) {
   EXPECT_NE(tls.error().message.find("/nonexistent/tls.crt"), std::string::npos);
 }
 
+// A port that only one family reaches looks free to half of the senders.
+TEST(Listener, EveryAddressIsBothFamilies) {
+  for (const char* text : {"*:0", ":0", "[::]:0"}) {
+    SCOPED_TRACE(text);
+    IoThreads threads(1);
+    std::promise<std::string> peers[2];
+    size_t connected = 0;
+    const auto listener = Listener::open(
+        threads, {"any", *parse_listen_address(text), 16},
+        [&](asio::ip::tcp::socket socket, IoThread&, const ConnectionLease&) {
+          peers[connected++].set_value(peer_name(socket));
+        },
+        nullptr);
+    ASSERT_TRUE(listener) << listener.error().message;
+    threads.start();
+    (*listener)->start();
+    asio::io_context context;
+    asio::ip::tcp::socket four(context), six(context);
+    four.connect({asio::ip::make_address("127.0.0.1"), (*listener)->port()});
+    EXPECT_TRUE(peers[0].get_future().get().starts_with("127.0.0.1:"));  // not ::ffff:127.0.0.1
+    error_code error;
+    six.connect({asio::ip::make_address("::1"), (*listener)->port()}, error);
+    if (error != asio::error::address_family_not_supported &&
+        error != boost::system::errc::address_not_available &&
+        error != asio::error::network_unreachable) {
+      ASSERT_FALSE(error) << error.message();
+      EXPECT_TRUE(peers[1].get_future().get().starts_with("[::1]:"));
+    }
+    threads.stop();
+  }
+}
+
 TEST(Listener, APortInUseIsARunErrorThatNamesTheAddress) {
   IoThreads threads(1);
-  const auto first = Listener::open(threads, {"a", "127.0.0.1:0", 1}, nullptr, nullptr);
+  const auto first = Listener::open(threads, {"a", {"127.0.0.1", 0}, 1}, nullptr, nullptr);
   ASSERT_TRUE(first);
-  const std::string taken = "127.0.0.1:" + std::to_string((*first)->port());
+  const ListenAddress taken{"127.0.0.1", (*first)->port()};
   const auto second = Listener::open(threads, {"b", taken, 1}, nullptr, nullptr);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, Error::Kind::failure);
-  EXPECT_NE(second.error().message.find(taken), std::string::npos);
+  EXPECT_NE(second.error().message.find(to_string(taken)), std::string::npos);
 }
 
 }  // namespace

@@ -51,9 +51,9 @@ TestCertificate make_test_certificate(const TestCertificateOptions& options) {
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), options.valid_until);
   X509_set_pubkey(certificate.get(), key.get());
   X509_NAME* const subject = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(
-      subject, "CN", MBSTRING_UTF8,
-      reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(options.common_name.c_str()),
+                             -1, -1, 0);
   if (options.is_authority) {
     add_extension(certificate.get(), NID_basic_constraints, "critical,CA:TRUE");
   }
@@ -64,10 +64,10 @@ TestCertificate make_test_certificate(const TestCertificateOptions& options) {
     X509_set_issuer_name(certificate.get(), subject);
     X509_sign(certificate.get(), key.get(), EVP_sha256());
   } else {
-    const Owned<X509> issuer(PEM_read_bio_X509(reading(options.issuer->certificate).get(), nullptr,
-                                               nullptr, nullptr));
-    const Owned<EVP_PKEY> issuer_key(PEM_read_bio_PrivateKey(reading(options.issuer->key).get(),
-                                                             nullptr, nullptr, nullptr));
+    const Owned<X509> issuer(
+        PEM_read_bio_X509(reading(options.issuer->certificate).get(), nullptr, nullptr, nullptr));
+    const Owned<EVP_PKEY> issuer_key(
+        PEM_read_bio_PrivateKey(reading(options.issuer->key).get(), nullptr, nullptr, nullptr));
     X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
     X509_sign(certificate.get(), issuer_key.get(), EVP_sha256());
   }

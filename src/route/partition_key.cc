@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "codec/hex.h"
 #include "codec/utf8.h"
 
 namespace penstock::route {
@@ -13,7 +14,7 @@ std::string_view random_key(const record::Batch& batch, uint32_t index, std::str
   uint64_t drawn = checksum64({reinterpret_cast<const uint8_t*>(id.data()), sizeof id});
   scratch.resize(16);
   for (char& digit : scratch) {
-    digit = "0123456789abcdef"[drawn & 15];
+    digit = codec::kHexDigits[drawn & 15];
     drawn >>= 4;
   }
   return scratch;

@@ -29,19 +29,34 @@ void print(std::FILE* out, const std::string& name, const std::string& text) {
   std::fprintf(out, "%-12s %s\n", name.c_str(), text.c_str());
 }
 
-bool check_credentials(const config::Config& config, std::FILE* out) {
-  kinesis::CredentialChain chain(daemon::make_credential_options(config),
+bool check_credentials(const config::Identity& identity, const config::Config& config,
+                       std::FILE* out) {
+  kinesis::CredentialChain chain(daemon::make_credential_options(identity, config),
                                  kinesis::process_environment(), Clock::system());
+  const config::Identity common{config.aws.profile, config.aws.assume_role};
+  const std::string whose = identity == common ? "" : " of " + to_string(identity);
   const auto found = chain.fetch();
   if (!found) {
-    report_error("credentials: " + found.error().message);
+    report_error("credentials" + whose + ": " + found.error().message);
     return false;
   }
   const kinesis::Credentials& keys = **found;
-  print(out, "credentials",
+  print(out, "credentials" + whose,
         keys.provider + (keys.account_id.empty() ? std::string() : ", account " + keys.account_id) +
             (keys.expiry ? ", until " + time_text(*keys.expiry) : ", do not expire"));
   return true;
+}
+
+// The identities of the streams, each once.
+std::vector<config::Identity> identities_of(const config::Config& config) {
+  std::vector<config::Identity> identities;
+  for (const config::StreamOptions& stream : config.streams) {
+    config::Identity identity = config::identity_of(stream, config.aws);
+    if (std::find(identities.begin(), identities.end(), identity) == identities.end()) {
+      identities.push_back(std::move(identity));
+    }
+  }
+  return identities;
 }
 
 // Somebody waits for the answer, and every stream has its own.
@@ -137,12 +152,19 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
 
 }  // namespace
 
+// A stream whose identity has no credentials is not asked: it would only say so again.
 bool check_online(const config::Config& config, std::FILE* out) {
-  if (!check_credentials(config, out)) return false;
   bool all_well = true;
   bool tell_clock = true;
-  for (const config::StreamOptions& stream : config.streams) {
-    all_well = check_stream(stream, config, std::exchange(tell_clock, false), out) && all_well;
+  for (const config::Identity& identity : identities_of(config)) {
+    if (!check_credentials(identity, config, out)) {
+      all_well = false;
+      continue;
+    }
+    for (const config::StreamOptions& stream : config.streams) {
+      if (config::identity_of(stream, config.aws) != identity) continue;
+      all_well = check_stream(stream, config, std::exchange(tell_clock, false), out) && all_well;
+    }
   }
   return all_well;
 }

@@ -65,7 +65,8 @@ Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::open(const config::St
                                                                 milliseconds patience) {
   kinesis::StreamId id{stream.name, stream.endpoint.empty() ? stream.arn : ""};
   return make(std::move(id), daemon::make_endpoint_options(stream, config.aws),
-              daemon::make_credential_options(config), patience);
+              daemon::make_credential_options(config::identity_of(stream, config.aws), config),
+              patience);
 }
 
 Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::make(

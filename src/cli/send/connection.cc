@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "config/values.h"
+#include "net/listen_address.h"
 
 namespace penstock::cli {
 namespace {
@@ -64,7 +64,7 @@ bool is_ip_address(const std::string& host) {
 }  // namespace
 
 Result<Target, Error> parse_target(std::string_view flag, std::string_view text) {
-  const auto address = config::parse_listen(text);
+  const auto address = net::parse_host_port(text);
   if (!address)
     return usage_error(std::string(flag) + " " + std::string(text) + ": " + address.error());
   Target target;

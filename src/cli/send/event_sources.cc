@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "cli/send/json_to_msgpack.h"
 #include "cli/send/sample_record.h"
+#include "codec/hex.h"
 #include "codec/json_check.h"
 #include "codec/json_scan.h"
 #include "codec/msgpack_cursor.h"
@@ -182,9 +183,8 @@ std::unique_ptr<EventSource> make_generator(std::string run, uint64_t count) {
 std::string id_of_record(ByteView stored) {
   const Hash128 hash = hash128(stored);
   std::string id;
-  for (const uint64_t half : {hash.high, hash.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) id += "0123456789abcdef"[half >> shift & 0xf];
-  }
+  codec::append_hex(id, hash.high);
+  codec::append_hex(id, hash.low);
   return id;
 }
 

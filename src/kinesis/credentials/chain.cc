@@ -40,9 +40,9 @@ Result<void, Error> check_keys(const Credentials& keys) {
     const char* name;
     const std::string& text;
   };
-  for (const Part& part :
-       {Part{"access key id", keys.access_key_id}, Part{"secret access key", keys.secret_access_key},
-        Part{"session token", keys.session_token}}) {
+  for (const Part& part : {Part{"access key id", keys.access_key_id},
+                           Part{"secret access key", keys.secret_access_key},
+                           Part{"session token", keys.session_token}}) {
     if (const auto oddity = oddity_of(part.text)) {
       return run_error("the " + std::string(part.name) + " (" + keys.provider + ") has " + *oddity +
                        " in it: write the value alone");
@@ -64,7 +64,8 @@ CredentialChain::CredentialChain(const CredentialOptions& options, Environment e
     providers_.push_back(std::make_unique<ProfileProvider>(context_, options.profile));
     return;  // the operator named it: nothing else is meant
   }
-  providers_.push_back(std::make_unique<EnvironmentProvider>(context_, options.predecessors_variables));
+  providers_.push_back(
+      std::make_unique<EnvironmentProvider>(context_, options.predecessors_variables));
   providers_.push_back(std::make_unique<WebIdentityProvider>(context_));
   providers_.push_back(std::make_unique<ContainerProvider>(context_));
   providers_.push_back(std::make_unique<ProfileProvider>(context_, ""));

@@ -30,7 +30,8 @@ bool ContainerProvider::is_trusted(std::string_view url) {
 
 Result<std::string, Error> ContainerProvider::authorization() const {
   std::string value = environment_text(context_.environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
-  const std::string file = environment_text(context_.environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  const std::string file =
+      environment_text(context_.environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (!file.empty()) {
     auto text = read_credential_file(file);
     if (!text) return failure(text.error());
@@ -44,10 +45,12 @@ Result<std::string, Error> ContainerProvider::authorization() const {
 }
 
 CredentialProvider::Answer ContainerProvider::fetch() {
-  const std::string relative = environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-  const std::string url = !relative.empty()
-                              ? "http://169.254.170.2" + relative
-                              : environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  const std::string relative =
+      environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+  const std::string url =
+      !relative.empty()
+          ? "http://169.254.170.2" + relative
+          : environment_text(context_.environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (url.empty()) return std::nullopt;
   if (!is_trusted(url)) {
     return run_error(

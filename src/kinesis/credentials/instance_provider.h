@@ -1,6 +1,6 @@
-// The role of an EC2 instance, by version 2 of its metadata service. Where it gives no session token
-// (403, 404, 405 or no answer to the PUT: stand-ins like kube2iam, a hop limit of 1), version 1 is
-// used as the SDKs do, unless AWS_EC2_METADATA_V1_DISABLED.
+// The role of an EC2 instance, by version 2 of its metadata service. Where it gives no session
+// token (403, 404, 405 or no answer to the PUT: stand-ins like kube2iam, a hop limit of 1), version
+// 1 is used as the SDKs do, unless AWS_EC2_METADATA_V1_DISABLED.
 #pragma once
 
 #include "kinesis/credentials/provider.h"

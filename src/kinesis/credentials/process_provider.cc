@@ -104,10 +104,9 @@ Result<Credentials, Error> run_credential_process(const std::string& command,
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, *child, 0)));
 
   std::string output;
-  const Ending ending =
-      process ? read_output(output_end.get(), process.get(),
-                            std::chrono::steady_clock::now() + deadline, output)
-              : Ending::deadline;
+  const Ending ending = process ? read_output(output_end.get(), process.get(),
+                                              std::chrono::steady_clock::now() + deadline, output)
+                                : Ending::deadline;
   if (ending != Ending::done) ::kill(-*child, SIGKILL);
   int status = 0;
   while (::waitpid(*child, &status, 0) < 0 && errno == EINTR) {

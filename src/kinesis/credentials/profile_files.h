@@ -20,11 +20,9 @@ class ProfileFiles {
   // Missing files are empty ones. A file that the AWS CLI could not parse is an error that names
   // it, the line and the cure, never a value.
   [[nodiscard]] static Result<ProfileFiles, Error> load(const Environment& environment);
-  [[nodiscard]] static Result<ProfileFiles, Error> parse(std::string_view config,
-                                                         std::string_view credentials,
-                                                         std::string_view config_path = "config",
-                                                         std::string_view credentials_path =
-                                                             "credentials");
+  [[nodiscard]] static Result<ProfileFiles, Error> parse(
+      std::string_view config, std::string_view credentials,
+      std::string_view config_path = "config", std::string_view credentials_path = "credentials");
 
   [[nodiscard]] const Profile* find(std::string_view name) const;
 

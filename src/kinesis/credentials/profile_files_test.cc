@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_data.h"
+
 namespace penstock::kinesis {
 namespace {
 
@@ -16,8 +18,7 @@ using ::testing::Not;
 // tests/data/aws_shared_files.json holds files, and what boto3 made of them.
 TEST(ProfileFiles, EveryFileIsReadAsBoto3ReadsIt) {
   simdjson::dom::parser parser;
-  const simdjson::dom::element recorded =
-      parser.load(std::string(PENSTOCK_TEST_DATA) + "/aws_shared_files.json");
+  const simdjson::dom::element recorded = parser.load(test_data() + "/aws_shared_files.json");
   size_t compared = 0;
   for (const simdjson::dom::element each : recorded["cases"].get_array()) {
     SCOPED_TRACE(std::string(each["name"].get_string().value()));
@@ -33,8 +34,9 @@ TEST(ProfileFiles, EveryFileIsReadAsBoto3ReadsIt) {
     for (const auto [name, expected] : profiles) {
       const Profile* profile = files->find(name);
       ASSERT_NE(profile, nullptr) << name;
-      EXPECT_EQ(profile->size(), expected.get_object().value().size()) << name;
-      for (const auto [key, value] : expected.get_object().value()) {
+      const simdjson::dom::object values = expected.get_object();
+      EXPECT_EQ(profile->size(), values.size()) << name;
+      for (const auto [key, value] : values) {
         ASSERT_TRUE(profile->contains(key)) << name << "." << key;
         if (!value.is_null()) {
           EXPECT_EQ(setting(*profile, key), value.get_string().value()) << name << "." << key;
@@ -94,9 +96,9 @@ TEST(ProfileFiles, ProfileOfTheEnvironmentIsBoto3s) {
 
 TEST(ProfileFiles, PathsMayBeginWithTheHomeDirectory) {
   const Environment environment = environment_of(
-      {{"HOME", "/home/me"}, {"AWS_CONFIG_FILE", "~/aws.ini"}, {"AWS_PROFILE", "x"}});
-  EXPECT_EQ(ProfileFiles::config_path(environment), "/home/me/aws.ini");
-  EXPECT_EQ(ProfileFiles::credentials_path(environment), "/home/me/.aws/credentials");
+      {{"HOME", "/users/me"}, {"AWS_CONFIG_FILE", "~/aws.ini"}, {"AWS_PROFILE", "x"}});
+  EXPECT_EQ(ProfileFiles::config_path(environment), "/users/me/aws.ini");
+  EXPECT_EQ(ProfileFiles::credentials_path(environment), "/users/me/.aws/credentials");
   EXPECT_EQ(ProfileFiles::config_path(environment_of({{"AWS_CONFIG_FILE", "/x/y\n"}})), "/x/y");
 }
 

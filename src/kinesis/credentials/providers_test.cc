@@ -83,7 +83,8 @@ TEST_F(Providers, EnvironmentKeysWin) {
   EXPECT_FALSE((*found)->expiry);
 }
 
-// Values come from Secrets that were made with `echo` and files that an editor ended in a line break.
+// Values come from Secrets that were made with `echo` and files that an editor ended in a line
+// break.
 TEST_F(Providers, WhiteSpaceAroundTheEnvironmentsKeysIsLeftOut) {
   variables_["AWS_ACCESS_KEY_ID"] = "AKIA1\n";
   variables_["AWS_SECRET_ACCESS_KEY"] = " secret\r\n";
@@ -192,9 +193,9 @@ TEST_F(Providers, ExpirationsOfProcessesAreTakenAsBoto3TakesThem) {
   }
   EXPECT_EQ(*parse_expiration("2030-01-02T03:04Z", "x"), WallTime(seconds(1893553440)));
   EXPECT_EQ(*parse_expiration("2030-01-02", "x"), WallTime(seconds(1893542400)));
-  for (const char* text :
-       {"", "soon", "2030-13-02T03:04:05Z", "1893553445", "2030-01-02T03:04:05+9", "2030-01-02T",
-        "2030-01-02T03:04:05EST", "2030", "T", "+", "Z", "20300102T03040", "2030-01-02T25:04:05Z"}) {
+  for (const char* text : {"", "soon", "2030-13-02T03:04:05Z", "1893553445",
+                           "2030-01-02T03:04:05+9", "2030-01-02T", "2030-01-02T03:04:05EST", "2030",
+                           "T", "+", "Z", "20300102T03040", "2030-01-02T25:04:05Z"}) {
     EXPECT_FALSE(parse_expiration(text, "x")) << text;
   }
 }
@@ -394,8 +395,8 @@ class Metadata {
     }
     const auto token = request.headers.find("x-aws-ec2-metadata-token");
     const bool is_version_1 = token == request.headers.end() && takes_version_1;
-    if (!is_version_1 && (token == request.headers.end() ||
-                          token->second != "token-" + std::to_string(tokens))) {
+    if (!is_version_1 &&
+        (token == request.headers.end() || token->second != "token-" + std::to_string(tokens))) {
       return reply("", 401);
     }
     if (request.target == "/latest/meta-data/iam/security-credentials/") {

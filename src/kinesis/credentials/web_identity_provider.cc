@@ -3,7 +3,8 @@
 namespace penstock::kinesis {
 
 CredentialProvider::Answer WebIdentityProvider::fetch() {
-  const std::string token_file = environment_text(context_.environment, "AWS_WEB_IDENTITY_TOKEN_FILE");
+  const std::string token_file =
+      environment_text(context_.environment, "AWS_WEB_IDENTITY_TOKEN_FILE");
   if (token_file.empty()) return std::nullopt;
   AssumeRole role;
   role.role_arn = environment_text(context_.environment, "AWS_ROLE_ARN");
