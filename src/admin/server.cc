@@ -14,6 +14,7 @@
 #include <list>
 #include <thread>
 
+#include "admin/observer.h"
 #include "admin/status_json.h"
 #include "admin/status_page.h"
 #include "base/log.h"
@@ -64,6 +65,7 @@ class BeastServer final : public Server {
   asio::awaitable<void> look_loop();
   asio::awaitable<void> serve(Connections::iterator self);
   [[nodiscard]] Response answer(const Request& request);
+  void observe();
   [[nodiscard]] std::string body_of_metrics();
   [[nodiscard]] std::string body_of_status();
 
@@ -74,6 +76,7 @@ class BeastServer final : public Server {
   asio::steady_timer look_timer_{context_};
   asio::steady_timer accept_timer_{context_};
   Connections connections_;  // the longest silent first
+  Observer observer_;
   uint16_t port_ = 0;
   std::thread thread_;
 };
@@ -132,6 +135,7 @@ asio::awaitable<void> BeastServer::accept_loop() {
 asio::awaitable<void> BeastServer::look_loop() {
   while (acceptor_.is_open()) {
     sources_.health.look();
+    observe();
     look_timer_.expires_after(kLookInterval);
     co_await look_timer_.async_wait(kAsTuple);
   }
@@ -178,18 +182,25 @@ asio::awaitable<void> BeastServer::serve(Connections::iterator self) {
   connections_.erase(self);
 }
 
+void BeastServer::observe() {
+  const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
+  const metrics::Status status = sources_.status.status();
+  observer_.look({ledger, sources_.metrics, status, options_.version, sources_.clock.wall()},
+                 sources_.health.healthz(), sources_.health.readyz(), sources_.clock.steady());
+}
+
 std::string BeastServer::body_of_metrics() {
   const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
   const metrics::Status status = sources_.status.status();
-  return metrics::exposition(
-      {ledger, sources_.metrics, status, options_.version, sources_.clock.wall()});
+  return metrics::exposition({ledger, sources_.metrics, status, options_.version,
+                              sources_.clock.wall(), sources_.health.readyz().good});
 }
 
 std::string BeastServer::body_of_status() {
   const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
   const metrics::Status status = sources_.status.status();
   return status_json({ledger, sources_.metrics, status, options_.version, sources_.clock.wall()},
-                     sources_.health.healthz(), sources_.health.readyz());
+                     observer_, sources_.health.healthz(), sources_.health.readyz());
 }
 
 Response BeastServer::answer(const Request& request) {
@@ -220,6 +231,9 @@ Response BeastServer::answer(const Request& request) {
   } else if (path == "/api/status") {
     response.set(http::field::content_type, "application/json");
     response.body() = body_of_status();
+  } else if (path == "/api/history") {
+    response.set(http::field::content_type, "application/json");
+    response.body() = observer_.history().json();
   } else if (path == "/") {
     response.set(http::field::content_type, "text/html; charset=utf-8");
     response.set("Content-Security-Policy",
@@ -228,7 +242,7 @@ Response BeastServer::answer(const Request& request) {
     response.body() = status_page();
   } else {
     response.result(http::status::not_found);
-    response.body() = "there are /healthz, /readyz, /metrics, /api/status and /\n";
+    response.body() = "there are /healthz, /readyz, /metrics, /api/status, /api/history and /\n";
   }
   response.prepare_payload();
   if (request.method() == http::verb::head) response.body().clear();  // the length stays

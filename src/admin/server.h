@@ -1,4 +1,5 @@
-// Server: the admin port. GET and HEAD of /healthz, /readyz, /metrics, /api/status and /.
+// Server: the admin port. GET and HEAD of /healthz, /readyz, /metrics, /api/status, /api/history
+// and /.
 //
 // Plain HTTP/1.1 on a thread of its own, so that probes are answered however busy the others are.
 // Everything is bounded: connections (the one that has been silent longest makes room for a new

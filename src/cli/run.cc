@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/subcommands.h"
+#include "cli/version.h"
 #include "daemon/run.h"
 
 namespace penstock::cli {
@@ -20,6 +21,7 @@ void register_run(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  penstock run --config penstock.yaml\n"
       "  LOGGINGNAMES='projects audit' KINESIS_STREAM_NAME='my-apps my-audit' penstock run");
+  options->commit = commit();
   run->callback([options, &exit_code] { exit_code = daemon::run_daemon(*options); });
 }
 

@@ -51,6 +51,8 @@ std::string libraries() {
 
 std::string version_number() { return kVersion; }
 
+std::string commit() { return kCommit; }
+
 std::string version_line() { return "penstock " + version_number() + " (commit " + kCommit + ")"; }
 
 std::string version_text() {

@@ -6,6 +6,7 @@
 namespace penstock::cli {
 
 [[nodiscard]] std::string version_number();  // 0.1.0
+[[nodiscard]] std::string commit();          // 0123abcd
 [[nodiscard]] std::string version_line();    // penstock 0.1.0 (commit 0123abcd)
 
 // All of it, several lines.

@@ -1,5 +1,7 @@
 #include "daemon/daemon.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -36,19 +38,30 @@ MemoryNeeds needs_of(const config::Config& config) {
 
 }  // namespace
 
-Daemon::Daemon(config::Config config, Load load)
+Daemon::Daemon(config::Config config, Load load, std::string commit)
     : config_(std::move(config)),
       load_(std::move(load)),
       message_bytes_max_(needs_of(config_).message_bytes_max),
       memory_plan_(plan_memory(needs_of(config_))),
-      trimmer_(config_.memory_limit) {}
+      trimmer_(config_.memory_limit) {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  process_ = {.host = host,
+              .version = PENSTOCK_VERSION,
+              .commit = std::move(commit),
+              .config_file = config_.file,
+              .started = Clock::system().wall(),
+              .memory_limit = config_.memory_limit};
+}
 
 Daemon::~Daemon() {
   if (!closed_) (void)close();
 }
 
-Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load) {
-  std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(load)));
+Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load,
+                                                      std::string commit) {
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(std::move(config), std::move(load), std::move(commit)));
   daemon->intake_memory_ = std::make_unique<memory::MemoryBudget>(
       memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
                                     .large_bytes = daemon->memory_plan_.large,
@@ -80,6 +93,9 @@ Result<void, Error> Daemon::open_spool() {
       *intake_memory_);
   if (!opened) return failure(opened.error());
   spool_ = std::move(*opened);
+  if (!config_.spool.directory.empty()) {
+    volume_watch_ = std::make_unique<VolumeWatch>(config_.spool.directory);
+  }
   for (const config::StreamOptions& stream : config_.streams) {
     ledger_.announce_stream(stream.key);
     auto log = spool_->open_stream(make_log_options(stream));

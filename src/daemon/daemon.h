@@ -26,6 +26,7 @@
 #include "daemon/shard_watch.h"
 #include "daemon/status.h"
 #include "daemon/stream_delivery.h"
+#include "daemon/volume_watch.h"
 #include "ingest/intake.h"
 #include "ingest/source.h"
 #include "ingest/token_review.h"
@@ -38,7 +39,8 @@ class Daemon {
   // reload: reads the configuration anew (the caller knows from where).
   using Load = std::function<Result<config::Config, Error>()>;
 
-  static Result<std::unique_ptr<Daemon>, Error> start(config::Config config, Load load);
+  static Result<std::unique_ptr<Daemon>, Error> start(config::Config config, Load load,
+                                                      std::string commit);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -63,7 +65,7 @@ class Daemon {
   [[nodiscard]] const config::Config& config() const { return config_; }
 
  private:
-  Daemon(config::Config config, Load load);
+  Daemon(config::Config config, Load load, std::string commit);
   Result<void, Error> open_spool();
   Result<void, Error> open_streams();
   Result<void, Error> open_sources();
@@ -72,6 +74,9 @@ class Daemon {
   void update_deliveries();
   Result<void, Error> apply(config::Config config);
   void pin_status(SteadyTime now);
+  [[nodiscard]] metrics::StreamStatus stream_status(StreamDelivery& delivery, SteadyTime now) const;
+  [[nodiscard]] metrics::SpoolStatus spool_status() const;
+  void note_last_events();
 
   config::Config config_;
   const Load load_;
@@ -94,8 +99,11 @@ class Daemon {
   std::unique_ptr<ShardWatch> shard_watch_;
   std::vector<std::unique_ptr<delivery::DeliveryThread>> delivery_threads_;
   std::map<std::string, std::unique_ptr<StreamDelivery>> deliveries_;  // by stream
+  std::unique_ptr<VolumeWatch> volume_watch_;  // null without a directory
   std::unique_ptr<StatusBoard> status_;
   ErrorMemory errors_;
+  metrics::ProcessStatus process_;  // what does not change, and the last reload
+  std::map<std::string, LastEvent> last_events_;  // by source
   SteadyTime next_status_{};
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<config::FileWatch> file_watch_;

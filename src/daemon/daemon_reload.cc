@@ -32,6 +32,7 @@ void Daemon::reload() {
   const auto fail = [this](const std::string& why) {
     metrics_.config_reloads.with("failed").add();
     errors_.note("configuration", why);
+    process_.reload_error = why;
     log_error("reload changes nothing", {{"error", why}});
   };
   auto wanted = load_();
@@ -54,6 +55,8 @@ void Daemon::reload() {
     return fail(applied.error().message);
   }
   metrics_.config_reloads.with("ok").add();
+  process_.reload_error.clear();
+  process_.last_reload = Clock::system().wall();
   log_info("reloaded", {{"changes", changes.size()}});
 }
 

@@ -85,7 +85,7 @@ int run_daemon(const RunOptions& options) {
   bool reload_wanted = false;
   if (is_stopped_early(signals, reload_wanted)) return 0;
   net::initialise_libcurl();
-  auto started = Daemon::start(std::move(*config), load);
+  auto started = Daemon::start(std::move(*config), load, options.commit);
   if (!started) {
     log_error(started.error().message);
     return started.error().kind == Error::Kind::usage ? 2 : 1;

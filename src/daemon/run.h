@@ -7,9 +7,10 @@ namespace penstock::daemon {
 
 struct RunOptions {
   std::string config_file;  // empty: /etc/penstock/penstock.yaml, else the environment alone
+  std::string commit;       // what the binary was made from, for the status page
 };
 
-// Returns the exit code; errors have been told on stderr. Blocks SIGTERM, SIGINT and SIGHUP in all
+// Returns the exit code; errors are on stderr. Blocks SIGTERM, SIGINT and SIGHUP in all
 // threads and waits for them on the calling one.
 [[nodiscard]] int run_daemon(const RunOptions& options);
 

@@ -27,6 +27,12 @@ class StatusBoard final : public metrics::StatusSource {
   metrics::Status status_;
 };
 
+// When the number of events of a source last grew.
+struct LastEvent {
+  uint64_t events = 0;
+  std::optional<WallTime> when;
+};
+
 // The last few things that went wrong, each text once, newest first. Thread: the daemon's.
 class ErrorMemory {
  public:

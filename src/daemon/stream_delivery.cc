@@ -17,6 +17,7 @@ void StreamDelivery::end_sender() {
     if (for_news_) *for_news_ = nullptr;
     for_news_.reset();
     sender_.reset();
+    watched_port_.reset();
     port_.reset();
     if (timer_) thread_.loop().cancel_timer(*timer_);
     timer_.reset();
@@ -42,6 +43,7 @@ void StreamDelivery::update(const std::vector<spool::StreamLog*>& logs,
       return;
     }
     credentials_ = parts_.identities.of(settings_);
+    watch_->set_endpoint(endpoint_name(*endpoint));
     thread_.call([&] {
       port_->set_endpoint(*endpoint);
       port_->set_credentials(credentials_);
@@ -78,6 +80,7 @@ void StreamDelivery::watch_shards() {
 void StreamDelivery::take_news(const ShardNews& news) {
   if (news.shards && news.shards->size() != shards_known_) {
     shards_known_ = news.shards->size();
+    watch_->set_shards(shards_known_);
     log_info("shards are known", {{"stream", stream_}, {"shards", shards_known_}});
   }
   if (news.shards) sender_->set_shards(news.shards);
@@ -107,16 +110,18 @@ void StreamDelivery::begin(spool::StreamLog& log) {
   }
   sending_ = &log;
   credentials_ = parts_.identities.of(settings_);
+  watch_->set_endpoint(endpoint_name(*endpoint));
   thread_.call([&] {
     net::HttpLoop& loop = thread_.loop();
     port_ = std::make_unique<delivery::HttpPutPort>(
         loop, delivery::HttpPutPort::Options{*endpoint, {}}, credentials_, Clock::system());
+    watched_port_ = std::make_unique<WatchedPort>(*port_, watch_);
     delivery::SenderServices services{
         .spool = parts_.spool,
         .ledger = parts_.ledger,
         .memory = parts_.memory,
         .metrics = parts_.metrics,
-        .port = *port_,
+        .port = *watched_port_,
         .clock = Clock::system(),
         .post = [&loop](std::function<void()> work) { loop.post(std::move(work)); },
         .wake_at =

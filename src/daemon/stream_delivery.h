@@ -13,6 +13,7 @@
 
 #include "config/options.h"
 #include "daemon/credentials.h"
+#include "daemon/delivery_watch.h"
 #include "daemon/shard_watch.h"
 #include "delivery/delivery_thread.h"
 #include "delivery/http_put_port.h"
@@ -48,6 +49,12 @@ class StreamDelivery {
 
   // Why nothing is let through; empty: it flows.
   [[nodiscard]] std::string held_because();
+  [[nodiscard]] metrics::DeliveryStatus status() const {
+    return watch_->status(Clock::system().steady());
+  }
+  [[nodiscard]] metrics::CredentialsStatus credentials_status() const {
+    return credentials_ ? credentials_->status() : metrics::CredentialsStatus();
+  }
   // The settings in force.
   [[nodiscard]] const config::StreamOptions& settings() const { return settings_; }
 
@@ -65,9 +72,11 @@ class StreamDelivery {
   std::optional<config::StreamOptions> current_;
   config::StreamOptions settings_;
   std::vector<spool::StreamLog*> logs_;
+  const std::shared_ptr<DeliveryWatch> watch_ = std::make_shared<DeliveryWatch>();
 
   // Made, used and destroyed on the delivery thread.
   std::unique_ptr<delivery::HttpPutPort> port_;
+  std::unique_ptr<WatchedPort> watched_port_;
   std::unique_ptr<delivery::Sender> sender_;
   std::optional<net::HttpLoop::TimerId> timer_;
   // Points to this while there is a sender: for news that were posted and come later.

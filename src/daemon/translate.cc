@@ -207,6 +207,15 @@ spool::StreamOptions make_log_options(const config::StreamOptions& stream) {
           .bytes_max = stream.max_size};
 }
 
+std::string endpoint_name(const kinesis::Endpoint& endpoint) {
+  const std::string::size_type behind_scheme = endpoint.url.find("://");
+  if (behind_scheme == std::string::npos) return endpoint.host;
+  const std::string::size_type from = behind_scheme + 3;
+  const std::string place = endpoint.url.substr(from, endpoint.url.find('/', from) - from);
+  const bool has_port = place.find(':', place.rfind(']') + 1) != std::string::npos;
+  return has_port ? place : place + (endpoint.url.starts_with("https") ? ":443" : ":80");
+}
+
 std::string target_name(const config::StreamOptions& stream) {
   return stream.name + (stream.region.empty() ? "" : " (" + stream.region + ")");
 }

@@ -38,6 +38,8 @@ namespace penstock::daemon {
 [[nodiscard]] std::string settings_text(const config::StreamOptions& stream);
 [[nodiscard]] Result<config::StreamOptions, Error> read_settings_text(const std::string& text);
 
+// "kinesis.us-east-1.amazonaws.com:443", for people.
+[[nodiscard]] std::string endpoint_name(const kinesis::Endpoint& endpoint);
 // "my-stream (us-east-1)", for people.
 [[nodiscard]] std::string target_name(const config::StreamOptions& stream);
 

@@ -70,7 +70,7 @@ std::optional<ServiceError> ControlClient::amend(const PutAnswer& answer,
                                                  std::string_view operation, uint32_t tries,
                                                  SteadyTime until) {
   ServiceError error{answer.error, answer.code, std::string(operation) + ": " + answer.code};
-  if (!answer.message.empty()) error.text += ": " + answer.message;
+  if (!answer.message.empty() && answer.message != answer.code) error.text += ": " + answer.message;
   if (answer.error == PutError::unknown_code) return error;  // the caller may know it
   if (answer.error == PutError::credentials && tries <= 1) {
     if (const auto renewed = credentials(true); !renewed) return renewed.error();

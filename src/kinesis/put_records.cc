@@ -298,8 +298,9 @@ void PutAnswerReader::read(const net::HttpResponse& response, size_t record_coun
   answer.retry_after_ms = response.retry_after_ms;
   if (!response.answered()) {
     answer.error = of_failure(response);
-    answer.code = net::name_of(response.failure);
+    // What the network did: a sentence, where the service would give one word.
     answer.message = message_for_log(response.failure_text);
+    answer.code = answer.message.empty() ? net::name_of(response.failure) : answer.message;
     return;
   }
   if (response.status != 200) {

@@ -234,7 +234,9 @@ TEST(PutRecords, LostAnswersAreToldFromRequestsThatNeverLeft) {
   response.failure = net::HttpFailure::connect;
   response.written = net::RequestWritten::none;
   EXPECT_EQ(read(response, 1).error, PutError::network);
-  EXPECT_EQ(read(response, 1).code, "connect");
+  EXPECT_EQ(read(response, 1).code, "connect");  // without a text its name
+  response.failure_text = "cannot connect to 127.0.0.1:1 (connection refused)";
+  EXPECT_EQ(read(response, 1).code, response.failure_text);
   response.failure = net::HttpFailure::bad_response;
   EXPECT_EQ(read(response, 1).error, PutError::unknown_outcome);
 }

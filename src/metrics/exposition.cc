@@ -8,9 +8,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <set>
 #include <sstream>
+#include <tuple>
 #include <vector>
 
+#include "metrics/known_labels.h"
 #include "metrics/registry.h"
 
 namespace penstock::metrics {
@@ -46,6 +49,7 @@ class Builder {
   }
 
   void histogram(std::string_view name, const Histogram::Snapshot& seen, std::string_view first) {
+    if (seen_.contains({name, std::string(first), {}})) return;
     ClientMetric& metric = series(name, first, {});
     uint64_t cumulative = 0;
     for (size_t i = 0; i < seen.counts.size(); ++i) {
@@ -59,14 +63,14 @@ class Builder {
     metric.histogram.sample_sum = seen.sum_seconds;
   }
 
-  // So that a scrape shows the series from the start: rates over the first event are not lost.
-  void zero_if_absent(std::string_view name, std::string_view first) {
-    const Descriptor& descriptor = descriptor_of(name);
-    const MetricFamily& family = families_[static_cast<size_t>(&descriptor - descriptors().data())];
-    const bool present =
-        std::any_of(family.metric.begin(), family.metric.end(),
-                    [&](const ClientMetric& metric) { return metric.label[0].value == first; });
-    if (!present) number(name, 0, first);
+  // So that a scrape shows the series from the start: an increase from nothing is invisible.
+  void zero_if_absent(std::string_view name, std::string_view first, std::string_view second = {}) {
+    if (!seen_.contains({name, std::string(first), std::string(second)})) {
+      number(name, 0, first, second);
+    }
+  }
+  void zeros_if_absent(std::string_view name, std::string_view first, Labels seconds_of_it) {
+    for (const std::string_view second : seconds_of_it) zero_if_absent(name, first, second);
   }
 
   template <class Child>
@@ -86,6 +90,7 @@ class Builder {
   ClientMetric& series(std::string_view name, std::string_view first, std::string_view second) {
     const Descriptor& descriptor = descriptor_of(name);
     const auto index = static_cast<size_t>(&descriptor - descriptors().data());
+    seen_.insert({descriptor.name, std::string(first), std::string(second)});
     ClientMetric& metric = families_[index].metric.emplace_back();
     const bool is_common = descriptor.labels[0] == "identity" && first.empty();
     if (!descriptor.labels[0].empty() && !is_common) {
@@ -98,6 +103,7 @@ class Builder {
   }
 
   std::vector<MetricFamily> families_;
+  std::set<std::tuple<std::string_view, std::string, std::string>> seen_;
 };
 
 void add_ledger(const record::Ledger::Snapshot& ledger, Builder& out) {
@@ -129,19 +135,71 @@ void add_counters(const Metrics& metrics, Builder& out) {
   out.family("penstock_config_reloads_total", metrics.config_reloads);
 }
 
+double unix_seconds(const std::optional<WallTime>& time) {
+  return time ? std::chrono::duration<double>(time->time_since_epoch()).count() : 0;
+}
+
+void add_source(const SourceStatus& source, Builder& out) {
+  out.zero_if_absent("penstock_bytes_received_total", source.name);
+  out.zero_if_absent("penstock_connections", source.name);
+  out.zeros_if_absent("penstock_messages_refused_total", source.name, refusal_reasons(source.type));
+  out.zeros_if_absent("penstock_auth_failures_total", source.name,
+                      auth_failure_reasons(source.type));
+  out.number("penstock_last_event_timestamp_seconds", unix_seconds(source.last_event), source.name);
+}
+
+void add_stream(const StreamStatus& stream, WallTime now, Builder& out) {
+  out.number("penstock_spool_bytes", static_cast<double>(stream.spool_bytes), stream.name);
+  out.number("penstock_spool_max_bytes", static_cast<double>(stream.spool_bytes_max), stream.name);
+  const double age = stream.oldest_received ? seconds_between(*stream.oldest_received, now) : 0;
+  out.number("penstock_oldest_pending_seconds", std::max(age, 0.0), stream.name);
+  out.number("penstock_backpressure", stream.pushing_back && !stream.disk_failing ? 1 : 0, "spool",
+             stream.name);
+  out.number("penstock_backpressure", stream.disk_failing ? 1 : 0, "disk", stream.name);
+  out.number("penstock_shards", stream.delivery.shards, stream.name);
+  out.number("penstock_shards_paced",
+             static_cast<double>(stream.delivery.shards_throttled.size()), stream.name);
+  out.number("penstock_stream_paused", stream.paused_because.empty() ? 0 : 1, stream.name);
+  out.number("penstock_stream_ordered", stream.ordered ? 1 : 0, stream.name);
+  out.number("penstock_last_delivery_timestamp_seconds",
+             unix_seconds(stream.delivery.last_success), stream.name);
+  out.zeros_if_absent("penstock_events_dead_lettered_total", stream.name,
+                      dead_letter_reasons_of_streams());
+  out.histogram("penstock_put_latency_seconds", {}, stream.name);
+  out.zeros_if_absent("penstock_put_requests_total", stream.name, put_request_results());
+  out.zeros_if_absent("penstock_put_records_total", stream.name, put_record_results());
+}
+
+void add_spool(const SpoolStatus& spool, Builder& out) {
+  const auto bytes = [&out](std::string_view name, uint64_t value) {
+    out.number(name, static_cast<double>(value));
+  };
+  if (spool.volume_bytes > 0) {
+    bytes("penstock_volume_bytes", spool.volume_bytes);
+    bytes("penstock_volume_free_bytes", spool.volume_bytes_free);
+  }
+  if (spool.dead_letter_directory.empty()) return;
+  bytes("penstock_dead_letters", spool.dead_letters);
+  bytes("penstock_dead_letter_bytes", spool.dead_letter_bytes);
+  bytes("penstock_dead_letter_max_bytes", spool.dead_letter_bytes_max);
+}
+
 void add_status(const Status& status, WallTime now, Builder& out) {
-  for (const SourceStatus& source : status.sources) {
-    out.zero_if_absent("penstock_bytes_received_total", source.name);
-    out.zero_if_absent("penstock_connections", source.name);
+  for (const SourceStatus& source : status.sources) add_source(source, out);
+  for (const StreamStatus& stream : status.streams) add_stream(stream, now, out);
+  for (const char* source : {"recovered", "dead_letter"}) {
+    out.zero_if_absent("penstock_events_received_total", source);
+  }
+  out.zeros_if_absent("penstock_events_dead_lettered_total", "",
+                      dead_letter_reasons_without_stream());
+  for (const std::string_view reason : drop_reasons()) {
+    out.zero_if_absent("penstock_events_dropped_total", reason);
   }
   for (const char* result : {"ok", "failed"}) {
     out.zero_if_absent("penstock_config_reloads_total", result);
   }
-  for (const StreamStatus& stream : status.streams) {
-    out.number("penstock_spool_bytes", static_cast<double>(stream.spool_bytes), stream.name);
-    const double age = stream.oldest_received ? seconds_between(*stream.oldest_received, now) : 0;
-    out.number("penstock_oldest_pending_seconds", std::max(age, 0.0), stream.name);
-  }
+  out.number("penstock_backpressure", status.process.memory_short ? 1 : 0, "memory", "");
+  add_spool(status.spool, out);
   for (const CertificateStatus& certificate : status.certificates) {
     out.number("penstock_certificate_expiry_seconds", seconds_between(now, certificate.expires),
                certificate.name);
@@ -151,6 +209,8 @@ void add_status(const Status& status, WallTime now, Builder& out) {
     out.number("penstock_credentials_expiry_seconds", seconds_between(now, *credentials.expires),
                credentials.identity);
   }
+  out.number("penstock_memory_limit_bytes", static_cast<double>(status.process.memory_limit));
+  out.number("penstock_start_time_seconds", unix_seconds(status.process.started));
 }
 
 }  // namespace
@@ -174,6 +234,7 @@ std::string exposition(const Scrape& scrape) {
   add_counters(scrape.metrics, out);
   add_status(scrape.status, scrape.now, out);
   out.number("penstock_memory_bytes", static_cast<double>(resident_memory_bytes()));
+  out.number("penstock_ready", scrape.ready ? 1 : 0);
   out.number("penstock_build_info", 1, scrape.version);
   return out.text();
 }

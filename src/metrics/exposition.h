@@ -20,6 +20,7 @@ struct Scrape {
   const Status& status;
   std::string_view version;
   WallTime now;
+  bool ready = false;
 };
 
 [[nodiscard]] std::string exposition(const Scrape& scrape);

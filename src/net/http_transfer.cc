@@ -3,7 +3,10 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <charconv>
+#include <optional>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -42,6 +45,32 @@ nanoseconds time_of(CURL* easy, CURLINFO info) {
   curl_off_t microseconds = 0;
   curl_easy_getinfo(easy, info, &microseconds);
   return std::chrono::microseconds(microseconds);
+}
+
+// "https://host/path" to "host:443".
+std::string host_and_port(const std::string& url) {
+  const size_t behind_scheme = url.find("://");
+  const size_t from = behind_scheme == std::string::npos ? 0 : behind_scheme + 3;
+  const std::string place = url.substr(from, url.find_first_of("/?", from) - from);
+  if (place.find(':', place.rfind(']') + 1) != std::string::npos) return place;
+  return place + (url.starts_with("https:") ? ":443" : ":80");
+}
+
+// "Failed to connect to proxy.example port 3128 after 0 ms: …" to "proxy.example:3128".
+std::optional<std::string> peer_in(const std::string& said) {
+  constexpr std::string_view kBefore = "Failed to connect to ";
+  constexpr std::string_view kPort = " port ";
+  if (!said.starts_with(kBefore)) return std::nullopt;
+  const size_t port = said.find(kPort);
+  if (port == std::string::npos) return std::nullopt;
+  const size_t from = port + kPort.size();
+  return said.substr(kBefore.size(), port - kBefore.size()) + ":" +
+         said.substr(from, said.find(' ', from) - from);
+}
+
+std::string without_quotes(std::string text) {
+  std::erase(text, '\'');
+  return text;
 }
 
 }  // namespace
@@ -245,10 +274,39 @@ HttpFailure HttpTransfer::classify(CURLcode code) const {
   }
 }
 
+// What happened and with whom, without libcurl's quotes and times.
+std::string HttpTransfer::failure_text(CURLcode code) const {
+  const std::string said = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code);
+  const std::string where = host_and_port(request_.url);
+  switch (response_.failure) {
+    case HttpFailure::resolve:
+      return "cannot resolve the host name of " + where;
+    case HttpFailure::connect: {
+      long error = 0;
+      curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &error);
+      std::string why = error == 0 || code == CURLE_OPERATION_TIMEDOUT
+                            ? "no answer within the deadline"
+                            : std::generic_category().message(static_cast<int>(error));
+      if (!why.empty()) why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+      return "cannot connect to " + peer_in(said).value_or(where) + " (" + why + ")";
+    }
+    case HttpFailure::tls:
+      return "TLS with " + where + " failed: " + without_quotes(said);
+    case HttpFailure::proxy:
+      return "the proxy gives no connection to " + where + ": " + without_quotes(said);
+    case HttpFailure::timeout:
+      return "no answer from " + where + " within the deadline";
+    case HttpFailure::reset:
+      return "connection to " + where + " ended before the answer";
+    default:
+      return "request to " + where + " failed: " + without_quotes(said);
+  }
+}
+
 HttpResponse HttpTransfer::end(CURLcode code) {
   response_.failure = classify(code);
   if (code != CURLE_OK) {
-    response_.failure_text = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code);
+    response_.failure_text = failure_text(code);
   }
   long status = 0;
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);

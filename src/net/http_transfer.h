@@ -52,6 +52,7 @@ class HttpTransfer {
   static int before_request(void* self, char*, char*, int, int);
   void take_header(std::string_view line);
   [[nodiscard]] HttpFailure classify(CURLcode code) const;
+  [[nodiscard]] std::string failure_text(CURLcode code) const;
   [[nodiscard]] RequestWritten written() const;
 
   CURL* const easy_;

@@ -180,6 +180,7 @@ struct StreamFigures {
   uint64_t bytes_max = 0;          // its share
   int64_t oldest_received_ns = 0;  // of the oldest entry not released; 0: none
   bool pushing_back = false;       // an append waits for room in it
+  bool disk_failing = false;       // its files could not be written and will be tried again
 };
 
 class Spool {
@@ -220,6 +221,8 @@ class Spool {
   [[nodiscard]] virtual uint64_t bytes() const = 0;
   // Of those, what the dead letters take.
   [[nodiscard]] virtual uint64_t dead_letter_bytes() const = 0;
+  // How many dead letters are stored.
+  [[nodiscard]] virtual uint64_t dead_letter_count() const { return 0; }
   // Since when appends wait for room (or a broken disk) without pause; nullopt: they do not.
   [[nodiscard]] virtual std::optional<SteadyTime> pushing_back_since() const = 0;
   // The last moment the commit thread went round its loop, for /healthz.

@@ -320,6 +320,7 @@ StreamFigures SpoolCore::figures(std::string_view stream) const {
     if (queue->stream() != stream) continue;
     figures.bytes += queue->held_bytes;
     figures.pushing_back |= append_waits_for(*state_, *queue);
+    figures.disk_failing |= queue->retry_at.has_value();
     const int64_t oldest = queue->oldest_received_ns();
     if (oldest != 0 && (figures.oldest_received_ns == 0 || oldest < figures.oldest_received_ns)) {
       figures.oldest_received_ns = oldest;
@@ -338,6 +339,16 @@ uint64_t SpoolCore::bytes() const {
 uint64_t SpoolCore::dead_letter_bytes() const {
   const std::lock_guard lock(state_->mutex);
   return state_->dead_letters ? state_->dead_letters->held_bytes : 0;
+}
+
+uint64_t SpoolCore::dead_letter_count() const {
+  const std::lock_guard lock(state_->mutex);
+  uint64_t count = 0;
+  if (state_->dead_letters == nullptr) return count;
+  for (const auto& [number, segment] : state_->dead_letters->segments) {
+    count += segment.entries_left;
+  }
+  return count;
 }
 
 std::optional<SteadyTime> SpoolCore::pushing_back_since() const {

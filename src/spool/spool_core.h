@@ -32,6 +32,7 @@ class SpoolCore final : public Spool {
   [[nodiscard]] StreamFigures figures(std::string_view stream) const override;
   [[nodiscard]] uint64_t bytes() const override;
   [[nodiscard]] uint64_t dead_letter_bytes() const override;
+  [[nodiscard]] uint64_t dead_letter_count() const override;
   [[nodiscard]] std::optional<SteadyTime> pushing_back_since() const override;
   [[nodiscard]] SteadyTime last_turn() const override;
   [[nodiscard]] std::string last_error() const override;

@@ -1,0 +1,64 @@
+#include "admin/trend.h"
+
+#include <gtest/gtest.h>
+
+#include "admin/observation_rig.h"
+
+namespace penstock::admin {
+namespace {
+
+class ATrend : public testing::Test, protected ObservationRig {};
+
+TEST_F(ATrend, RatesAreOfTheLastSeconds) {
+  add_stream("projects");
+  for (int i = 0; i < 70; ++i) {
+    receive("projects", i < 50 ? 10 : 100);
+    ledger.deliver("projects", 10);
+    pass();
+  }
+  EXPECT_DOUBLE_EQ(trend.stream("projects").in, 100);
+  EXPECT_DOUBLE_EQ(trend.stream("projects").out, 10);
+  EXPECT_DOUBLE_EQ(trend.source("forward").in, 100);
+  EXPECT_DOUBLE_EQ(trend.all().in, 100);
+  EXPECT_DOUBLE_EQ(trend.stream("nobody").in, 0);
+}
+
+TEST_F(ATrend, GrowthIsOfTheLastMinute) {
+  auto& stream = add_stream("projects");
+  for (int i = 0; i < 130; ++i) {
+    stream.spool_bytes += 500;
+    pass();
+  }
+  EXPECT_DOUBLE_EQ(trend.stream("projects").bytes_growth, 500);
+}
+
+TEST_F(ATrend, ACounterIsRecentUntilItWasQuiet) {
+  add_stream("projects");
+  pass();
+  EXPECT_FALSE(trend.recent("dropped/spool_full", seconds(900)));
+  receive("projects", 5);
+  ledger.drop("projects", "spool_full", 2);
+  pass(100);
+  ledger.drop("projects", "spool_full", 3);
+  pass();
+  EXPECT_EQ(trend.recent("dropped/spool_full", seconds(900))->count, 5u);
+  pass(899);
+  EXPECT_TRUE(trend.recent("dropped/spool_full", seconds(900)));
+  pass(2);
+  EXPECT_FALSE(trend.recent("dropped/spool_full", seconds(900)));
+  receive("projects", 1);
+  ledger.drop("projects", "spool_full", 1);
+  pass();
+  EXPECT_EQ(trend.recent("dropped/spool_full", seconds(900))->count, 1u);  // a new one
+}
+
+TEST_F(ATrend, AStreamThatIsGoneIsForgotten) {
+  add_stream("projects");
+  pass(3);
+  status.streams.clear();
+  pass();
+  EXPECT_DOUBLE_EQ(trend.stream("projects").in, 0);
+}
+
+}  // namespace
+}  // namespace penstock::admin
