@@ -2,6 +2,28 @@
 # Runtime dependencies are worked out by dpkg-shlibdeps (package dpkg-dev).
 include(GNUInstallDirs)
 install(TARGETS penstock RUNTIME DESTINATION /usr/bin)
+# The manual page and the shells' completions are printed by the binary itself.
+foreach(page "man:penstock.1" "completion bash:penstock" "completion zsh:_penstock"
+    "completion fish:penstock.fish")
+  string(REPLACE ":" ";" page ${page})
+  list(GET page 0 arguments)
+  list(GET page 1 file)
+  string(REPLACE " " "-" folder ${arguments})
+  separate_arguments(arguments)
+  set(made ${CMAKE_BINARY_DIR}/pages/${folder}/${file})
+  add_custom_command(OUTPUT ${made}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/pages/${folder}
+    COMMAND penstock ${arguments} > ${made} DEPENDS penstock VERBATIM)
+  list(APPEND pages ${made})
+endforeach()
+add_custom_target(pages ALL DEPENDS ${pages})
+install(FILES ${CMAKE_BINARY_DIR}/pages/man/penstock.1 DESTINATION /usr/share/man/man1)
+install(FILES ${CMAKE_BINARY_DIR}/pages/completion-bash/penstock
+  DESTINATION /usr/share/bash-completion/completions)
+install(FILES ${CMAKE_BINARY_DIR}/pages/completion-zsh/_penstock
+  DESTINATION /usr/share/zsh/vendor-completions)
+install(FILES ${CMAKE_BINARY_DIR}/pages/completion-fish/penstock.fish
+  DESTINATION /usr/share/fish/vendor_completions.d)
 install(FILES deploy/systemd/penstock.service DESTINATION /lib/systemd/system)
 install(FILES deploy/systemd/penstock.sysusers DESTINATION /usr/lib/sysusers.d RENAME penstock.conf)
 install(FILES deploy/systemd/penstock.default DESTINATION /etc/default RENAME penstock)

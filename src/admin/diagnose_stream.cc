@@ -143,8 +143,8 @@ bool is_failing(const Stream& stream) {
   if (!stream.status.paused_because.empty()) return true;
   if (delivery.failing_since) return stream.since(delivery.failing_since) >= kFailingSeconds;
   if (stream.pending == 0 || stream.age < kSilenceSeconds) return false;
-  if (delivery.last_success) return stream.since(delivery.last_success) >= kSilenceSeconds &&
-                                    stream.rates.out == 0;
+  if (delivery.last_success)
+    return stream.since(delivery.last_success) >= kSilenceSeconds && stream.rates.out == 0;
   return true;
 }
 
@@ -203,11 +203,10 @@ Finding behind(const Stream& stream) {
   finding.solved = "stream " + status.name + " has worked off its backlog";
   if (is_catching_up(stream)) {
     const double net = stream.rates.out - stream.rates.in;
-    finding.text = "Catching up. Stream " + status.name + " takes " +
-                   rate_text(stream.rates.out) + "/s, " + rate_text(stream.rates.in) +
-                   "/s come in; " + duration_text(stream.age) + " behind, " +
-                   counted(stream.pending, "event") + " left, about " +
-                   duration_text(static_cast<double>(stream.pending) / net) + ".";
+    finding.text = "Catching up. Stream " + status.name + " takes " + rate_text(stream.rates.out) +
+                   "/s, " + rate_text(stream.rates.in) + "/s come in; " +
+                   duration_text(stream.age) + " behind, " + counted(stream.pending, "event") +
+                   " left, about " + duration_text(static_cast<double>(stream.pending) / net) + ".";
     finding.cure = "Nothing to do.";
     return finding;
   }
@@ -237,8 +236,8 @@ Finding senders_wait(const Stream& stream) {
   finding.text = "Senders are slowed down: the share of stream " + stream.status.name +
                  " is full (" + size_text(stream.status.spool_bytes) + " of " +
                  size_text(stream.status.spool_bytes_max) + ").";
-  finding.cure = "Fix delivery, or raise spool.max_size or streams." + stream.status.name +
-                 ".max_size.";
+  finding.cure =
+      "Fix delivery, or raise spool.max_size or streams." + stream.status.name + ".max_size.";
   finding.solved = "senders are free again: stream " + stream.status.name + " has room";
   return finding;
 }
@@ -266,9 +265,10 @@ std::string state_of(const Stream& stream, Level level) {
   if (!delivery.shards_throttled.empty()) {
     std::string text = "slowed: " + count_text(delivery.shards_throttled.size());
     if (delivery.shards > 0) text += " of " + count_text(delivery.shards);
-    return text + (delivery.shards == 1 || (delivery.shards == 0 && delivery.shards_throttled.size() == 1)
-                       ? " shard"
-                       : " shards");
+    return text +
+           (delivery.shards == 1 || (delivery.shards == 0 && delivery.shards_throttled.size() == 1)
+                ? " shard"
+                : " shards");
   }
   if (level == Level::warning) return is_catching_up(stream) ? "catching up" : "falling behind";
   return stream.rates.out > 0 ? "delivering" : "idle";

@@ -104,9 +104,9 @@ void add_storage(const Observation& seen, std::vector<Finding>& findings) {
   if (spool.volume_bytes > 0 &&
       bytes(spool.volume_bytes_free) < kVolumeFree * bytes(spool.volume_bytes)) {
     Finding finding = finding_of("volume_full", "", Level::warning);
-    finding.text = "The volume of " + spool.directory + " is nearly full: " +
-                   size_text(spool.volume_bytes_free) + " of " + size_text(spool.volume_bytes) +
-                   " free.";
+    finding.text = "The volume of " + spool.directory +
+                   " is nearly full: " + size_text(spool.volume_bytes_free) + " of " +
+                   size_text(spool.volume_bytes) + " free.";
     finding.cure = "Enlarge the volume or free space; penstock itself stays under spool.max_size.";
     findings.push_back(std::move(finding));
   }
@@ -119,7 +119,8 @@ void add_access(const Observation& seen, std::vector<Finding>& findings) {
     if (left > kCertificateSeconds) continue;
     Finding finding =
         finding_of("certificate", certificate.name, left < 0 ? Level::bad : Level::warning);
-    finding.text = left < 0 ? "The certificate of source " + certificate.name + " has expired: "
+    finding.text = left < 0 ? "The certificate of source " + certificate.name +
+                                  " has expired: "
                                   "senders that verify it cannot connect."
                             : "The certificate of source " + certificate.name + " expires in " +
                                   duration_text(left) + ".";
@@ -170,10 +171,11 @@ std::string flow_text(const Observation& seen) {
   const Rates rates = seen.trend.all();
   double age = 0;
   for (const metrics::StreamStatus& stream : seen.scrape.status.streams) {
-    if (stream.oldest_received) age = std::max(age, between(*stream.oldest_received, seen.scrape.now));
+    if (stream.oldest_received)
+      age = std::max(age, between(*stream.oldest_received, seen.scrape.now));
   }
-  return "Delivering. " + rate_text(rates.in) + " events/s in, " + rate_text(rates.out) +
-         " out, " + duration_text(age) + " behind.";
+  return "Delivering. " + rate_text(rates.in) + " events/s in, " + rate_text(rates.out) + " out, " +
+         duration_text(age) + " behind.";
 }
 
 uint64_t connections_of(const Observation& seen) {

@@ -26,10 +26,10 @@ struct Finding {
   std::string kind;     // not_delivering, falling_behind, senders_wait, …
   std::string subject;  // the stream's or the source's name; empty: the process
   Level level = Level::warning;
-  std::string text;     // what happens and what is safe, one or two sentences
-  std::string cure;     // what to do, one sentence
-  std::string command;  // to be copied; empty: none
-  std::string solved;   // what the log says when it is over; the duration is added
+  std::string text;               // what happens and what is safe, one or two sentences
+  std::string cure;               // what to do, one sentence
+  std::string command;            // to be copied; empty: none
+  std::string solved;             // what the log says when it is over; the duration is added
   std::optional<WallTime> since;  // where known; else when it was first seen
   uint64_t count = 0;             // where counted
   std::string cause;              // of not_delivering: streams that share it share a banner

@@ -54,8 +54,7 @@ struct ObservationRig {
 
   [[nodiscard]] Diagnosis diagnosed() const {
     const auto snapshot = ledger.snapshot();
-    return diagnose(
-        {{snapshot, metrics, status, "1", clock.wall()}, trend, healthz, readyz});
+    return diagnose({{snapshot, metrics, status, "1", clock.wall()}, trend, healthz, readyz});
   }
 };
 

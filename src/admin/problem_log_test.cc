@@ -45,8 +45,7 @@ TEST_F(AProblem, IsLoggedWhenItBeginsAndWhenItIsOver) {
   look({}, 2);
   EXPECT_THAT(problems.open(), IsEmpty());
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(lines[1],
-            "info stream projects delivers again, after 59 s; it was up to 30 s behind");
+  EXPECT_EQ(lines[1], "info stream projects delivers again, after 59 s; it was up to 30 s behind");
   ASSERT_EQ(problems.solved().size(), 1u);
 }
 

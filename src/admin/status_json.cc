@@ -166,10 +166,9 @@ Json process_json(const metrics::Scrape& scrape) {
               {"commit", process.commit},
               {"config_file", process.config_file},
               {"started", rfc3339(process.started)},
-              {"uptime_seconds", std::max<int64_t>(std::chrono::duration_cast<seconds>(
-                                                       scrape.now - process.started)
-                                                       .count(),
-                                                   0)},
+              {"uptime_seconds",
+               std::max<int64_t>(
+                   std::chrono::duration_cast<seconds>(scrape.now - process.started).count(), 0)},
               {"last_reload", time_json(process.last_reload)},
               {"reload_error", process.reload_error},
               {"memory_bytes", metrics::resident_memory_bytes()},

@@ -16,5 +16,4 @@ namespace penstock::admin {
 [[nodiscard]] std::string status_json(const metrics::Scrape& scrape, const Observer& observer,
                                       const Health::Answer& healthz, const Health::Answer& readyz);
 
-
 }  // namespace penstock::admin

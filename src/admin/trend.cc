@@ -14,9 +14,7 @@ uint64_t count_of(const Map& counts, const std::string& label) {
   return found == counts.end() ? 0 : found->second;
 }
 
-double seconds_of(SteadyTime::duration time) {
-  return std::chrono::duration<double>(time).count();
-}
+double seconds_of(SteadyTime::duration time) { return std::chrono::duration<double>(time).count(); }
 
 double per_second(uint64_t before, uint64_t after, double time) {
   return after > before && time > 0 ? static_cast<double>(after - before) / time : 0;

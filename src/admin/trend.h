@@ -16,10 +16,10 @@
 namespace penstock::admin {
 
 struct Rates {
-  double in = 0;   // events a second
-  double out = 0;  // the same; of a source 0
-  double bytes_growth = 0;   // bytes a second in the spool
-  double age_growth = 0;     // seconds a second: above 0 it falls behind
+  double in = 0;            // events a second
+  double out = 0;           // the same; of a source 0
+  double bytes_growth = 0;  // bytes a second in the spool
+  double age_growth = 0;    // seconds a second: above 0 it falls behind
 };
 
 // A counter that went up.
@@ -67,7 +67,9 @@ class Trend {
     std::array<Point, kPoints> points;
     size_t count = 0;  // ever
     SteadyTime looked{};
-    [[nodiscard]] const Point& back(size_t age) const { return points[(count - 1 - age) % kPoints]; }
+    [[nodiscard]] const Point& back(size_t age) const {
+      return points[(count - 1 - age) % kPoints];
+    }
   };
 
   static void add(Series& series, Point point);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "cli/did_you_mean.h"
 #include "cli/subcommands.h"
 #include "cli/version.h"
 
@@ -14,8 +15,10 @@ namespace {
 
 // In the order of the help.
 constexpr void (*kSubcommands[])(CLI::App&, int&) = {
-    register_run,   register_check,       register_send,     register_tail,       register_verify,
-    register_spool, register_dead_letter, register_estimate, register_iam_policy, register_version,
+    register_run,      register_check,      register_send,        register_tail,
+    register_verify,   register_spool,      register_dead_letter, register_top,
+    register_estimate, register_iam_policy, register_completion,  register_man,
+    register_version,
 };
 
 // Takes effect at once, so that the subcommand already logs that way.
@@ -46,6 +49,12 @@ std::string one_line(const std::string& text) {
   return line;
 }
 
+const CLI::App& innermost(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return *at;
+}
+
 // The subcommand that was being read, for the cure.
 std::string command_of(const CLI::App& app) {
   std::string command = "penstock";
@@ -57,11 +66,32 @@ std::string command_of(const CLI::App& app) {
   return command;
 }
 
-// CLI11 says of a command that it does not know only that one is missing.
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
+    for (const CLI::Option* option : at->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  return names;
+}
+
+// CLI11 says of what it does not know that a command is missing, or "not expected".
 std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<std::string> rest = app.remaining();
-  const bool is_unknown = app.get_subcommands().empty() && !rest.empty() && rest[0][0] != '-';
-  return is_unknown ? "unknown command '" + rest[0] + "'" : one_line(error.what());
+  const CLI::App& at = innermost(app);
+  const std::vector<std::string> rest = app.remaining(true);
+  for (const std::string& argument : rest) {
+    if (!argument.starts_with("-")) continue;
+    const std::string name = argument.substr(0, argument.find('='));
+    return "unknown option " + name + did_you_mean(name, option_names(at));
+  }
+  if (rest.empty() || dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return one_line(error.what());
+  }
+  std::vector<std::string> commands;
+  for (const CLI::App* command : at.get_subcommands({})) commands.push_back(command->get_name());
+  if (commands.empty()) return one_line(error.what());
+  return "unknown command '" + rest[0] + "'" + did_you_mean(rest[0], commands);
 }
 
 }  // namespace
@@ -76,7 +106,7 @@ int report(const Error& error) {
 }
 
 int run_command_line(int argc, const char* const* argv) {
-  CLI::App app("penstock: OpenShift's logs into AWS Kinesis, none lost", "penstock");
+  CLI::App app("penstock: delivers logs to AWS Kinesis without losing any", "penstock");
   app.set_version_flag(
       "--version", [] { return version_line(); }, "Print the version and exit");
   app.require_subcommand(1);

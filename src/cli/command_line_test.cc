@@ -50,6 +50,33 @@ TEST(CommandLine, WithoutACommandIsWrongUsage) {
   EXPECT_THAT(outcome.out, IsEmpty());
 }
 
+TEST(CommandLine, WhatIsNearlyRightIsSuggested) {
+  const auto error = [](const std::vector<const char*>& arguments) {
+    return penstock(arguments).errors;
+  };
+  EXPECT_EQ(error({"check", "x", "--cofnig"}),
+            "penstock: unknown option --cofnig; did you mean --config? (see: penstock check "
+            "--help)\n");
+  EXPECT_THAT(error({"chekc"}), HasSubstr("unknown command 'chekc'; did you mean check?"));
+  EXPECT_THAT(error({"dead-letter", "lss", "x"}), HasSubstr("'lss'; did you mean ls?"));
+  EXPECT_THAT(error({"forward"}), HasSubstr("unknown command 'forward' (see"));
+  EXPECT_THAT(error({"tail", "--sream=x"}), HasSubstr("--sream; did you mean --stream?"));
+}
+
+// From the declarations: whatever is added to a command is in them.
+TEST(CommandLine, CompletionAndManualNameEveryCommandAndOption) {
+  const std::string bash = penstock({"completion", "bash"}).out;
+  const std::string fish = penstock({"completion", "fish"}).out;
+  const std::string manual = penstock({"man"}).out;
+  for (const char* word : {"dead-letter", "replay", "--bearer-token-file", "--online", "top"}) {
+    EXPECT_THAT(bash, HasSubstr(word));
+  }
+  EXPECT_THAT(fish, HasSubstr("-l bearer-token-file -r"));
+  EXPECT_THAT(manual, HasSubstr(".SS penstock dead\\-letter replay\n"));
+  EXPECT_THAT(manual, HasSubstr(".B \\-\\-bearer\\-token\\-file"));
+  EXPECT_EQ(penstock({"completion", "csh"}).exit_code, kWrongUsage);
+}
+
 TEST(CommandLine, AnUnknownCommandOrOptionIsNamedInOneLine) {
   for (const std::vector<const char*>& arguments : {std::vector<const char*>{"forward"},
                                                     {"check", "--cofnig", "x"},

@@ -1,5 +1,7 @@
 #include "cli/configuration_summary.h"
 
+#include <algorithm>
+
 #include "config/values.h"
 
 namespace penstock::cli {
@@ -48,6 +50,12 @@ std::string stream_line(const StreamOptions& stream) {
   return line + "\n";
 }
 
+// A route without a condition: nothing comes behind it.
+bool takes_everything(const Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(),
+                     [](const RouteOptions& route) { return condition_of(route).empty(); });
+}
+
 }  // namespace
 
 std::string condition_of(const RouteOptions& route) {
@@ -74,12 +82,18 @@ std::string configuration_summary(const Config& config) {
     out +=
         "route " + (condition.empty() ? "everything" : condition) + ": to " + route.stream + "\n";
   }
-  out += std::string("route the rest: ") +
-         (config.drop_unrouted ? "dropped (not_selected)" : "dead-lettered (no_route)") + "\n";
+  if (!takes_everything(config)) {
+    out += std::string("route the rest: ") +
+           (config.drop_unrouted ? "dropped (not_selected)" : "dead-lettered (no_route)") + "\n";
+  }
   for (const StreamOptions& stream : config.streams) out += stream_line(stream);
-  out += "spool: " + (config.spool.directory.empty() ? "in memory only" : config.spool.directory) +
-         ", at most " + show_size(config.spool.max_size) + ", when full " +
-         to_string(config.spool.when_full) + "; ack when " + to_string(config.ack) + "\n";
+  // In memory it is memory_limit that bounds it, long before max_size.
+  out += "spool: " +
+         (config.spool.directory.empty()
+              ? "in memory only, part of memory_limit (" + show_size(config.memory_limit) + ")"
+              : config.spool.directory + ", at most " + show_size(config.spool.max_size)) +
+         ", when full " + to_string(config.spool.when_full) + "; ack when " +
+         to_string(config.ack) + "\n";
   out += "memory: at most " + show_size(config.memory_limit) + "\n";
   out += "admin port: " + to_string(config.admin_listen) + "\n";
   return out;

@@ -35,12 +35,25 @@ streams:
            "route the rest: dead-lettered (no_route)\n",
            "stream one: s in eu-west-1, aggregation kpl, compression none, order none\n",
            "stream two: firehose f in eu-west-1 at http://127.0.0.1:1, aggregation none",
-           "spool: in memory only, at most 8GiB, when full block; ack when delivered\n",
+           "spool: in memory only, part of memory_limit (256MiB), when full block; ack when "
+           "delivered\n",
            "memory: at most 256MiB\n",
            "admin port: 0.0.0.0:9880\n",
        }) {
     EXPECT_THAT(summary, HasSubstr(line));
   }
+}
+
+TEST(ConfigurationSummary, BehindARouteThatTakesEverythingThereIsNoRest) {
+  const auto loaded = config::load_text(R"(
+sources: [{forward: {listen: "127.0.0.1:1"}}]
+routes: [{stream: one}]
+streams: {one: {name: s}}
+)",
+                                        "t.yaml", config::Environment{{"AWS_REGION", "eu-west-1"}});
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_THAT(configuration_summary(loaded->config), HasSubstr("route everything: to one\n"));
+  EXPECT_THAT(configuration_summary(loaded->config), testing::Not(HasSubstr("the rest")));
 }
 
 }  // namespace

@@ -7,12 +7,16 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
+#include "admin/words.h"
 #include "cli/count_flag.h"
 #include "cli/event_lines.h"
+#include "cli/output_format.h"
 #include "cli/subcommands.h"
+#include "cli/terminal.h"
 #include "spool/dead_letter.h"
 #include "spool/spool_inspection.h"
 
@@ -22,6 +26,7 @@ namespace {
 struct DeadLetterOptions {
   std::string directory;
   spool::ReplayRequest which;
+  OutputFormat format = OutputFormat::text;
   bool wait = false;
   uint64_t max = std::numeric_limits<uint64_t>::max();
 };
@@ -61,9 +66,26 @@ Result<Piles, Error> count(const DeadLetterOptions& options) {
   return piles;
 }
 
+int print_json(const DeadLetterOptions& options, const Piles& piles) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const auto& [key, pile] : piles) {
+    list.push_back({{"stream", key.first},
+                    {"reason", key.second},
+                    {"letters", pile.letters},
+                    {"events", pile.events},
+                    {"bytes", pile.bytes},
+                    {"oldest", rfc3339_of(pile.oldest_ns)}});
+  }
+  const nlohmann::ordered_json document{{"directory", options.directory},
+                                        {"dead_letters", std::move(list)}};
+  // A path may be any bytes.
+  return print_document(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 int list(const DeadLetterOptions& options) {
   const auto piles = count(options);
   if (!piles) return report(piles.error());
+  if (options.format == OutputFormat::json) return print_json(options, *piles);
   std::printf("%-24s %-16s %10s %12s %14s  %s\n", "STREAM", "REASON", "LETTERS", "EVENTS", "BYTES",
               "OLDEST");
   for (const auto& [key, pile] : *piles) {
@@ -91,16 +113,46 @@ int dump(const DeadLetterOptions& options) {
   return lines.finish();
 }
 
+Pile sum_of(const Piles& piles) {
+  Pile sum;
+  for (const auto& [key, pile] : piles) {
+    sum.letters += pile.letters;
+    sum.events += pile.events;
+  }
+  return sum;
+}
+
+// The file of the request goes when the last of them is delivered; that may be when penstock runs
+// again. What has no route stays.
+int wait_for(const std::string& request, const DeadLetterOptions& options, uint64_t events) {
+  auto& files = spool::FileSystem::posix();
+  Progress progress;
+  for (;;) {
+    const auto file = files.open(request, {});
+    if (!file && file.error().code == ENOENT) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    progress.show([&] {
+      const auto left = count(options);
+      return left ? admin::count_text(sum_of(*left).events) + " of " + admin::count_text(events) +
+                        " events left to replay"
+                  : std::string("waiting for penstock to replay them");
+    });
+  }
+  const auto left = count(options);
+  if (!left) return report(left.error());
+  const uint64_t remaining = sum_of(*left).events;
+  std::printf("%s replayed, %s left%s\n",
+              admin::counted(events - std::min(events, remaining), "event").c_str(),
+              admin::count_text(remaining).c_str(),
+              remaining > 0 ? " (they have no route, or became dead letters again)" : "");
+  return kDone;
+}
+
 int replay(const DeadLetterOptions& options) {
   auto& files = spool::FileSystem::posix();
   const auto piles = count(options);
   if (!piles) return report(piles.error());
-  uint64_t letters = 0;
-  uint64_t events = 0;
-  for (const auto& [key, pile] : *piles) {
-    letters += pile.letters;
-    events += pile.events;
-  }
+  const auto [letters, events, bytes, oldest_ns] = sum_of(*piles);
   if (letters == 0 && !options.which.takes_all()) {
     report_error("no dead letter is of that reason and stream; 'penstock dead-letter ls " +
                  options.directory + "' shows which there are");
@@ -117,14 +169,7 @@ int replay(const DeadLetterOptions& options) {
               static_cast<unsigned long long>(letters), static_cast<unsigned long long>(events));
   std::fflush(stdout);
   if (!options.wait) return kDone;
-  // The file goes when the last of them is delivered; that may be when penstock runs again.
-  for (;;) {
-    const auto file = files.open(*path, {});
-    if (!file && file.error().code == ENOENT) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  }
-  std::printf("replayed; what is still there has no route\n");
-  return kDone;
+  return wait_for(*path, options, events);
 }
 
 CLI::App* add(CLI::App& to, const char* name, const char* help,
@@ -150,7 +195,9 @@ void register_dead_letter(CLI::App& app, int& exit_code) {
   CLI::App* const command =
       app.add_subcommand("dead-letter", "What could not be delivered: ls, dump, replay");
   command->require_subcommand(1);
-  add(*command, "ls", "How many there are, by stream and reason", options, exit_code, list);
+  CLI::App* const listing =
+      add(*command, "ls", "How many there are, by stream and reason", options, exit_code, list);
+  add_format_option(*listing, options->format);
   CLI::App* const dumping =
       add(*command, "dump", "Each event as JSON, with the reason and where it came from", options,
           exit_code, dump);

@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/count_flag.h"
 #include "cli/event_lines.h"
+#include "cli/output_format.h"
 #include "cli/subcommands.h"
 #include "spool/spool_inspection.h"
 
@@ -15,6 +17,7 @@ namespace {
 struct SpoolCommandOptions {
   std::string directory;
   std::string stream;
+  OutputFormat format = OutputFormat::text;
   bool all = false;
   bool meta = false;
   uint64_t max = std::numeric_limits<uint64_t>::max();
@@ -22,18 +25,47 @@ struct SpoolCommandOptions {
 
 unsigned long long number(uint64_t value) { return value; }
 
+struct PendingCount {
+  uint64_t entries = 0;
+  uint64_t events = 0;
+};
+
+PendingCount pending_in(const spool::InspectedLog& log) {
+  PendingCount pending;
+  for (const spool::InspectedSegment& segment : log.segments) {
+    pending.entries += segment.entries_pending;
+    pending.events += segment.events_pending;
+  }
+  return pending;
+}
+
+int print_json(const SpoolCommandOptions& options, const std::vector<spool::InspectedLog>& logs) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const spool::InspectedLog& log : logs) {
+    const PendingCount pending = pending_in(log);
+    list.push_back({{"stream", log.description.stream},
+                    {"generation", log.generation},
+                    {"target", log.description.target},
+                    {"segments", log.segments.size()},
+                    {"bytes", log.file_bytes},
+                    {"entries_pending", pending.entries},
+                    {"events_pending", pending.events},
+                    {"files_set_aside", log.set_aside}});
+  }
+  const nlohmann::ordered_json document{{"directory", options.directory},
+                                        {"logs", std::move(list)}};
+  // A path may be any bytes.
+  return print_document(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 int list(const SpoolCommandOptions& options) {
   const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory, {});
   if (!logs) return report(logs.error());
+  if (options.format == OutputFormat::json) return print_json(options, *logs);
   std::printf("%-24s %4s %9s %14s %12s %12s  %s\n", "STREAM", "GEN", "SEGMENTS", "BYTES", "ENTRIES",
               "EVENTS", "TARGET");
   for (const spool::InspectedLog& log : *logs) {
-    uint64_t entries = 0;
-    uint64_t events = 0;
-    for (const spool::InspectedSegment& segment : log.segments) {
-      entries += segment.entries_pending;
-      events += segment.events_pending;
-    }
+    const auto [entries, events] = pending_in(log);
     std::printf("%-24s %4llu %9zu %14llu %12llu %12llu  %s\n", log.description.stream.c_str(),
                 number(log.generation), log.segments.size(), number(log.file_bytes),
                 number(entries), number(events), log.description.target.c_str());
@@ -118,8 +150,9 @@ void register_spool(CLI::App& app, int& exit_code) {
   CLI::App* const command = app.add_subcommand(
       "spool", "Look into a spool: ls, verify, dump (also while penstock is running)");
   command->require_subcommand(1);
-  add(*command, "ls", "What is stored for each stream and not delivered yet", options, exit_code,
-      list);
+  CLI::App* const listing = add(*command, "ls", "What is stored for each stream and not delivered",
+                                options, exit_code, list);
+  add_format_option(*listing, options->format);
   add(*command, "verify", "Read everything and check every checksum; exit 1 if damage is found",
       options, exit_code, verify);
   CLI::App* const dumping =

@@ -35,6 +35,9 @@ void register_tail(CLI::App& app, int& exit_code);
 void register_verify(CLI::App& app, int& exit_code);
 void register_spool(CLI::App& app, int& exit_code);
 void register_dead_letter(CLI::App& app, int& exit_code);
+void register_top(CLI::App& app, int& exit_code);
+void register_completion(CLI::App& app, int& exit_code);
+void register_man(CLI::App& app, int& exit_code);
 void register_version(CLI::App& app, int& exit_code);
 
 // "penstock: cannot listen on 0.0.0.0:24224: …" on stderr.

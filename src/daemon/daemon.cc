@@ -46,12 +46,12 @@ Daemon::Daemon(config::Config config, Load load, std::string commit)
       trimmer_(config_.memory_limit) {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  process_ = {.host = host,
-              .version = PENSTOCK_VERSION,
-              .commit = std::move(commit),
-              .config_file = config_.file,
-              .started = Clock::system().wall(),
-              .memory_limit = config_.memory_limit};
+  process_.host = host;
+  process_.version = PENSTOCK_VERSION;
+  process_.commit = std::move(commit);
+  process_.config_file = config_.file;
+  process_.started = Clock::system().wall();
+  process_.memory_limit = config_.memory_limit;
 }
 
 Daemon::~Daemon() {
@@ -59,9 +59,8 @@ Daemon::~Daemon() {
 }
 
 Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load,
-                                                      std::string commit) {
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(std::move(config), std::move(load), std::move(commit)));
+                                                     std::string commit) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(load), std::move(commit)));
   daemon->intake_memory_ = std::make_unique<memory::MemoryBudget>(
       memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
                                     .large_bytes = daemon->memory_plan_.large,
@@ -261,6 +260,16 @@ uint64_t Daemon::events_pending() const {
   uint64_t pending = 0;
   for (const auto& [stream, events] : ledger_.snapshot().pending) pending += events;
   return pending;
+}
+
+bool Daemon::may_deliver() const {
+  const auto pending = ledger_.snapshot().pending;
+  return std::any_of(deliveries_.begin(), deliveries_.end(), [&](const auto& entry) {
+    const auto found = pending.find(entry.first);
+    if (found == pending.end() || found->second == 0) return false;
+    return entry.second->held_because().empty() &&
+           !entry.second->status(Clock::system().steady()).failing_since;
+  });
 }
 
 }  // namespace penstock::daemon

@@ -62,6 +62,8 @@ class Daemon {
   [[nodiscard]] size_t connections() const;
   [[nodiscard]] uint64_t events_received() const;
   [[nodiscard]] uint64_t events_pending() const;
+  // Some stream has events and accepts them, as far as its last answers tell.
+  [[nodiscard]] bool may_deliver() const;
   [[nodiscard]] const config::Config& config() const { return config_; }
 
  private:
@@ -99,10 +101,10 @@ class Daemon {
   std::unique_ptr<ShardWatch> shard_watch_;
   std::vector<std::unique_ptr<delivery::DeliveryThread>> delivery_threads_;
   std::map<std::string, std::unique_ptr<StreamDelivery>> deliveries_;  // by stream
-  std::unique_ptr<VolumeWatch> volume_watch_;  // null without a directory
+  std::unique_ptr<VolumeWatch> volume_watch_;                          // null without a directory
   std::unique_ptr<StatusBoard> status_;
   ErrorMemory errors_;
-  metrics::ProcessStatus process_;  // what does not change, and the last reload
+  metrics::ProcessStatus process_;                // what does not change, and the last reload
   std::map<std::string, LastEvent> last_events_;  // by source
   SteadyTime next_status_{};
   std::unique_ptr<admin::Server> admin_;

@@ -15,7 +15,8 @@ DeliveryTrouble trouble_of(const PutResult& result) {
   switch (result.verdict) {
     case Verdict::fault:
       // What the network did is a sentence, what the service says one word.
-      return code_has(" ") && !code_has("answer of") ? DeliveryTrouble::unreachable : DeliveryTrouble::service_fault;
+      return code_has(" ") && !code_has("answer of") ? DeliveryTrouble::unreachable
+                                                     : DeliveryTrouble::service_fault;
     case Verdict::hold:
       return code_has("ResourceNotFound") || code_has("ResourceInUse")
                  ? DeliveryTrouble::not_found

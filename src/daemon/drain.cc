@@ -22,20 +22,24 @@ class Waits {
       if (may_be_skipped && hurry_) return;
       const Signal signal = signals_.wait(kStep);
       if (signal == Signal::terminate || signal == Signal::interrupt) {
-        if (hurry_) abandoned_ = true;
-        hurry_ = true;
-        log_info("asked again to stop: not waiting for senders any longer");
+        if (asked_again_) abandoned_ = true;
+        hurry_ = asked_again_ = true;
+        log_info(
+            "asked again to stop: waiting no longer for senders, nor for streams that accept "
+            "nothing");
       }
       if (abandoned_) return;
       daemon_.tick();
     }
   }
   [[nodiscard]] bool hurry() const { return hurry_; }
+  [[nodiscard]] bool asked_again() const { return asked_again_; }
 
  private:
   Daemon& daemon_;
   const Signals& signals_;
   bool hurry_;
+  bool asked_again_ = false;
   bool abandoned_ = false;  // a third signal: keep what is on disk and go
 };
 
@@ -69,7 +73,13 @@ int drain(Daemon& daemon, const Signals& signals, bool hurry) {
   daemon.close_connections();
   daemon.stop_sources();
 
-  wait.until(end, false, [&] { return daemon.events_pending() == 0; });
+  // A stream that accepts nothing is not worth a hurried wait; what is on disk is delivered later.
+  const bool is_on_disk = !daemon.config().spool.directory.empty();
+  wait.until(end, false, [&] {
+    if (daemon.events_pending() == 0) return true;
+    const bool gives_up = wait.asked_again() || (wait.hurry() && is_on_disk);
+    return gives_up && !daemon.may_deliver();
+  });
   const uint64_t left = daemon.events_pending();
   const bool is_kept = daemon.close();
   if (left == 0) {
@@ -77,7 +87,7 @@ int drain(Daemon& daemon, const Signals& signals, bool hurry) {
     return 0;
   }
   if (is_kept) {
-    log_info("stopped; what is left is on disk and goes out after the next start",
+    log_info("stopped; what is left is on disk and is delivered after the next start",
              {{"events_pending", left}});
     return 0;
   }

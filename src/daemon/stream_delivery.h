@@ -49,9 +49,7 @@ class StreamDelivery {
 
   // Why nothing is let through; empty: it flows.
   [[nodiscard]] std::string held_because();
-  [[nodiscard]] metrics::DeliveryStatus status() const {
-    return watch_->status(Clock::system().steady());
-  }
+  [[nodiscard]] metrics::DeliveryStatus status(SteadyTime now) const { return watch_->status(now); }
   [[nodiscard]] metrics::CredentialsStatus credentials_status() const {
     return credentials_ ? credentials_->status() : metrics::CredentialsStatus();
   }

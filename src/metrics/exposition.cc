@@ -157,12 +157,12 @@ void add_stream(const StreamStatus& stream, WallTime now, Builder& out) {
              stream.name);
   out.number("penstock_backpressure", stream.disk_failing ? 1 : 0, "disk", stream.name);
   out.number("penstock_shards", stream.delivery.shards, stream.name);
-  out.number("penstock_shards_paced",
-             static_cast<double>(stream.delivery.shards_throttled.size()), stream.name);
+  out.number("penstock_shards_paced", static_cast<double>(stream.delivery.shards_throttled.size()),
+             stream.name);
   out.number("penstock_stream_paused", stream.paused_because.empty() ? 0 : 1, stream.name);
   out.number("penstock_stream_ordered", stream.ordered ? 1 : 0, stream.name);
-  out.number("penstock_last_delivery_timestamp_seconds",
-             unix_seconds(stream.delivery.last_success), stream.name);
+  out.number("penstock_last_delivery_timestamp_seconds", unix_seconds(stream.delivery.last_success),
+             stream.name);
   out.zeros_if_absent("penstock_events_dead_lettered_total", stream.name,
                       dead_letter_reasons_of_streams());
   out.histogram("penstock_put_latency_seconds", {}, stream.name);

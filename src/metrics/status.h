@@ -38,13 +38,13 @@ struct CredentialsStatus {
 // Why the requests of a stream fail, as far as their answers tell.
 enum class DeliveryTrouble : uint8_t {
   none,
-  unreachable,        // no answer: name look-up, connection, TLS, deadline
-  service_fault,      // the service answers with an error of its own
-  not_found,          // there is no such stream
-  access_denied,      // IAM, or the key of the stream
-  credentials,        // none, expired, or wrong
-  throttled,          // whole requests, not single records
-  request_rejected,   // the service rejects what is sent
+  unreachable,       // no answer: name look-up, connection, TLS, deadline
+  service_fault,     // the service answers with an error of its own
+  not_found,         // there is no such stream
+  access_denied,     // IAM, or the key of the stream
+  credentials,       // none, expired, or wrong
+  throttled,         // whole requests, not single records
+  request_rejected,  // the service rejects what is sent
 };
 
 struct DeliveryStatus {
@@ -56,7 +56,7 @@ struct DeliveryStatus {
   std::string error;       // the code or the network's error of the last failure; never content
   std::string last_error;  // the same, kept after a success
   std::optional<WallTime> last_error_at;
-  uint32_t shards = 0;                    // open ones; 0: unknown
+  uint32_t shards = 0;                     // open ones; 0: unknown
   std::vector<uint32_t> shards_throttled;  // which throttled a moment ago, by number
 };
 
@@ -101,10 +101,10 @@ struct SpoolStatus {
 };
 
 struct ProcessStatus {
-  std::string host;  // in a pod the name of the pod
-  std::string version;
-  std::string commit;
-  std::string config_file;  // empty: the environment alone
+  std::string host = {};  // in a pod the name of the pod
+  std::string version = {};
+  std::string commit = {};
+  std::string config_file = {};  // empty: the environment alone
   WallTime started{};
   std::optional<WallTime> last_reload;  // the last successful one
   std::string reload_error;             // of the last one; empty: it succeeded

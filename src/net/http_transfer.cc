@@ -287,7 +287,8 @@ std::string HttpTransfer::failure_text(CURLcode code) const {
       std::string why = error == 0 || code == CURLE_OPERATION_TIMEDOUT
                             ? "no answer within the deadline"
                             : std::generic_category().message(static_cast<int>(error));
-      if (!why.empty()) why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
+      if (!why.empty())
+        why[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(why[0])));
       return "cannot connect to " + peer_in(said).value_or(where) + " (" + why + ")";
     }
     case HttpFailure::tls:

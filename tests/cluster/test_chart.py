@@ -5,8 +5,10 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import pytest
+import yaml
 
 from conftest import ROOT, TOOLS
 from harness.certificates import self_signed
@@ -139,29 +141,53 @@ def test_every_alert_has_a_section_in_the_runbook():
         assert f"### {alert}\n" in runbook
 
 
-def test_dashboard_and_schema_are_json_and_the_dashboard_asks_for_known_metrics():
+def test_the_rules_are_those_that_are_tested():
+    """tests/test_alerts.py tries them with the words in capitals replaced by its own code."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from harness.alerts import alert_groups
+
+    rules = next(doc for doc in yaml.safe_load_all(rendered()) if doc and doc["kind"] == "PrometheusRule")
+    groups = rules["spec"]["groups"]
+    for group in groups:
+        for rule in group["rules"]:
+            anchor = rule["annotations"].pop("runbook_url")
+            assert anchor == f"doc/operations.md#{rule['alert'].lower()}"
+    namespace, name = rules["metadata"].get("namespace", "default"), rules["metadata"]["name"]
+    assert groups == alert_groups(namespace, name, certificate_seconds=1800)["groups"]
+    served = rendered("--set", "monitoring.prometheusRule.runbookUrl=https://docs.example/operations.html")
+    assert "https://docs.example/operations.html#penstockdown" in served
+
+
+def test_certificates_of_ones_own_have_a_week():
+    assert 'penstock_certificate_expiry_seconds{namespace="default"' in rendered()
+    assert "< 1800" in rendered() and "< 604800" in rendered("--set", "tls.existingSecret=mine")
+
+
+def panels_of(dashboard):
+    return dashboard.get("panels", []) + [panel for row in dashboard.get("rows", []) for panel in row["panels"]]
+
+
+@pytest.mark.parametrize("file", ["penstock.json", "console.json"])
+def test_a_dashboard_asks_for_known_metrics(file):
     json.loads((CHART / "values.schema.json").read_text())
-    dashboard = json.loads((CHART / "dashboards" / "penstock.json").read_text())
-    known = {
-        "penstock_events_received_total",
-        "penstock_events_delivered_total",
-        "penstock_events_dead_lettered_total",
-        "penstock_events_dropped_total",
-        "penstock_events_pending",
-        "penstock_spool_bytes",
-        "penstock_oldest_pending_seconds",
-        "penstock_put_requests_total",
-        "penstock_put_records_total",
-        "penstock_put_latency_seconds_bucket",
-        "penstock_shard_throttled_total",
-        "penstock_connections",
-        "penstock_messages_refused_total",
-        "penstock_auth_failures_total",
-        "penstock_memory_bytes",
-        "penstock_build_info",
+    dashboard = json.loads((CHART / "dashboards" / file).read_text())
+    known = set(re.findall(r"`(penstock_\w+)`", (ROOT / "doc" / "metrics.md").read_text()))
+    asked = {
+        re.sub("_bucket$", "", metric)
+        for panel in panels_of(dashboard)
+        for target in panel["targets"]
+        for metric in re.findall(r"penstock_\w+", target["expr"])
     }
-    asked = {m for p in dashboard["panels"] for t in p["targets"] for m in re.findall(r"penstock_\w+", t["expr"])}
     assert asked <= known and len(asked) >= 14
+
+
+def test_the_console_gets_the_panels_that_it_draws():
+    drawn = {"graph", "singlestat", "table", "gauge", "grafana-piechart-panel"}
+    console = json.loads((CHART / "dashboards" / "console.json").read_text())
+    assert {panel["type"] for panel in panels_of(console)} <= drawn
+    label = r"monitoring.dashboard.labels.console\.openshift\.io/dashboard=true"
+    assert '"type": "singlestat"' in rendered("--set-string", label)
+    assert '"type": "singlestat"' not in rendered()
 
 
 def test_the_schema_knows_every_option_that_the_chart_copies():

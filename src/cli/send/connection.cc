@@ -194,17 +194,24 @@ Result<size_t, Error> Connection::read_some(std::span<uint8_t> into, SteadyTime 
       size_t got = 0;
       const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
       if (result == 1) return got;
-      if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) return size_t{0};
+      if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_ZERO_RETURN) {
+        end_ = End::orderly;
+        return size_t{0};
+      }
       if (const auto waited = wait_for_ssl(result, deadline); !waited) {
         return failure(waited.error());
       }
       continue;
     }
     const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), 0);
-    if (got >= 0) return static_cast<size_t>(got);
+    if (got >= 0) {
+      if (got == 0) end_ = End::orderly;
+      return static_cast<size_t>(got);
+    }
     if (errno == EAGAIN) {
       if (const auto waited = wait(POLLIN, deadline); !waited) return failure(waited.error());
     } else if (errno != EINTR) {
+      end_ = End::broken;
       return run_error(name_ + ": " + std::strerror(errno));
     }
   }

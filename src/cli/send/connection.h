@@ -41,6 +41,9 @@ class Connection {
   [[nodiscard]] Result<void, Error> write(ByteView bytes, SteadyTime deadline);
   // At least one byte; 0: the peer has ended.
   [[nodiscard]] Result<size_t, Error> read_some(std::span<uint8_t> into, SteadyTime deadline);
+  enum class End : uint8_t { none, orderly, broken };
+  // How the peer has ended the connection, as far as read_some() has seen.
+  [[nodiscard]] End end() const { return end_; }
   // Says that nothing follows; reading goes on.
   void end_writing();
 
@@ -55,6 +58,7 @@ class Connection {
   Result<void, Error> wait_for_ssl(int result, SteadyTime deadline) const;
 
   UniqueFd fd_;
+  End end_ = End::none;
   std::string name_;
   std::unique_ptr<ssl_st, FreeSsl> ssl_;  // goes before fd_
 };

@@ -21,6 +21,8 @@ namespace {
 namespace forward = protocol::forward;
 
 constexpr milliseconds kRetryPause{200};
+// How soon a server that does not understand us says so, or ends.
+constexpr milliseconds kObjectionTime{200};
 constexpr size_t kFrameBytesMax = 64_KiB;  // of HELO, PONG, ack
 
 SteadyTime now() { return Clock::system().steady(); }
@@ -58,7 +60,9 @@ class ForwardSender final : public ChunkSender {
 
   Result<void, Error> finish() override {
     if (const auto settled = settle(0); !settled) return settled;
-    if (connection_) close_gently(*connection_);
+    if (!connection_) return {};
+    if (!options_.ack) return end_unacked();
+    close_gently(*connection_);
     return {};
   }
 
@@ -76,7 +80,39 @@ class ForwardSender final : public ChunkSender {
     if (!connection_) {
       if (const auto connected = connect(now() + kConnectTime); !connected) return connected;
     }
-    return connection_->write(pending.message.view(), pending.deadline);
+    const auto written = connection_->write(pending.message.view(), pending.deadline);
+    return written || options_.target.tls ? written : fatal(closed_early());
+  }
+
+  // Without acks nothing tells whether the server understood; that it says something, or ends
+  // before we do, tells that it did not.
+  Result<void, Error> end_unacked() {
+    const auto early = read_more(now() + kObjectionTime);
+    if (early) return fatal(what_it_is());
+    if (connection_->end() != Connection::End::none) return fatal(closed_early());
+    connection_->end_writing();
+    const auto late = read_more(now() + kConnectTime);
+    if (late) return fatal(what_it_is());
+    if (connection_->end() == Connection::End::broken) return fatal(closed_early());
+    return {};
+  }
+
+  // Of a server that answers what no server that understood us would.
+  [[nodiscard]] std::string what_it_is() const {
+    const uint8_t first = received_.view()[0];
+    if (!options_.target.tls && (first == 0x15 || first == 0x16)) {
+      return "the server expects TLS; use --tls or --ca";
+    }
+    const bool is_helo = as_text(received_.view()).find("HELO") != std::string_view::npos;
+    if (options_.shared_key.empty() && is_helo) {
+      return "the server asks for a shared key; use --shared-key-file";
+    }
+    return "the server answers with something that is no ack";
+  }
+  [[nodiscard]] std::string closed_early() const {
+    return std::string("the server closed the connection ") +
+           (options_.ack ? "before the first ack" : "before everything was read") +
+           (options_.target.tls ? "; see its log" : "; it may expect TLS: try --tls or --ca");
   }
 
   // Writes what is not written and waits until at most `unacked_max` chunks are without ack.
@@ -84,6 +120,10 @@ class ForwardSender final : public ChunkSender {
     for (;;) {
       const auto turned = turn(unacked_max);
       if (turned) return {};
+      // A server that restarts does not close two connections in a row before it acked anything.
+      if (connection_ && !acked_any_ && may_retry_ && ++closed_in_row_ >= 2) {
+        return fatal(closed_early());
+      }
       if (!may_retry_ || now() + kRetryPause > unacked_.front().deadline) {
         return run_error(turned.error().message + "; " + std::to_string(unacked_.size()) +
                          " chunks are not acked");
@@ -116,8 +156,9 @@ class ForwardSender final : public ChunkSender {
     if (!got) return got;
     for (;;) {
       const auto ack = forward::read_ack(received_.view());
-      if (!ack) return fatal("the server answers with something that is no ack");
+      if (!ack) return fatal(what_it_is());
       if (!ack->has_value()) return {};
+      acked_any_ = true;
       received_.consume((*ack)->size);
       const auto found = std::find_if(unacked_.begin(), unacked_.end(), [&](const Pending& each) {
         return each.id == (*ack)->chunk;
@@ -212,6 +253,8 @@ class ForwardSender final : public ChunkSender {
   std::deque<Pending> unacked_;
   uint64_t next_chunk_ = 0;
   bool may_retry_ = false;
+  bool acked_any_ = false;
+  uint32_t closed_in_row_ = 0;  // connections, before the first ack
 };
 
 }  // namespace

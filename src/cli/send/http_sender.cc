@@ -8,6 +8,7 @@ namespace penstock::cli {
 namespace {
 
 constexpr milliseconds kRetryPause{500};
+constexpr size_t kSaidMax = 200;  // of an answer's text
 
 class HttpSender final : public ChunkSender {
  public:
@@ -33,9 +34,8 @@ class HttpSender final : public ChunkSender {
       const bool passing =
           !response.answered() ? answered_once_ : response.status == 503 || response.status == 429;
       answered_once_ = answered_once_ || response.answered();
-      const std::string problem = response.answered()
-                                      ? "answered " + std::to_string(response.status)
-                                      : response.failure_text;
+      const std::string problem =
+          response.answered() ? what_it_says(response) : response.failure_text;
       if (!passing || Clock::system().steady() + kRetryPause > deadline) {
         return run_error(options_.url + ": " + problem);
       }
@@ -46,6 +46,19 @@ class HttpSender final : public ChunkSender {
   Result<void, Error> finish() override { return {}; }
 
  private:
+  // "401: Authorization is missing. Use --bearer-token-file or --user".
+  static std::string what_it_says(const net::HttpResponse& response) {
+    std::string text = std::to_string(response.status);
+    std::string said;
+    for (const char c : as_text(response.body.view()).substr(0, kSaidMax)) {
+      if (c == '\n') break;
+      said += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    }
+    if (!said.empty()) text += ": " + said;
+    if (response.status == 401) text += ". Use --bearer-token-file or --user";
+    return text;
+  }
+
   static net::HttpOptions client_options(const HttpSendOptions& options) {
     net::HttpOptions client;
     client.connections_max = 1;
