@@ -83,10 +83,10 @@ struct Cause {
 Cause cause_of_credentials(const Stream& stream) {
   const metrics::CredentialsStatus& credentials = stream.status.credentials;
   if (credentials.provider.empty()) {
-    return {"there are no AWS credentials" +
-                (credentials.last_error.empty() ? "" : " (" + credentials.last_error + ")"),
-            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role; they take effect "
-            "without a restart.",
+    const std::string& tried = credentials.last_error;
+    return {"there are no AWS credentials" + (tried.empty() ? "" : " (" + tried + ")"),
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role; they take "
+            "effect without a restart.",
             "penstock check --online", "no credentials"};
   }
   return {"AWS rejects the credentials of " + credentials.provider + " (" +
