@@ -373,3 +373,51 @@ def test_it_is_not_the_bottleneck(kinesis):
     assert 40 * 500 / spent > 15_000
 
 
+
+
+def error_of(call_it):
+    with pytest.raises(botocore.exceptions.ClientError) as raised:
+        call_it()
+    return raised.value.response["Error"]["Code"]
+
+
+def test_a_stream_that_distributes_by_itself_takes_no_notice_of_keys(kinesis):
+    client = client_of(kinesis)
+    arn = "arn:aws:kinesis:us-east-1:111111111111:stream/logs"
+
+    def distribute(strategy):
+        client.update_stream_record_distribution_strategy(StreamARN=arn, RecordDistributionStrategy=strategy)
+
+    def put(**entry):
+        return client.put_records(StreamName="logs", Records=[{"Data": b"x", **entry}] * 8)["Records"]
+
+    assert error_of(lambda: distribute("AUTO")) == "InvalidArgumentException", "the stream is provisioned"
+    assert error_of(put) == "ValidationException", "keys are required"
+    kinesis.set_stream("logs", mode="ON_DEMAND")
+    assert len({record["ShardId"] for record in put(PartitionKey="one")}) == 1
+    distribute("AUTO")
+    described = client.describe_stream_summary(StreamName="logs")["StreamDescriptionSummary"]
+    assert described["RecordDistributionStrategy"] == "AUTO"
+    assert len({record["ShardId"] for record in put(PartitionKey="one", ExplicitHashKey="0")}) == 4
+    assert len({record["ShardId"] for record in put()}) == 4
+    distribute("USER_PARTITION_KEY")
+    assert len({record["ShardId"] for record in put(PartitionKey="one")}) == 1
+    iterator = client.get_shard_iterator(StreamName="logs", ShardId="shardId-000000000000",
+                                         ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    keys = [record.get("PartitionKey") for record in client.get_records(ShardIterator=iterator)["Records"]]
+    assert None in keys and "one" in keys
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_have_been(kinesis):
+    client = client_of(kinesis)
+
+    def put(stream="logs", **entry):
+        return client.put_records(StreamName=stream, DryRun=True, Records=[{"Data": b"x", "PartitionKey": "k", **entry}])
+
+    assert error_of(put) == "DryRunOperationException"
+    assert error_of(lambda: put("other")) == "ResourceNotFoundException"
+    assert error_of(lambda: put(ExplicitHashKey=str(1 << 128))) == "InvalidArgumentException"
+    assert kinesis.stats()["accepted"]["logs"] == 0
+    kinesis.set_server(dry_run=False)
+    assert put()["FailedRecordCount"] == 0, "who does not know the field writes"
+    assert kinesis.stats()["accepted"]["logs"] == 1

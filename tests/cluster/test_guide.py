@@ -111,13 +111,19 @@ def test_the_recipes_for_aws_work_as_written(aws):
     forget_everything(aws)
     follow(cloudformation, aws)
     assert set(follow(list_streams, aws).split()) == STREAMS
+    delete_streams = blocks("Uninstall", "sh")[-1]
     for block, kind in ((role, "Role"), (user, "User")):
         forget_everything(aws)
         # moto gives no outputs of a stack that `deploy` has made: they are looked up in the template, and by kind.
+        # Nor does it make the secret.
         output = re.search(r"OutputKey==`(\w+)`", block).group(1)
         assert re.search(rf"^  {output}:\n    Condition: With{kind}\n", template.split("\nOutputs:\n")[1], re.M)
         made = f"$(aws iam list-{kind.lower()}s --query '{kind}s[0].{kind}Name' --output text)"
-        follow(re.sub(r"\$\(aws cloudformation describe-stacks .*\)$", made, block, flags=re.M), aws)
+        stands_for = made
+        if kind == "User":
+            stands_for = "the-secret"
+            follow("aws secretsmanager create-secret --name the-secret --secret-string '{}'", aws)
+        follow(re.sub(r"\$\(aws cloudformation describe-stacks .*\)$", stands_for, block, flags=re.M), aws)
         assert follow(f"echo {made}", aws).startswith("cluster-logs-")
 
     record = '{"hello":"from the guide"}'
@@ -128,4 +134,6 @@ def test_the_recipes_for_aws_work_as_written(aws):
 
     follow(remove, aws)
     follow("aws cloudformation wait stack-delete-complete --stack-name cluster-logs", aws)
+    assert set(follow(list_streams, aws).split()) == STREAMS, "they hold the logs"
+    follow(delete_streams, aws)
     assert follow(list_streams, aws).split() == []

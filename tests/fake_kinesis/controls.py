@@ -35,7 +35,9 @@ class Controls:
         del self._state.streams[name]
 
     def set_stream(self, name: str, enforce_rates: bool | None = None, max_record_kib: int | None = None,
-                   mode: str | None = None, status: str | None = None, retain: bool | None = None) -> None:
+                   mode: str | None = None, status: str | None = None, retain: bool | None = None,
+                   strategy: str | None = None, kms_key: str | None = None) -> None:
+        """strategy: AUTO makes keys mean nothing, from the next record on."""
         stream = self._state.stream(name)
         if enforce_rates is not None:
             stream.enforce_rates = enforce_rates
@@ -47,6 +49,10 @@ class Controls:
             stream.status = status
         if retain is not None:
             stream.retain = retain
+        if strategy is not None:
+            stream.distribute(strategy)
+        if kms_key is not None:
+            stream.kms_key = kms_key
 
     def split_shard(self, stream: str, shard: str) -> list[str]:
         return [child.id for child in self._state.stream(stream).split(shard)]
@@ -86,7 +92,7 @@ class Controls:
         del self._state.keys[id]
 
     def set_server(self, clock_offset_s: float | None = None, max_body_bytes: int | None = None,
-                   cbor: bool | None = None, regions: list[str] | None = None) -> None:
+                   cbor: bool | None = None, regions: list[str] | None = None, dry_run: bool | None = None) -> None:
         """A clock offset shows in the Date header and moves the window in which signatures are taken."""
         if clock_offset_s is not None:
             self._state.clock_offset_s = clock_offset_s
@@ -96,6 +102,8 @@ class Controls:
             self._state.cbor = cbor
         if regions is not None:
             self._state.regions = set(regions)
+        if dry_run is not None:
+            self._state.dry_run = dry_run
 
     def close_connections(self) -> int:
         connections = [c for c in self._server.connections]
@@ -147,6 +155,14 @@ class Controls:
         found = self._state.stream(stream)
         ranges = {shard.id: (shard.first, shard.last) for shard in found.shards}
         return sum(misplaced(record.data, *ranges[record.shard]) for record in found.accepted)
+
+    def kcl_events(self, stream: str) -> list[str]:
+        """What a consumer made with the Kinesis Client Library is given: all of a plain record, and of an aggregate
+        all or nothing: nothing as soon as one sub-record's hash key is not its shard's."""
+        found = self._state.stream(stream)
+        ranges = {shard.id: (shard.first, shard.last) for shard in found.shards}
+        return [event.decode("utf-8", "surrogateescape") for record in found.accepted
+                if misplaced(record.data, *ranges[record.shard]) == 0 for event in events_of(record.data)]
 
     def forget(self) -> None:
         """Empties the ledger and the log of requests; streams and faults stay."""

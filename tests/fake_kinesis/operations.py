@@ -10,7 +10,7 @@ import json
 from .codec import Timestamp
 from .errors import ServiceError, invalid, validation
 from .faults import Faults
-from .streams import ACCOUNT, Bucket, Stream
+from .streams import ACCOUNT, Bucket, Stream, parse_hash_key
 
 REQUEST_BYTES_MAX = 10 * 1024 * 1024
 RECORDS_MAX = 500
@@ -33,7 +33,11 @@ def put_records(state, request: dict, context) -> dict:
         raise invalid("Records size exceeds 10 MB limit")
 
     # All are looked at before any is stored: a bad hash key refuses the request whole.
-    shards = [stream.shard_for(record["PartitionKey"], record.get("ExplicitHashKey")) for record in records]
+    if _is_dry_run(state, request):
+        for record in records:
+            _check_hash_key(record)
+        raise _would_succeed()
+    shards = [stream.shard_for(record.get("PartitionKey"), record.get("ExplicitHashKey")) for record in records]
     rules = state.faults.for_records("PutRecords", stream.name, context.content_type)
     answers, failed = [], 0
     for record, shard in zip(records, shards):
@@ -47,13 +51,30 @@ def put_records(state, request: dict, context) -> dict:
 def put_record(state, request: dict, context) -> dict:
     stream = _stream(state, request)
     _check_record(stream, 1, request)
-    shard = stream.shard_for(request["PartitionKey"], request.get("ExplicitHashKey"))
+    if _is_dry_run(state, request):
+        _check_hash_key(request)
+        raise _would_succeed()
+    shard = stream.shard_for(request.get("PartitionKey"), request.get("ExplicitHashKey"))
     rules = state.faults.for_records("PutRecord", stream.name, context.content_type)
     answer = _put(state, stream, shard, request, rules, context)
     if "ErrorCode" in answer:
         raise ServiceError(answer["ErrorCode"], answer["ErrorMessage"],
                            400 if answer["ErrorCode"] == THROTTLED else 500)
     return {**answer, "EncryptionType": "NONE"}
+
+
+def _is_dry_run(state, request: dict) -> bool:
+    """A server that does not know the field takes no notice of it."""
+    return state.dry_run and request.get("DryRun") is True
+
+
+def _check_hash_key(record: dict) -> None:
+    if record.get("ExplicitHashKey") is not None:
+        parse_hash_key(record["ExplicitHashKey"])
+
+
+def _would_succeed() -> ServiceError:
+    return ServiceError("DryRunOperationException", "Request would have succeeded, but DryRun flag is set.")
 
 
 def _put(state, stream: Stream, shard, record: dict, rules, context) -> dict:
@@ -65,9 +86,10 @@ def _put(state, stream: Stream, shard, record: dict, rules, context) -> dict:
                 shard.throttled += 1
                 return _throttled(stream, shard.id, fault.message)
             return {"ErrorCode": fault.code, "ErrorMessage": fault.message or "Internal service failure."}
-    if stream.is_throttled(shard, len(data) + len(record["PartitionKey"].encode()), context.now):
+    key = record.get("PartitionKey")
+    if stream.is_throttled(shard, len(data) + len((key or "").encode()), context.now):
         return _throttled(stream, shard.id, None)
-    stored = stream.append(shard, data, record["PartitionKey"], record.get("ExplicitHashKey"),
+    stored = stream.append(shard, data, key, record.get("ExplicitHashKey"),
                            context.now, context.request)
     return {"SequenceNumber": stored.sequence, "ShardId": shard.id}
 
@@ -83,7 +105,9 @@ def _check_record(stream: Stream, index: int, record: dict) -> int:
     data, key = record.get("Data"), record.get("PartitionKey")
     if not isinstance(data, bytes):
         raise validation(f"Value null at 'records.{index}.member.data' failed to satisfy constraint: Member must not be null")
-    if not isinstance(key, str) or not 1 <= len(key) <= 256:
+    if key is None and stream.strategy == "AUTO":
+        key = ""
+    elif not isinstance(key, str) or not 1 <= len(key) <= 256:
         raise validation(f"Value at 'records.{index}.member.partitionKey' failed to satisfy constraint: "
                          "Member must have length less than or equal to 256 and at least 1")
     size = len(data) + len(key.encode())
@@ -114,9 +138,13 @@ def list_shards(state, request: dict, context) -> dict:
 
 def describe_stream_summary(state, request: dict, context) -> dict:
     stream = _stream(state, request)
-    return {"StreamDescriptionSummary": {
-        **_description(stream), "OpenShardCount": len(stream.open_shards()), "ConsumerCount": 0,
-        "MaxRecordSizeInKiB": stream.max_record_bytes // 1024}}
+    summary = {**_description(stream), "OpenShardCount": len(stream.open_shards()), "ConsumerCount": 0,
+               "MaxRecordSizeInKiB": stream.max_record_bytes // 1024}
+    if state.dry_run:  # a service of 2026
+        summary |= {"ChannelCount": 0, "QueueCount": 0}
+        if stream.mode == "ON_DEMAND":
+            summary["RecordDistributionStrategy"] = stream.strategy
+    return {"StreamDescriptionSummary": summary}
 
 
 def describe_stream(state, request: dict, context) -> dict:
@@ -132,7 +160,8 @@ def _description(stream: Stream) -> dict:
     return {"StreamName": stream.name, "StreamARN": stream.arn, "StreamStatus": stream.status,
             "StreamModeDetails": {"StreamMode": stream.mode}, "RetentionPeriodHours": 24,
             "StreamCreationTimestamp": Timestamp(stream.created),
-            "EnhancedMonitoring": [{"ShardLevelMetrics": []}], "EncryptionType": "NONE"}
+            "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
+            **({"EncryptionType": "KMS", "KeyId": stream.kms_key} if stream.kms_key else {"EncryptionType": "NONE"})}
 
 
 def list_streams(state, request: dict, context) -> dict:
@@ -163,6 +192,14 @@ def split_shard(state, request: dict, context) -> dict:
 
 def merge_shards(state, request: dict, context) -> dict:
     _stream(state, request).merge(request["ShardToMerge"], request["AdjacentShardToMerge"])
+    return {}
+
+
+def update_stream_record_distribution_strategy(state, request: dict, context) -> dict:
+    strategy = request.get("RecordDistributionStrategy")
+    if "StreamARN" not in request or strategy not in ("AUTO", "USER_PARTITION_KEY"):
+        raise validation("Value at 'recordDistributionStrategy' failed to satisfy constraint")
+    _stream(state, request).distribute(strategy)
     return {}
 
 
@@ -217,7 +254,8 @@ def get_records(state, request: dict, context) -> dict:
         end += 1
     records = shard.records[token["index"]:end]
     behind = 0 if end == len(shard.records) else int((context.now - shard.records[end].arrival) * 1000)
-    answer = {"Records": [{"SequenceNumber": record.sequence, "Data": record.data, "PartitionKey": record.key,
+    answer = {"Records": [{"SequenceNumber": record.sequence, "Data": record.data,
+                           **({} if record.key is None else {"PartitionKey": record.key}),
                            "ApproximateArrivalTimestamp": Timestamp(record.arrival), "EncryptionType": "NONE"}
                           for record in records],
               "MillisBehindLatest": behind}
@@ -272,6 +310,7 @@ KINESIS = {
     "ListStreams": list_streams, "CreateStream": create_stream, "DeleteStream": delete_stream,
     "SplitShard": split_shard, "MergeShards": merge_shards, "UpdateMaxRecordSize": update_max_record_size,
     "GetShardIterator": get_shard_iterator, "GetRecords": get_records,
+    "UpdateStreamRecordDistributionStrategy": update_stream_record_distribution_strategy,
 }
 FIREHOSE = {"PutRecordBatch": put_record_batch, "DescribeDeliveryStream": describe_delivery_stream}
 

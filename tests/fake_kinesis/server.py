@@ -43,6 +43,7 @@ class State:
         self.clock_offset_s = 0.0
         self.max_body_bytes = 64 * 1024 * 1024
         self.cbor = True
+        self.dry_run = True  # knows the field, as the service does since 2026
         self.faults = Faults()
         self.counters: collections.Counter = collections.Counter()
         self.requests: collections.deque = collections.deque(maxlen=REQUESTS_REMEMBERED)

@@ -22,7 +22,7 @@ _HASH_KEY = re.compile(r"0|[1-9]\d{0,38}")
 @dataclass(slots=True)
 class Record:
     data: bytes
-    key: str
+    key: str | None
     explicit_hash_key: str | None
     sequence: str
     shard: str
@@ -95,11 +95,14 @@ class Stream:
         self.max_record_bytes = max_record_kib * 1024
         self.enforce_rates = False
         self.status = "ACTIVE"
+        self.strategy = "USER_PARTITION_KEY"  # or AUTO: the service chooses the shards; on-demand streams only
+        self.kms_key: str | None = None
         self.shards: list[Shard] = []
         self.accepted: list[Record] = []  # the ledger, in order of acceptance
         self.accepted_count = 0
         self.retain = True
         self._sequence = 0
+        self._turn = 0
         for i in range(shards):
             self._open_shard(HASH_KEYS * i // shards, HASH_KEYS * (i + 1) // shards - 1)
         self._index_open_shards()
@@ -107,6 +110,11 @@ class Stream:
     @property
     def arn(self) -> str:
         return f"arn:aws:kinesis:{self.region}:{ACCOUNT}:stream/{self.name}"
+
+    def distribute(self, strategy: str) -> None:
+        if strategy == "AUTO" and self.mode != "ON_DEMAND":
+            raise invalid(f"Stream {self.name} is not in on-demand mode: AUTO is not supported.")
+        self.strategy = strategy
 
     def open_shards(self) -> list[Shard]:
         return [shard for shard in self.shards if shard.is_open]
@@ -118,14 +126,19 @@ class Stream:
         raise ServiceError("ResourceNotFoundException",
                            f"Could not find shard {shard_id} in stream {self.name} under account {ACCOUNT}.")
 
-    def shard_for(self, key: str, explicit_hash_key: str | None) -> Shard:
+    def shard_for(self, key: str | None, explicit_hash_key: str | None) -> Shard:
+        if self.strategy == "AUTO":  # keys may be given and mean nothing
+            if explicit_hash_key is not None:
+                parse_hash_key(explicit_hash_key)
+            self._turn += 1
+            return self._open[self._turn % len(self._open)]
         if explicit_hash_key is None:
             hash_key = int.from_bytes(hashlib.md5(key.encode()).digest(), "big")
         else:
             hash_key = parse_hash_key(explicit_hash_key)
         return self._open[bisect.bisect_left(self._open_ends, hash_key)]
 
-    def append(self, shard: Shard, data: bytes, key: str, explicit_hash_key: str | None, now: float,
+    def append(self, shard: Shard, data: bytes, key: str | None, explicit_hash_key: str | None, now: float,
                request: int) -> Record:
         record = Record(data, key, explicit_hash_key, self._next_sequence(), shard.id, now, request)
         shard.accepted += 1
