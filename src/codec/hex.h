@@ -1,7 +1,6 @@
 // Bytes and numbers in lower-case hexadecimal. Pure.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,12 +11,17 @@ namespace penstock::codec {
 
 inline constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-// Out: what has push_back(), a string or a ByteBuffer.
+inline void push_digit(std::string& out, unsigned digit) { out.push_back(kHexDigits[digit]); }
+inline void push_digit(ByteBuffer& out, unsigned digit) {
+  out.push_back(static_cast<uint8_t>(kHexDigits[digit]));
+}
+
+// Out: a string or a ByteBuffer.
 template <class Out>
 void append_hex(Out& out, ByteView bytes) {
   for (const uint8_t byte : bytes) {
-    out.push_back(static_cast<uint8_t>(kHexDigits[byte >> 4]));
-    out.push_back(static_cast<uint8_t>(kHexDigits[byte & 15]));
+    push_digit(out, byte >> 4u);
+    push_digit(out, byte & 15u);
   }
 }
 
@@ -25,7 +29,7 @@ void append_hex(Out& out, ByteView bytes) {
 template <class Out>
 void append_hex(Out& out, uint64_t number) {
   for (int shift = 60; shift >= 0; shift -= 4) {
-    out.push_back(static_cast<uint8_t>(kHexDigits[number >> shift & 15]));
+    push_digit(out, static_cast<unsigned>(number >> shift & 15));
   }
 }
 

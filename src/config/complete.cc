@@ -49,9 +49,14 @@ void complete_stream(StreamOptions& stream, const Config& config,
   std::string cause;
   if (stream.region.empty()) {
     const auto region = default_region(config, stream, environment);
-    if (region) {
+    if (region && !region->empty()) {
+      const std::string complaint = kinesis::region_complaint(*region);
+      if (!complaint.empty()) {  // of all streams that have none of their own: said once
+        findings.error("AWS_REGION", "'" + *region + "' is not a region", complaint);
+        return;
+      }
       stream.region = *region;
-    } else {
+    } else if (!region) {
       cause = ": " + region.error().message;
     }
   }

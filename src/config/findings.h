@@ -4,6 +4,7 @@
 // Used while loading only, by one thread.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <string>
@@ -58,8 +59,13 @@ class Findings {
     problem.message = words_(std::move(message));
     problem.cure = words_(std::move(cure));
     problem.severity = severity;
-    problems_.push_back(std::move(problem));
     note_error(key, severity);
+    // A variable that every stream takes over is wrong once.
+    const auto is_told = [&](const Problem& other) {
+      return to_string(other) == to_string(problem);
+    };
+    if (std::any_of(problems_.begin(), problems_.end(), is_told)) return;
+    problems_.push_back(std::move(problem));
   }
   void note_error(const std::string& key, Severity severity) {
     if (severity == Severity::error) wrong_.insert(key);

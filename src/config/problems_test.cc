@@ -332,6 +332,29 @@ TEST(Problems, OneBadValueIsOneError) {
             std::string::npos);
 }
 
+TEST(Problems, AVariableThatEveryStreamTakesOverIsWrongOnce) {
+  const Environment environment{{"AWS_REGION", "US-EAST-1"}};
+  const LoadResult file = load_text(
+      "sources: [forward]\nroutes: [{stream: a}, {stream: b}]\nstreams: {a: {name: s}, b: {name: "
+      "t}}\n",
+      "t.yaml", environment);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(
+      to_string(file.error()[0]),
+      "t.yaml: AWS_REGION: 'US-EAST-1' is not a region (cure: regions are in lower case: write "
+      "us-east-1)");
+  EXPECT_EQ(std::count_if(file.error().begin(), file.error().end(),
+                          [](const Problem& each) { return each.severity == Severity::error; }),
+            1);
+  const LoadResult alone = from_environment(Environment{{"LOGGINGNAMES", "audit projects"},
+                                                        {"KINESIS_STREAM_NAME", "a b"},
+                                                        {"KINESIS_REGION", "us-east-1b"}});
+  ASSERT_FALSE(alone);
+  EXPECT_EQ(std::count_if(alone.error().begin(), alone.error().end(),
+                          [](const Problem& each) { return each.key == "KINESIS_REGION"; }),
+            1);
+}
+
 TEST(Problems, ValuesOfVariablesAreNotRepeated) {
   const Environment secret{{"AWS_REGION", "us-east-1"}, {"SECRET", "hunter2 is it"}, {"S", "q"}};
   const auto all = [&](const std::string& yaml) {
