@@ -45,6 +45,7 @@ int print_json(const SpoolCommandOptions& options, const std::vector<spool::Insp
     const PendingCount pending = pending_in(log);
     list.push_back({{"stream", log.description.stream},
                     {"generation", log.generation},
+                    {"log", log.overflow ? "overflow" : "main"},
                     {"target", log.description.target},
                     {"segments", log.segments.size()},
                     {"bytes", log.file_bytes},
@@ -62,13 +63,14 @@ int list(const SpoolCommandOptions& options) {
   const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory, {});
   if (!logs) return report(logs.error());
   if (options.format == OutputFormat::json) return print_json(options, *logs);
-  std::printf("%-24s %4s %9s %14s %12s %12s  %s\n", "STREAM", "GEN", "SEGMENTS", "BYTES", "ENTRIES",
-              "EVENTS", "TARGET");
+  std::printf("%-24s %4s %-8s %9s %14s %12s %12s  %s\n", "STREAM", "GEN", "LOG", "SEGMENTS",
+              "BYTES", "ENTRIES", "EVENTS", "TARGET");
   for (const spool::InspectedLog& log : *logs) {
     const auto [entries, events] = pending_in(log);
-    std::printf("%-24s %4llu %9zu %14llu %12llu %12llu  %s\n", log.description.stream.c_str(),
-                number(log.generation), log.segments.size(), number(log.file_bytes),
-                number(entries), number(events), log.description.target.c_str());
+    std::printf("%-24s %4llu %-8s %9zu %14llu %12llu %12llu  %s\n", log.description.stream.c_str(),
+                number(log.generation), log.overflow ? "overflow" : "main", log.segments.size(),
+                number(log.file_bytes), number(entries), number(events),
+                log.description.target.c_str());
   }
   return kDone;
 }

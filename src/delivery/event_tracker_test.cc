@@ -26,7 +26,11 @@ spool::Entry entry(uint32_t offset, uint32_t events, uint32_t events_final = 0) 
   auto batch = std::make_shared<record::Batch>();
   batch->event_count = events;
   batch->entries_size = 10;
-  return {{0, offset}, std::move(batch), events_final};
+  spool::Entry made;
+  made.position = {0, offset};
+  made.batch = std::move(batch);
+  made.events_final = events_final;
+  return made;
 }
 
 TEST(EventTracker, AnEntryIsReleasedWithItsLastEventWhateverTheOrder) {

@@ -65,7 +65,7 @@ void drop_oldest(SpoolState& state, std::string_view stream, const auto& fits, C
     if (queue->files != nullptr) {
       queue->drop_wanted = true;
       state.commit_wake.raise();
-      return;
+      continue;
     }
     while (!queue->fresh.empty() && !fits()) {
       const ReadyEntry oldest = std::move(queue->fresh.front());
@@ -76,7 +76,7 @@ void drop_oldest(SpoolState& state, std::string_view stream, const auto& fits, C
       const uint64_t events = oldest.batch->event_count - oldest.events_final;
       discard_later(oldest.batch, calls);
       state.ledger.drop(stream, "spool_full", events);
-      state.chunks.released(oldest.chunk_key, state.wall_ns(), calls);
+      state.chunks.released(oldest.chunk.key, state.wall_ns(), calls);
       log_limited(LogLevel::warn, "spool/full/" + std::string(stream),
                   "stream is full: oldest events dropped",
                   {{"stream", stream}, {"events", events}});
@@ -94,7 +94,8 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
         [&](const auto& other) { return other->stream() != stream || other->holds_nothing(); });
     if (alone) return true;
     const uint64_t more = queue.planned_bytes(bytes) - queue.held_bytes;
-    return state.bytes_of(stream) + more <= state.share_of(stream) &&
+    return state.bytes_of(stream) + more + state.overflow_reserve_of(stream) <=
+               state.share_of(stream) &&
            state.bytes_of_all() + more <= state.options.bytes_max;
   };
   if (fits()) {
@@ -104,6 +105,26 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
   if (state.options.when_full != WhenFull::drop_oldest) return false;
   drop_oldest(state, stream, fits, calls);
   return fits();
+}
+
+// An entry that was read from the head of the overflow log and goes to its tail.
+bool goes_again(const StreamQueue& overflow, const QueuedEntry& entry) {
+  return !overflow.main_queue->in_flight.contains(entry.origin->position);
+}
+
+// The whole share is there for it, the reserve as well. Two segments are left to what goes from the
+// head to the tail: it is what frees the head. One entry is taken in any case, so that an entry
+// larger than the reserve gets through.
+bool overflow_has_room(SpoolState& state, StreamQueue& overflow, const QueuedEntry& entry) {
+  if (overflow.retry_at) return false;
+  const std::string& stream = overflow.stream();
+  const uint64_t more = overflow.planned_bytes(entry.bytes) - overflow.held_bytes;
+  if (state.bytes_of_all() + more > state.options.bytes_max) return false;
+  const bool alone = overflow.unsynced.empty() && overflow.in_round == 0 &&
+                     std::all_of(overflow.segments.begin(), overflow.segments.end(),
+                                 [](const auto& each) { return each.second.entries_left == 0; });
+  const uint64_t left = goes_again(overflow, entry) ? 0 : 2 * overflow.segment_bytes;
+  return alone || state.bytes_of(stream) + more + left <= state.share_of(stream);
 }
 
 bool letters_have_room(SpoolState& state, uint64_t bytes) {
@@ -174,9 +195,9 @@ void queue_part(SpoolState& state, StreamQueue& queue, QueuedEntry entry, Calls&
   const uint64_t number = queue.synced_count++;
   queue.fresh_bytes += entry.bytes;
   queue.fresh.push_back(
-      {{number + 1, 0}, 0, std::move(entry.batch), 0, entry.bytes, number, entry.chunk_key});
+      {{number + 1, 0}, 0, std::move(entry.batch), 0, entry.bytes, number, entry.chunk});
   queue.wake_reader(calls);
-  state.chunks.synced(entry.chunk_key, state.wall_ns(), calls);
+  state.chunks.synced(entry.chunk.key, state.wall_ns(), calls);
 }
 
 // The parts of one append that are to be kept, on their way into the queues.
@@ -211,7 +232,7 @@ class Keeping {
     if (state_.dead_letters != nullptr) part_count += append_.refused.size();
     for (Append::Part& part : append_.parts) {
       QueuedEntry entry = begin_entry(part_key_of(part.stream, part.batch.first_index), part_count);
-      if (is_there(entry.part_key)) {
+      if (is_there(entry.chunk.part_key)) {
         state_.ledger.duplicate(part.stream, append_.source, part.batch.event_count);
         continue;
       }
@@ -226,7 +247,7 @@ class Keeping {
         continue;
       }
       QueuedEntry entry = begin_entry(part_key_of(refused.reason, ~index++), part_count);
-      if (is_there(entry.part_key)) {
+      if (is_there(entry.chunk.part_key)) {
         state_.ledger.duplicate("", append_.source, refused.batch.event_count);
         continue;
       }
@@ -238,11 +259,11 @@ class Keeping {
 
   [[nodiscard]] QueuedEntry begin_entry(uint64_t part_key, size_t part_count) const {
     QueuedEntry entry;
-    entry.chunk_key = key_;
-    entry.fingerprint = repeatable_;
-    entry.replayed = append_.source == "dead_letter";
-    entry.part_key = part_key;
-    entry.part_count = static_cast<uint16_t>(std::min<size_t>(part_count, 0xffff));
+    entry.chunk.key = key_;
+    entry.chunk.fingerprint = repeatable_;
+    entry.chunk.replayed = append_.source == "dead_letter";
+    entry.chunk.part_key = part_key;
+    entry.chunk.part_count = static_cast<uint16_t>(std::min<size_t>(part_count, 0xffff));
     return entry;
   }
   // After a crash that only some parts of the chunk survived.
@@ -308,6 +329,28 @@ std::shared_ptr<AppendHandle::State> submit(SpoolState& state, Append append, Ac
   }
   make(calls);
   return waiting;
+}
+
+void admit_overflow(SpoolState& state, Calls& calls) {
+  for (const auto& queue : state.queues) {
+    auto& waiting = queue->waiting;
+    while (!waiting.empty()) {
+      auto first = std::find_if(waiting.begin(), waiting.end(), [&](const QueuedEntry& entry) {
+        return goes_again(*queue, entry);
+      });
+      if (first == waiting.end()) first = waiting.begin();
+      if (!overflow_has_room(state, *queue, *first)) {
+        if (state.options.when_full == WhenFull::drop_oldest) {
+          drop_oldest(
+              state, queue->stream(), [] { return false; }, calls);
+        }
+        state.commit_wake.raise();  // what is kept for a restart only makes room
+        break;
+      }
+      queue_part(state, *queue, std::move(*first), calls);
+      waiting.erase(first);
+    }
+  }
 }
 
 void admit_letters(SpoolState& state, Calls& calls) {

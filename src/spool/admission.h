@@ -21,6 +21,9 @@ void forget_cancelled(SpoolState& state);
 void log_dropped(std::string_view stream, std::string_view reason, std::string_view detail,
                  uint64_t events);
 
+// Overflow entries that wait for room in their stream's share.
+void admit_overflow(SpoolState& state, Calls& calls);
+
 // Dead letters from delivery: they wait until there is room for them.
 void admit_letters(SpoolState& state, Calls& calls);
 

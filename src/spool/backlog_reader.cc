@@ -66,7 +66,7 @@ std::optional<BacklogReader::Stretch> BacklogReader::choose() {
     const auto in_memory = [&](const std::deque<ReadyEntry>& entries) {
       for (const ReadyEntry& entry : entries) {
         if (entry.position.segment != stretch.segment) continue;
-        stretch.events_left -= entry.batch->event_count - entry.events_final;
+        stretch.events_left -= entry.events_left();
       }
     };
     in_memory(queue.ahead);
@@ -230,8 +230,8 @@ IoResult<void> BacklogReader::read_by_index(Stretch& stretch) {
   const StreamQueue& queue = *stretch.queue;
   for (; stretch.number < stretch.number_end && !stretch.is_full(); ++stretch.number) {
     const uint64_t i = stretch.number - stretch.first_number;
-    if (i >= index_->size()) break;  // counted as damaged when the segment is finished
-    const IndexEntry& indexed = (*index_)[static_cast<size_t>(i)];
+    if (i >= index_->entries.size()) break;  // counted as damaged when the segment is finished
+    const IndexEntry& indexed = index_->entries[static_cast<size_t>(i)];
     const Position position{stretch.segment, indexed.offset};
     uint32_t events_final = 0;
     if (position < queue.recovered_read) {  // both written at start-up only: no lock needed
@@ -239,6 +239,11 @@ IoResult<void> BacklogReader::read_by_index(Stretch& stretch) {
       if (pending == queue.recovered_pending.end()) continue;  // final
       events_final = std::min(pending->second, indexed.event_count);
     }
+    const auto overflowed = queue.recovered_overflowed.find(position);  // this one as well
+    const bool any_overflowed = overflowed != queue.recovered_overflowed.end();
+    const uint64_t events_left =
+        indexed.event_count - events_final - (any_overflowed ? overflowed->second->size() : 0);
+    if (events_left == 0) continue;
     reader_->seek(indexed.offset);
     auto entry = reader_->next();
     if (!entry) return failure(entry.error());
@@ -248,9 +253,10 @@ IoResult<void> BacklogReader::read_by_index(Stretch& stretch) {
       if (!taken) return failure(taken.error());
       whole = *taken;
     }
+    if (whole && any_overflowed) stretch.entries.back().overflowed = overflowed->second;
     if (!whole) {
       ++stretch.damaged_entries;
-      stretch.damaged_events += indexed.event_count - events_final;
+      stretch.damaged_events += events_left;
     }
   }
   stretch.at_end = !stretch.is_full();
@@ -285,10 +291,14 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   stretch.bytes += payload.size();
   const Position position{stretch.segment, stored.offset};
   const auto end = static_cast<uint32_t>(stored.end());
-  const Hash128 key = stored.header.key;
+  const ChunkPart chunk = chunk_part_of(stored.header);
+  std::shared_ptr<const OverflowOrigin> origin;
+  if (stored.origin) {
+    origin = std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
+  }
   auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)), false);
   stretch.entries.push_back(
-      {position, end, std::move(batch), events_final, 0, stretch.number, key});
+      {position, end, std::move(batch), events_final, 0, stretch.number, chunk, {}, origin});
   return true;
 }
 
@@ -332,7 +342,7 @@ void BacklogReader::pass_over_damage(Stretch& stretch) {
     stretch.damaged_entries += static_cast<uint32_t>(stretch.number_end - stretch.number);
     uint64_t events = stretch.events_left - stretch.damaged_events;
     for (const ReadyEntry& entry : stretch.entries) {
-      events -= entry.batch->event_count - entry.events_final;
+      events -= entry.events_left();
     }
     stretch.damaged_events += events;
     queue.next_number = stretch.number_end;

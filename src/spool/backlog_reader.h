@@ -83,7 +83,7 @@ class BacklogReader {
   size_t next_queue_ = 0;
   // The segment read last.
   std::optional<SegmentReader> reader_;
-  std::optional<std::vector<IndexEntry>> index_;  // of a sealed one
+  std::optional<SegmentIndex> index_;  // of a sealed one
   const StreamQueue* reader_queue_ = nullptr;
   uint64_t reader_segment_ = 0;
   // The same for entries that are read again.

@@ -69,6 +69,11 @@ void ChunkTable::wait(const Hash128& key, Waiter waiter, Calls& calls) {
   answer(chunk, calls);
 }
 
+void ChunkTable::add_entry(const Hash128& key) {
+  const auto chunk = chunks_.find(key);
+  if (chunk != chunks_.end() && chunk->second.unreleased > 0) ++chunk->second.unreleased;
+}
+
 void ChunkTable::synced(const Hash128& key, int64_t now_ns, Calls& calls) {
   const auto chunk = chunks_.find(key);
   if (chunk == chunks_.end()) return;

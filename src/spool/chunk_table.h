@@ -51,6 +51,9 @@ class ChunkTable {
   [[nodiscard]] bool is_incomplete(const Hash128& key) const;
   // For a chunk that look_up() found held.
   void wait(const Hash128& key, Waiter waiter, Calls& calls);
+  // Events of one of its entries, which is not released yet, are in another entry as well: that
+  // one is waited for, too.
+  void add_entry(const Hash128& key);
   void synced(const Hash128& key, int64_t now_ns, Calls& calls);
   void released(const Hash128& key, int64_t now_ns, Calls& calls);
   // Every waiter that still waits gets AppendOutcome::closed.

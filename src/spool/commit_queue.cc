@@ -1,7 +1,6 @@
 #include "spool/commit_queue.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -17,7 +16,6 @@ namespace {
 constexpr uint64_t kRoundBytesMax = 8 << 20;
 // A checkpoint is as old as this at most: what it saves is only sending again after a crash.
 constexpr milliseconds kCheckpointInterval{100};
-constexpr milliseconds kRetryInterval{1000};
 // Logs that nobody has opened are left alone this long after the start.
 constexpr seconds kRemovalDelay{10};
 constexpr milliseconds kIdleTurn{1000};
@@ -94,9 +92,7 @@ std::optional<SteadyTime> CommitQueue::next_deadline() const {
     if (!queue->leaving.empty()) consider(queue->upkeep_retry_at);
     if (queue->checkpoint_due) consider(queue->checkpoint_at);
     for (const auto& [number, segment] : queue->segments) {
-      if (segment.sealed && !segment.gone && segment.entries_left == 0) {
-        consider(queue->upkeep_retry_at);
-      }
+      if (queue->may_retire(number, segment)) consider(queue->upkeep_retry_at);
     }
   }
   return earliest;
@@ -114,7 +110,7 @@ bool CommitQueue::turn() {
       for (LogTurn& turn : turns) {
         for (QueuedEntry& entry : turn.entries) {
           if (!std::exchange(entry.answered, true)) {
-            state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
+            state_.chunks.synced(entry.chunk.key, state_.wall_ns(), calls);
           }
         }
       }
@@ -128,6 +124,7 @@ bool CommitQueue::turn() {
     const std::lock_guard lock(state_.mutex);
     for (LogTurn& turn : turns) publish(turn, calls);
     admit_letters(state_, calls);
+    admit_overflow(state_, calls);
     admit_waiting(state_, calls);
   }
   make(calls);
@@ -155,6 +152,7 @@ std::vector<CommitQueue::LogTurn> CommitQueue::collect() {
   std::vector<LogTurn> turns;
   const SteadyTime now = state_.clock.steady();
   uint64_t room_in_round = kRoundBytesMax;
+  drop_oldest_segments(collected_calls_);
   for (StreamQueue* queue : all_queues()) {
     LogTurn turn;
     turn.queue = queue;
@@ -162,7 +160,7 @@ std::vector<CommitQueue::LogTurn> CommitQueue::collect() {
     if (!queue->retry_at || now >= *queue->retry_at) collect_entries(turn, room_in_round);
     if (now >= queue->upkeep_retry_at || closing_) collect_upkeep(turn, now);
     const bool nothing = turn.entries.empty() && !turn.checkpoint && turn.retiring.empty() &&
-                         turn.leaving.empty() && !turn.remove_log;
+                         turn.leaving.empty() && !turn.remove_log && !turn.drop_spare;
     if (!nothing) turns.push_back(std::move(turn));
   }
   return turns;
@@ -184,19 +182,26 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
   if (may_remove(queue, now)) {
     turn.remove_log = true;
     queue.removed = true;  // nothing more is begun for it
+    if (queue.overflow_queue != nullptr) queue.overflow_queue->removed = true;
     return;
   }
   const int64_t window_begin = state_.wall_ns() - nanoseconds(state_.options.repeat_window).count();
-  if (std::exchange(queue.drop_wanted, false)) drop_oldest_segment(queue, collected_calls_);
   for (auto& [number, segment] : queue.segments) {
-    if (!segment.sealed || segment.gone || segment.entries_left > 0) continue;
+    if (!queue.may_retire(number, segment)) continue;
     segment.gone = true;
     Retiring& retiring = turn.retiring.emplace_back();
     retiring.number = number;
     retiring.file_bytes = segment.file_bytes;
     retiring.end = segment.end;
     retiring.dropped = segment.dropped;
-    retiring.has_repeats = segment.last_received_ns > window_begin;
+    // An overflow log's are those of the main log.
+    retiring.has_repeats = segment.last_received_ns > window_begin && !queue.is_overflow();
+  }
+  // The overflow log waits for room.
+  const StreamQueue* const overflow = queue.is_overflow() ? &queue : queue.overflow_queue;
+  if (overflow != nullptr && !overflow->waiting.empty()) {
+    turn.drop_spare = queue.spare_bytes > 0;
+    turn.room_wanted = true;
   }
   turn.leaving = std::exchange(queue.leaving, {});
   if (&queue == state_.dead_letters.get()) {
@@ -206,15 +211,29 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
   if ((queue.checkpoint_due && (now >= queue.checkpoint_at || closing_)) ||
       !turn.retiring.empty()) {
     turn.checkpoint = checkpoint_of(queue);
+    turn.pending_from = turn.checkpoint->pending.empty()
+                            ? turn.checkpoint->read
+                            : turn.checkpoint->pending.front().position;
     if (state_.internals.planted_checkpoint_before_release) turn.checkpoint->pending.clear();
     queue.checkpoint_due = false;
     queue.checkpoint_at = now + kCheckpointInterval;
   }
 }
 
+// Of a stream that wants room one segment, the oldest: its logs stand in the order of their age, an
+// overflow log before its main log.
+void CommitQueue::drop_oldest_segments(Calls& calls) {
+  std::vector<std::string> done;
+  for (StreamQueue* queue : all_queues()) {
+    if (!std::exchange(queue->drop_wanted, false)) continue;
+    if (std::find(done.begin(), done.end(), queue->stream()) != done.end()) continue;
+    if (drop_oldest_segment(*queue, calls)) done.push_back(queue->stream());
+  }
+}
+
 // The oldest segment of which delivery has seen nothing. Without one it is delivery's turn; what it
 // has not put down is on its way, and the append waits for it.
-void CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
+bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
   for (auto& [number, segment] : queue.segments) {
     const bool at_cursor = number == queue.cursor.segment;
     const bool untouched =
@@ -239,15 +258,18 @@ void CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
     segment.dropped = true;
     segment.entries_left = 0;  // so that it is retired like any other
     segment.events_unread = 0;
-    return;
+    return true;
   }
   queue.drop_from_delivery = true;
   queue.wake_delivery(calls);
+  return false;
 }
 
 bool CommitQueue::may_remove(const StreamQueue& queue, SteadyTime now) const {
-  return !queue.open && &queue != state_.dead_letters.get() && queue.in_round == 0 &&
-         queue.holds_nothing() && now - opened_at_ >= kRemovalDelay;
+  // An overflow log goes with its main log.
+  if (queue.overflow_queue != nullptr && !queue.overflow_queue->holds_nothing()) return false;
+  return !queue.open && !queue.is_overflow() && &queue != state_.dead_letters.get() &&
+         queue.in_round == 0 && queue.holds_nothing() && now - opened_at_ >= kRemovalDelay;
 }
 
 void CommitQueue::write(std::vector<LogTurn>& turns) {
@@ -278,12 +300,24 @@ void CommitQueue::look_after(LogTurn& turn) {
   if (!turn.leaving.empty()) turn.upkeep = write_gone(turn);
   if (!turn.upkeep) return;
   turn.left = true;
-  if (turn.checkpoint) turn.upkeep = files.write_checkpoint(std::move(*turn.checkpoint));
-  if (!turn.upkeep || turn.retiring.empty()) return;
+  if (turn.checkpoint) {
+    turn.upkeep = files.write_checkpoint(std::move(*turn.checkpoint));
+    turn.checkpointed = turn.upkeep.has_value();
+  }
+  if (!turn.upkeep || (turn.retiring.empty() && !turn.drop_spare)) return;
+  if (turn.drop_spare) {
+    const auto freed = files.drop_spare();
+    if (!freed) {
+      turn.upkeep = failure(freed.error());
+      return;
+    }
+    turn.freed_bytes += *freed;
+  }
   turn.upkeep = remember_fingerprints(turn);
   for (Retiring& retiring : turn.retiring) {
     if (!turn.upkeep) return;
-    const auto freed = files.retire(retiring.number, retiring.file_bytes, turn.segment_bytes);
+    const auto freed = files.retire(retiring.number, retiring.file_bytes,
+                                    turn.room_wanted ? 0 : turn.segment_bytes);
     if (!freed) {
       turn.upkeep = failure(freed.error());
       return;
@@ -344,137 +378,6 @@ IoResult<std::vector<IndexEntry>> CommitQueue::entries_of(const StreamQueue& que
   std::erase_if(recovered->entries,
                 [&](const IndexEntry& entry) { return entry.offset >= retiring.end; });
   return std::move(recovered->entries);
-}
-
-void CommitQueue::publish(LogTurn& turn, Calls& calls) {
-  turn.queue->in_round = 0;
-  if (!turn.entries.empty()) {
-    if (turn.stored) {
-      publish_entries(turn, calls);
-    } else {
-      publish_failure(turn);
-    }
-  }
-  publish_upkeep(turn, calls);
-  if (!turn.queue->removed) turn.queue->plan_afresh();
-}
-
-void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
-  StreamQueue& queue = *turn.queue;
-  for (const LogWriter::SegmentBirth& born : turn.round.born) {
-    queue.segments[born.number].file_bytes = born.file_bytes;
-    queue.held_bytes += born.file_bytes - (born.from_spare ? queue.spare_bytes : 0);
-    if (born.from_spare) queue.spare_bytes = 0;
-  }
-  for (size_t i = 0; i < turn.entries.size(); ++i) {
-    QueuedEntry& entry = turn.entries[i];
-    const Position position = turn.round.positions[i];
-    SegmentState& segment = queue.segments.at(position.segment);
-    if (segment.entries++ == 0) {
-      segment.first_number = queue.synced_count;
-      segment.first_received_ns = entry.batch->received_ns;
-    }
-    ++segment.entries_left;
-    segment.events_unread += entry.batch->event_count;
-    segment.last_received_ns = std::max(segment.last_received_ns, entry.batch->received_ns);
-    segment.end = turn.round.ends[i];
-    if (&queue == state_.dead_letters.get()) {
-      ++queue.synced_count;
-      state_.ledger.dead_letter(entry.stream, entry.reason, entry.batch->event_count);
-    } else {
-      keep_fresh(queue, entry, position, turn.round.ends[i], calls);
-    }
-    if (entry.letters) {
-      if (--entry.letters->left == 0) {
-        calls.emplace_back([done = std::move(entry.letters->done)] { done(true); });
-      }
-    } else {
-      if (!entry.answered) {
-        state_.chunks.synced(entry.chunk_key, state_.wall_ns(), calls);
-      }
-      if (&queue == state_.dead_letters.get()) {
-        state_.chunks.released(entry.chunk_key, state_.wall_ns(), calls);
-      }
-    }
-    discard_later(std::move(entry.batch), calls);
-  }
-  for (const uint64_t number : turn.round.sealed) queue.segments.at(number).sealed = true;
-  if (queue.retry_at) {
-    log_info("spool writes again", {{"directory", queue.files->directory()}});
-    queue.retry_at.reset();
-    queue.failures = 0;
-  }
-}
-
-// Kept in memory for delivery when it directly follows what delivery has or will find there. A
-// batch on the budget's one large loan is not kept: others wait for that loan.
-void CommitQueue::keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position,
-                             uint64_t end, Calls& calls) {
-  const uint64_t number = queue.synced_count++;
-  const uint64_t bytes = entry.batch->storage.capacity();
-  const bool follows = queue.fresh.empty() ? queue.next_number == number && !queue.reading
-                                           : queue.fresh.back().number + 1 == number;
-  const uint64_t held = queue.fresh_bytes + queue.kept_in_flight;
-  if (follows && !entry.batch->lease.large() && held + bytes <= state_.cache_share()) {
-    queue.fresh.push_back(
-        {position, static_cast<uint32_t>(end), entry.batch, 0, bytes, number, entry.chunk_key});
-    queue.fresh_bytes += bytes;
-    queue.wake_reader(calls);
-  } else {
-    state_.read_wake->raise();
-  }
-}
-
-void CommitQueue::publish_failure(LogTurn& turn) {
-  StreamQueue& queue = *turn.queue;
-  if (const auto closed = queue.files->fail_round()) queue.segments.at(*closed).sealed = true;
-  queue.unsynced.insert(queue.unsynced.begin(), std::make_move_iterator(turn.entries.begin()),
-                        std::make_move_iterator(turn.entries.end()));
-  const SteadyTime now = state_.clock.steady();
-  // The first time at once, in a new segment; then by and by.
-  ++queue.failures;
-  queue.retry_at = queue.failures == 1 ? now : now + kRetryInterval;
-  state_.note_error("cannot write to " + queue.files->directory() + ": " +
-                    turn.stored.error().text());
-  state_.note_pressure();
-}
-
-void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
-  StreamQueue& queue = *turn.queue;
-  if (!turn.upkeep) {
-    ++upkeep_failures_;
-    state_.note_error("cannot tidy " + queue.files->directory() + ": " +
-                      turn.upkeep.error().text());
-    queue.upkeep_retry_at = state_.clock.steady() + kRetryInterval;
-    queue.checkpoint_due = true;
-    queue.checkpoint_at = queue.upkeep_retry_at;
-    if (turn.remove_log) queue.removed = false;
-  } else if (turn.remove_log) {
-    queue.held_bytes = 0;
-    queue.segments.clear();
-  }
-  for (const Position& position : turn.leaving) {
-    if (!turn.left) {
-      queue.leaving.push_back(position);
-    } else {
-      queue.gone_letters.add(position);
-      queue.settle_segment(position, 1);
-    }
-  }
-  queue.held_bytes -= std::min(queue.held_bytes, turn.freed_bytes);
-  queue.spare_bytes = queue.files->spare_bytes();
-  for (const Retiring& retiring : turn.retiring) {
-    if (!retiring.removed) {
-      queue.segments.at(retiring.number).gone = false;
-      continue;
-    }
-    queue.segments.erase(retiring.number);
-    queue.gone_letters.forget_segment(retiring.number);
-    if (!retiring.dropped) continue;
-    for (const IndexEntry& entry : retiring.entries) {
-      state_.chunks.released(entry.key, state_.wall_ns(), calls);
-    }
-  }
 }
 
 }  // namespace penstock::spool

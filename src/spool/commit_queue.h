@@ -54,10 +54,14 @@ class CommitQueue {
     StreamQueue* queue = nullptr;
     std::vector<QueuedEntry> entries;
     std::optional<Checkpoint> checkpoint;
+    Position pending_from;  // nothing before it is pending when the checkpoint is written
+    bool checkpointed = false;
     std::vector<Retiring> retiring;
     std::vector<Position> leaving;  // dead letters that were delivered
     bool left = false;              // and that is written down
     bool remove_log = false;
+    bool drop_spare = false;
+    bool room_wanted = false;  // no file is kept to be used again
     uint64_t segment_bytes = 0;
 
     IoResult<void> stored;
@@ -74,7 +78,8 @@ class CommitQueue {
   [[nodiscard]] std::vector<LogTurn> collect();
   void collect_entries(LogTurn& turn, uint64_t& room_in_round);
   void collect_upkeep(LogTurn& turn, SteadyTime now);
-  void drop_oldest_segment(StreamQueue& queue, Calls& calls);
+  void drop_oldest_segments(Calls& calls);
+  bool drop_oldest_segment(StreamQueue& queue, Calls& calls);
   [[nodiscard]] bool may_remove(const StreamQueue& queue, SteadyTime now) const;
   void publish(LogTurn& turn, Calls& calls);
   void publish_entries(LogTurn& turn, Calls& calls);

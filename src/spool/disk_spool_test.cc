@@ -422,7 +422,7 @@ TEST_F(DiskSpool, ALaterVersionsDirectoryIsLeftUntouched) {
   open();
   spool->close();
   spool.reset();
-  const std::string later = "penstock spool 2\n";
+  const std::string later = "penstock spool 3\n";
   files.set_content("/spool/format", {later.begin(), later.end()});
   const auto before = files.operations();
   auto opened = SpoolCore::open(options, internals, *ledger, budget, clock, files);

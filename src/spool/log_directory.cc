@@ -96,6 +96,8 @@ std::string segment_path(const std::string& directory, uint64_t number) {
 
 std::string spare_path(const std::string& directory) { return directory + "/spare.seg"; }
 
+std::string overflow_path(const std::string& directory) { return directory + "/overflow"; }
+
 std::optional<uint64_t> parse_segment_name(std::string_view name) {
   if (name.size() != 20 || !name.ends_with(".seg")) return std::nullopt;
   uint64_t number = 0;

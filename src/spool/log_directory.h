@@ -5,6 +5,7 @@
 //     checkpoint            see checkpoint.h
 //     <number, 16 hex>.seg  see segment_format.h
 //     spare.seg             a file kept to be used again
+//     overflow/             the overflow log: checkpoint and segments of its own
 //     <number>.damaged      a segment without a whole header, set aside for a person to look at
 #pragma once
 
@@ -33,6 +34,8 @@ struct DirectoryName {
 
 [[nodiscard]] std::string segment_path(const std::string& directory, uint64_t number);
 [[nodiscard]] std::string spare_path(const std::string& directory);
+// Of the log in this directory.
+[[nodiscard]] std::string overflow_path(const std::string& directory);
 // Of "0000000000000012.seg"; nullopt for every other name.
 [[nodiscard]] std::optional<uint64_t> parse_segment_name(std::string_view name);
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "spool/dead_letter.h"
 #include "spool/log_directory.h"
+#include "spool/overflow_recovery.h"
 #include "spool/segment_recovery.h"
 
 namespace penstock::spool {
@@ -29,6 +30,12 @@ void RecoveredChunks::add(const IndexEntry& entry, bool final) {
   found->part_count = entry.part_count;
   const bool tracked = until_released_ || (entry.flags & kReplayed) != 0;
   if (!final && tracked) ++found->unreleased;
+}
+
+void RecoveredChunks::take_back(const IndexEntry& entry) {
+  const auto found = found_.find(entry.key);
+  if ((entry.flags & kFingerprint) == 0 || found == found_.end()) return;
+  if (found->second.unreleased > 0) --found->second.unreleased;
 }
 
 void RecoveredChunks::add(const RepeatRecord& record) {
@@ -83,19 +90,22 @@ LogNames sort_names(const std::vector<std::string>& names) {
 
 class LogRecovery {
  public:
+  // overflow: null for dead letters.
   LogRecovery(SpoolState& state, std::string directory, StreamQueue& queue, RecoveredChunks& chunks,
-              bool of_letters)
+              OverflowRecovery* overflow)
       : state_(state),
         directory_(std::move(directory)),
         queue_(queue),
         chunks_(chunks),
-        of_letters_(of_letters) {}
+        overflow_(overflow),
+        of_letters_(overflow == nullptr) {}
 
   IoResult<void> run(const LogNames& names);
   [[nodiscard]] const std::vector<SegmentCut>& cuts() const { return cuts_; }
   [[nodiscard]] uint64_t next_number() const { return next_number_; }
   [[nodiscard]] uint64_t spare_bytes() const { return spare_bytes_; }
   [[nodiscard]] bool of_letters() const { return of_letters_; }
+  [[nodiscard]] bool of_overflow() const { return queue_.is_overflow(); }
 
  private:
   IoResult<void> find_checkpoint();
@@ -110,6 +120,7 @@ class LogRecovery {
   const std::string directory_;
   StreamQueue& queue_;
   RecoveredChunks& chunks_;
+  OverflowRecovery* const overflow_;
   const bool of_letters_;
   std::vector<SegmentCut> cuts_;
   uint64_t next_number_ = 1;
@@ -151,6 +162,8 @@ IoResult<void> LogRecovery::find_checkpoint() {
   for (const PendingEntry& entry : (*checkpoint)->pending) {
     queue_.recovered_pending[entry.position] = entry.events_final;
   }
+  queue_.pending_from = queue_.recovered_pending.empty() ? queue_.recovered_read
+                                                         : queue_.recovered_pending.begin()->first;
   next_number_ = queue_.recovered_read.segment + 1;
   return {};
 }
@@ -216,8 +229,7 @@ IoResult<void> LogRecovery::recover_one(uint64_t number) {
     segment->entries_end = end.end;
     cut = true;
   }
-  std::erase_if(segment->entries,
-                [&](const IndexEntry& entry) { return entry.offset >= segment->entries_end; });
+  cut_entries(*segment, segment->entries_end);
   if (segment->damaged_bytes > 0) {
     log_error("damage in the spool: entries in it are lost",
               {{"file", path}, {"bytes", segment->damaged_bytes}});
@@ -240,6 +252,13 @@ IoResult<void> LogRecovery::keep(uint64_t number, RecoveredSegment& segment) {
   books.entries = static_cast<uint32_t>(segment.entries.size());
   books.first_received_ns = segment.entries.front().received_ns;
   queue_.held_bytes += segment.file_bytes;
+  if (queue_.is_overflow()) {
+    overflow_->add(segment);
+    queue_.recovered_buckets |= segment.buckets;
+    for (const IndexOrigin& origin : segment.origins) {
+      books.origin_max = std::max(books.origin_max, Position{origin.segment, origin.offset});
+    }
+  }
   for (auto entry = segment.entries.rbegin(); entry != segment.entries.rend(); ++entry) {
     const Position position{number, entry->offset};
     books.last_received_ns = std::max(books.last_received_ns, entry->received_ns);
@@ -254,6 +273,7 @@ IoResult<void> LogRecovery::keep(uint64_t number, RecoveredSegment& segment) {
     if (final) continue;
     ++books.entries_left;
     books.events_unread += entry->event_count - events_final;
+    if (!of_letters_ && !queue_.is_overflow()) overflow_->ask(position, *entry, events_final);
   }
   return {};
 }
@@ -285,17 +305,45 @@ std::unique_ptr<LogWriter> writer_after(const LogRecovery& recovery, SpoolState&
   writing.cuts = recovery.cuts();
   writing.spare_bytes = recovery.spare_bytes();
   writing.with_checkpoint = !recovery.of_letters();
+  writing.overflow = recovery.of_overflow();
   return writer_of(state, staging, std::move(writing));
+}
+
+// The segments that belong to no log any more are no loss: they are left to the next start.
+IoResult<void> recover_overflow(SpoolState& state, AlignedBuffer& staging,
+                                const std::string& directory, StreamQueue& queue,
+                                RecoveredChunks& chunks, OverflowRecovery& overflow) {
+  LogRecovery recovery(state, directory, queue, chunks, &overflow);
+  auto listed = state.file_system.list(directory);
+  if (!listed && listed.error().code != ENOENT) return failure(listed.error());
+  if (listed) {
+    queue.held_bytes = CheckpointFile::kFileBytes;
+    if (auto done = recovery.run(sort_names(*listed)); !done) return done;
+  }
+  queue.recovered_end = {recovery.next_number(), 0};
+  queue.files = writer_after(recovery, state, staging, directory);
+  overflow.add_done();
+  return {};
 }
 
 }  // namespace
 
-IoResult<std::unique_ptr<StreamQueue>> recover_log(SpoolState& state, AlignedBuffer& staging,
-                                                   const std::string& streams_path,
-                                                   const std::string& name,
-                                                   RecoveredChunks& chunks) {
+LogPair make_pair_of_logs(SpoolState& state, const StreamOptions& options) {
+  LogPair logs;
+  logs.main = std::make_unique<StreamQueue>(state, options);
+  if (!state.on_disk()) return logs;
+  logs.overflow = std::make_unique<StreamQueue>(state, options);
+  logs.overflow->open = false;
+  logs.overflow->main_queue = logs.main.get();
+  logs.main->overflow_queue = logs.overflow.get();
+  return logs;
+}
+
+IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
+                              const std::string& streams_path, const std::string& name,
+                              RecoveredChunks& chunks) {
   const auto parsed = parse_directory_name(name);
-  if (!parsed) return nullptr;  // not made by us: left alone
+  if (!parsed) return LogPair{};  // not made by us: left alone
   const std::string directory = streams_path + "/" + name;
   auto listed = state.file_system.list(directory);
   if (!listed) return failure(listed.error());
@@ -308,7 +356,7 @@ IoResult<std::unique_ptr<StreamQueue>> recover_log(SpoolState& state, AlignedBuf
         (void)state.file_system.remove(directory + "/" + left);
       }
       (void)state.file_system.remove_directory(directory);
-      return nullptr;
+      return LogPair{};
     }
     log_error("a log without its description: it is kept, its target is not known",
               {{"directory", directory}});
@@ -318,14 +366,27 @@ IoResult<std::unique_ptr<StreamQueue>> recover_log(SpoolState& state, AlignedBuf
   options.stream = (*description)->stream;
   options.target = (*description)->target;
   options.settings = (*description)->settings;
-  auto queue = std::make_unique<StreamQueue>(state, options);
-  queue->open = false;
-  queue->generation = parsed->generation;
-  queue->held_bytes = kLogFixedBytes;
-  LogRecovery recovery(state, directory, *queue, chunks, false);
+  LogPair logs = make_pair_of_logs(state, options);
+  StreamQueue& main = *logs.main;
+  main.open = false;
+  main.generation = logs.overflow->generation = parsed->generation;
+  main.held_bytes = kLogFixedBytes;
+  OverflowRecovery overflow;
+  // First, so that it can be asked about what the main log holds.
+  if (auto done = recover_overflow(state, staging, overflow_path(directory), *logs.overflow, chunks,
+                                   overflow);
+      !done) {
+    return failure(done.error());
+  }
+  LogRecovery recovery(state, directory, main, chunks, &overflow);
   if (auto done = recovery.run(names); !done) return failure(done.error());
-  queue->files = writer_after(recovery, state, staging, directory);
-  return queue;
+  main.files = writer_after(recovery, state, staging, directory);
+  if (auto done = overflow.resolve(state.file_system, overflow_path(directory), main,
+                                   *logs.overflow, chunks);
+      !done) {
+    return failure(done.error());
+  }
+  return logs;
 }
 
 IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
@@ -340,16 +401,15 @@ IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
   if (!listed) return failure(listed.error());
   auto queue = std::make_unique<StreamQueue>(state, StreamOptions{});
   queue->held_bytes = kBlockBytes;
-  LogRecovery recovery(state, directory, *queue, chunks, true);
+  LogRecovery recovery(state, directory, *queue, chunks, nullptr);
   if (auto done = recovery.run(sort_names(*listed)); !done) return failure(done.error());
   queue->files = writer_after(recovery, state, staging, directory);
   return queue;
 }
 
-IoResult<std::unique_ptr<LogWriter>> create_log(SpoolState& state, AlignedBuffer& staging,
-                                                const std::string& streams_path,
-                                                const std::string& name,
-                                                const StreamOptions& options) {
+IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
+                             const std::string& streams_path, const std::string& name,
+                             const StreamOptions& options) {
   LogWriter::Options writing;
   writing.directory = streams_path + "/" + name;
   if (auto done = state.file_system.make_directory(writing.directory); !done) {
@@ -359,7 +419,14 @@ IoResult<std::unique_ptr<LogWriter>> create_log(SpoolState& state, AlignedBuffer
   auto done = write_description(state.file_system, writing.directory, description);
   if (done) done = state.file_system.sync_directory(streams_path);
   if (!done) return failure(done.error());
-  return writer_of(state, staging, std::move(writing));
+  LogPair logs = make_pair_of_logs(state, options);
+  LogWriter::Options overflow;
+  overflow.directory = overflow_path(writing.directory);
+  overflow.overflow = true;
+  logs.main->files = writer_of(state, staging, std::move(writing));
+  logs.main->held_bytes = kLogFixedBytes;
+  logs.overflow->files = writer_of(state, staging, std::move(overflow));
+  return logs;
 }
 
 }  // namespace penstock::spool

@@ -22,6 +22,8 @@ class RecoveredChunks {
 
   void add(const IndexEntry& entry, bool final);
   void add(const RepeatRecord& record);
+  // An entry that add() was told is not final is after all.
+  void take_back(const IndexEntry& entry);
   // Into the table: what is safe is remembered, what is not is held.
   void settle(ChunkTable& chunks);
 
@@ -44,23 +46,29 @@ class RecoveredChunks {
   std::unordered_map<Hash128, Found, KeyHash> found_;
 };
 
+// A log and its overflow log, which know each other. Both null: there is none.
+struct LogPair {
+  std::unique_ptr<StreamQueue> overflow;  // older than what the main log holds
+  std::unique_ptr<StreamQueue> main;
+};
+// In memory: without an overflow log.
+[[nodiscard]] LogPair make_pair_of_logs(SpoolState& state, const StreamOptions& options);
+
 // Opens the log in this directory as it was left. Torn tails are cut, segments get their index,
-// what is being read afterwards is on stable storage. nullptr: there was nothing in it, and it is
-// gone now.
-IoResult<std::unique_ptr<StreamQueue>> recover_log(SpoolState& state, AlignedBuffer& staging,
-                                                   const std::string& streams_path,
-                                                   const std::string& name,
-                                                   RecoveredChunks& chunks);
+// what is being read afterwards is on stable storage. A pair of nulls: there was nothing in it, and
+// it is gone now.
+IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
+                              const std::string& streams_path, const std::string& name,
+                              RecoveredChunks& chunks);
 // The log of dead letters, made if there is none.
 IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
                                                             AlignedBuffer& staging,
                                                             const std::string& directory,
                                                             RecoveredChunks& chunks);
 // Makes the directory of a new log.
-IoResult<std::unique_ptr<LogWriter>> create_log(SpoolState& state, AlignedBuffer& staging,
-                                                const std::string& streams_path,
-                                                const std::string& name,
-                                                const StreamOptions& options);
+IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
+                             const std::string& streams_path, const std::string& name,
+                             const StreamOptions& options);
 
 // What a log takes besides its segments: description and checkpoint.
 inline constexpr uint64_t kLogFixedBytes = 4096 + CheckpointFile::kFileBytes;

@@ -44,6 +44,7 @@ IoResult<void> LogWriter::seal_active() {
 }
 
 IoResult<void> LogWriter::begin_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
+  if (auto done = make_directory(); !done) return done;
   // Before anything can fill the disk: without a checkpoint no segment can be given back.
   if (options_.with_checkpoint) {
     if (auto done = open_checkpoint(); !done && done.error().code == ENOSPC) return done;
@@ -59,6 +60,15 @@ IoResult<void> LogWriter::begin_segment(uint64_t entry_bytes, uint64_t segment_b
   return done;
 }
 
+IoResult<void> LogWriter::make_directory() {
+  if (!options_.overflow || directory_made_) return {};
+  if (auto done = file_system_.make_directory(options_.directory); !done) return done;
+  const std::string above = options_.directory.substr(0, options_.directory.find_last_of('/'));
+  if (auto done = file_system_.sync_directory(above); !done) return done;
+  directory_made_ = true;
+  return {};
+}
+
 IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
   SegmentWriter::Options segment;
   segment.number = options_.next_number;
@@ -67,6 +77,7 @@ IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_
   if (segment.file_bytes > kSegmentFileBytesMax) return failure(IoError{EFBIG});
   segment.cuts = options_.cuts;
   segment.direct = direct_;
+  segment.overflow = options_.overflow;
   segment.salt = options_.make_salt();
   segment.created_ns = options_.wall_ns();
   const bool from_spare = options_.spare_bytes == segment.file_bytes;
@@ -137,6 +148,13 @@ IoResult<uint64_t> LogWriter::retire(uint64_t number, uint64_t file_bytes, uint6
   return std::exchange(options_.spare_bytes, file_bytes);
 }
 
+IoResult<uint64_t> LogWriter::drop_spare() {
+  auto done = file_system_.remove(spare_path(options_.directory));
+  if (!done && done.error().code != ENOENT) return failure(done.error());
+  directory_touched_ = true;
+  return std::exchange(options_.spare_bytes, 0);
+}
+
 IoResult<void> LogWriter::sync_directory() {
   auto done = file_system_.sync_directory(options_.directory);
   if (done) directory_touched_ = false;
@@ -145,6 +163,7 @@ IoResult<void> LogWriter::sync_directory() {
 
 IoResult<void> LogWriter::open_checkpoint() {
   if (checkpoint_) return {};
+  if (auto done = make_directory(); !done) return done;
   auto opened = CheckpointFile::open(file_system_, options_.directory + "/checkpoint");
   if (!opened) return failure(opened.error());
   if (auto done = sync_directory(); !done) return done;
@@ -162,15 +181,21 @@ IoResult<void> LogWriter::write_checkpoint(Checkpoint checkpoint) {
 IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {
   active_.reset();
   checkpoint_.reset();
-  auto names = file_system_.list(options_.directory);
-  if (!names) return failure(names.error());
-  // The description last: without it what is left of the directory is known to be nothing.
-  std::stable_partition(names->begin(), names->end(),
-                        [](const std::string& name) { return name != "description"; });
-  for (const std::string& name : *names) {
-    if (auto done = file_system_.remove(options_.directory + "/" + name); !done) return done;
-  }
-  if (auto done = file_system_.remove_directory(options_.directory); !done) return done;
+  const auto remove_directory = [this](const std::string& directory) -> IoResult<void> {
+    auto names = file_system_.list(directory);
+    if (!names && names.error().code == ENOENT) return {};
+    if (!names) return failure(names.error());
+    // The description last: without it what is left of the directory is known to be nothing.
+    std::stable_partition(names->begin(), names->end(),
+                          [](const std::string& name) { return name != "description"; });
+    for (const std::string& name : *names) {
+      if (name == "overflow") continue;
+      if (auto done = file_system_.remove(directory + "/" + name); !done) return done;
+    }
+    return file_system_.remove_directory(directory);
+  };
+  if (auto done = remove_directory(overflow_path(options_.directory)); !done) return done;
+  if (auto done = remove_directory(options_.directory); !done) return done;
   return file_system_.sync_directory(parent_directory);
 }
 

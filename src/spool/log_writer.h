@@ -31,6 +31,7 @@ class LogWriter {
     uint64_t spare_bytes = 0;      // size of the spare file, when there is one
     bool direct = true;
     bool with_checkpoint = true;  // dead letters have none
+    bool overflow = false;        // its directory is made when it is first written to
     std::function<uint64_t()> make_salt;
     std::function<int64_t()> wall_ns;
   };
@@ -66,9 +67,11 @@ class LogWriter {
   // Removes the file of a segment whose entries are all final, or keeps it as the spare.
   // sync_directory() afterwards. Returns how many bytes of the files that freed.
   IoResult<uint64_t> retire(uint64_t number, uint64_t file_bytes, uint64_t segment_bytes);
+  // Removes the spare, and returns its size.
+  IoResult<uint64_t> drop_spare();
   IoResult<void> sync_directory();
   IoResult<void> write_checkpoint(Checkpoint checkpoint);
-  // Every file of the log, and its directory. It must hold nothing any more.
+  // Every file of the log, its overflow log, and its directory. They must hold nothing any more.
   IoResult<void> remove_all(const std::string& parent_directory);
 
   // Bytes of entries that the segment being filled still takes.
@@ -77,6 +80,7 @@ class LogWriter {
   [[nodiscard]] uint64_t spare_bytes() const { return options_.spare_bytes; }
 
  private:
+  IoResult<void> make_directory();
   IoResult<void> begin_segment(uint64_t entry_bytes, uint64_t segment_bytes);
   IoResult<void> create_segment(uint64_t entry_bytes, uint64_t segment_bytes);
   IoResult<void> seal_active();
@@ -93,6 +97,7 @@ class LogWriter {
   std::optional<SegmentCut> before_;  // the segment that was being filled, and how far
   std::vector<std::unique_ptr<SegmentWriter>> full_;
   bool directory_touched_ = false;
+  bool directory_made_ = false;
   Round round_;
 };
 

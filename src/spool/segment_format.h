@@ -4,11 +4,13 @@
 //   block 1 …        runs of entries; a run begins at a block and ends with zeros up to the next
 //                    one: a block is written once and never again, so what is acknowledged cannot
 //                    be torn by a later write
-//   after the last   IndexEntry × entries, beginning at a block (sealed segments only)
+//   after the last   IndexEntry × entries, beginning at a block (sealed segments only); in an
+//                    overflow log IndexOrigin × entries behind them
 //   last block       SegmentHeader again, a copy; in a sealed segment it says where the index is
 //
 //   entry   EntryHeader     96 bytes
 //           source tag stream reason detail     texts, one after the other, then zeros up to 8
+//           origin          overflow logs only, see overflow_origin.h
 //           payload                             the batch's entries, then zeros up to 8
 //
 // Numbers are little-endian. A file is used again for a later segment without being wiped: each
@@ -21,12 +23,14 @@
 #include <type_traits>
 
 #include "base/hash.h"
+#include "spool/overflow_origin.h"
 
 namespace penstock::spool {
 
 inline constexpr uint64_t kBlockBytes = 4096;
 inline constexpr uint64_t kSegmentMagic = 0x3147455350534e50;  // "PNSPSEG1" as it lies on disk
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kOldestFormatVersion = 1;   // that is still read
 inline constexpr uint32_t kEntryMarker = 0x59544e45;  // "ENTY", xor the lower half of the salt
 // A segment is sealed when it is full or has this many entries: bounds its index, in memory too.
 inline constexpr uint32_t kSegmentEntriesMax = 32768;
@@ -37,6 +41,10 @@ inline constexpr uint64_t kSegmentFileBytesMax = 1ull << 31;  // offsets are 32 
 struct SegmentCut {
   uint64_t segment = 0;
   uint64_t end = 0;
+};
+
+enum SegmentFlags : uint32_t {
+  kOverflowSegment = 1,  // its entries and its index name their origins
 };
 
 struct SegmentHeader {
@@ -53,10 +61,12 @@ struct SegmentHeader {
   uint64_t index_offset = 0;
   uint64_t index_checksum = 0;
   uint32_t entry_count = 0;
-  uint32_t reserved = 0;
+  uint32_t flags = 0;        // SegmentFlags
   uint64_t entries_end = 0;  // first byte behind the last entry
   SegmentCut cuts[kCutsMax] = {};
-  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - 8] = {};
+  // Sealed overflow segments, last block only: the buckets of all entries together.
+  StoredBuckets buckets;
+  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - sizeof(StoredBuckets) - 8] = {};
   uint64_t checksum = 0;  // over all bytes before it
 };
 static_assert(sizeof(SegmentHeader) == kBlockBytes);
@@ -67,11 +77,12 @@ static_assert(std::is_trivially_copyable_v<SegmentHeader>);
 enum EntryFlags : uint8_t {
   kFingerprint = 1,  // key is a fingerprint to recognise the chunk by when it is sent again
   kReplayed = 2,     // a dead letter that was handed back: somebody waits for its delivery
+  kOverflowed = 4,   // its events came from another entry: an OverflowOrigin follows the texts
 };
 
 struct EntryHeader {
   uint32_t marker = 0;       // kEntryMarker ^ salt
-  uint32_t header_size = 0;  // this, the texts and their padding: where the payload begins
+  uint32_t header_size = 0;  // this, the texts, their padding, the origin: where the payload begins
   uint32_t payload_size = 0;
   uint32_t event_count = 0;
   uint32_t first_index = 0;
@@ -90,7 +101,7 @@ struct EntryHeader {
   uint16_t reserved = 0;
   uint32_t payload_check_low = 0;  // checksum64 of the payload, in two halves
   uint32_t payload_check_high = 0;
-  uint32_t header_check = 0;  // over all before it and the texts behind it; lower half
+  uint32_t header_check = 0;  // over all before it and up to the payload behind it; lower half
 };
 static_assert(sizeof(EntryHeader) == 96);
 static_assert(offsetof(EntryHeader, id) == 32 && offsetof(EntryHeader, part_key) == 64);
@@ -110,6 +121,15 @@ struct IndexEntry {
 };
 static_assert(sizeof(IndexEntry) == 48);
 static_assert(std::is_trivially_copyable_v<IndexEntry>);
+
+// Where the events of an entry of an overflow log came from.
+struct IndexOrigin {
+  uint64_t segment = 0;
+  uint32_t offset = 0;
+  uint32_t reserved = 0;
+};
+static_assert(sizeof(IndexOrigin) == 16);
+static_assert(std::is_trivially_copyable_v<IndexOrigin>);
 
 constexpr uint64_t round_up(uint64_t size, uint64_t to) { return (size + to - 1) / to * to; }
 

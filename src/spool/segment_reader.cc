@@ -12,7 +12,8 @@ std::optional<SegmentHeader> header_in(ByteView block, uint64_t file_bytes) {
   SegmentHeader header;
   std::memcpy(&header, block.data(), sizeof header);
   const bool whole =
-      header.magic == kSegmentMagic && header.version == kFormatVersion &&
+      header.magic == kSegmentMagic && header.version >= kOldestFormatVersion &&
+      header.version <= kFormatVersion &&
       header.checksum == checksum64(block.first(offsetof(SegmentHeader, checksum))) &&
       header.cut_count <= SegmentHeader::kCutsMax && header.file_bytes <= kSegmentFileBytesMax &&
       header.entries_end <= file_bytes && header.entry_count <= kSegmentEntriesMax;
@@ -53,19 +54,27 @@ IoResult<void> SegmentReader::read_header() {
   return {};
 }
 
-IoResult<std::optional<std::vector<IndexEntry>>> SegmentReader::read_index() {
+IoResult<std::optional<SegmentIndex>> SegmentReader::read_index() {
   if (!header_ || header_->index_offset == 0) return std::nullopt;
-  const uint64_t size = uint64_t{header_->entry_count} * sizeof(IndexEntry);
+  const uint64_t entries_size = uint64_t{header_->entry_count} * sizeof(IndexEntry);
+  const bool overflow = (header_->flags & kOverflowSegment) != 0;
+  const uint64_t origins_size = overflow ? uint64_t{header_->entry_count} * sizeof(IndexOrigin) : 0;
+  const uint64_t size = entries_size + origins_size;
   if (header_->index_offset > file_bytes_ || size > file_bytes_ - header_->index_offset) {
     return std::nullopt;
   }
-  std::vector<IndexEntry> index(header_->entry_count);
-  const auto got =
-      file_->read_at(header_->index_offset, {reinterpret_cast<uint8_t*>(index.data()), size});
+  std::vector<uint8_t> image(size);
+  const auto got = file_->read_at(header_->index_offset, image);
   if (!got) return failure(got.error());
-  const ByteView bytes{reinterpret_cast<const uint8_t*>(index.data()), size};
-  if (*got != size || checksum64(bytes, header_->salt) != header_->index_checksum) {
+  if (*got != size || checksum64(image, header_->salt) != header_->index_checksum) {
     return std::nullopt;
+  }
+  SegmentIndex index;
+  index.entries.resize(header_->entry_count);
+  if (entries_size > 0) std::memcpy(index.entries.data(), image.data(), entries_size);
+  index.origins.resize(overflow ? header_->entry_count : 0);
+  if (origins_size > 0) {
+    std::memcpy(index.origins.data(), image.data() + entries_size, origins_size);
   }
   return index;
 }
@@ -94,9 +103,15 @@ IoResult<std::optional<StoredEntry>> SegmentReader::entry_at(uint64_t offset) {
   const uint64_t seed = header_->salt ^ static_cast<uint32_t>(offset);
   const uint64_t fixed_check = checksum64(fixed->first(offsetof(EntryHeader, header_check)), seed);
 
-  if (header.header_size != round_up(sizeof header + texts_size(header), 8)) return std::nullopt;
+  const uint64_t texts_end = round_up(sizeof header + texts_size(header), 8);
+  const bool overflowed = (header.flags & kOverflowed) != 0;
+  const uint64_t origin_max = overflowed ? encoded_origin_max(header.event_count) : 0;
+  if (header.header_size % 8 != 0 || header.header_size < texts_end ||
+      header.header_size > texts_end + origin_max) {
+    return std::nullopt;
+  }
   if (offset + entry_size(header) > limit_) return std::nullopt;
-  // Texts are at most 5 × 64 KiB: read on their own, the window may be smaller.
+  // Texts are at most 5 × 64 KiB, an origin is what its events need: the window may be smaller.
   std::string texts(header.header_size - sizeof header, '\0');
   const auto in_window = view(offset + sizeof header, std::min(texts.size(), window_.capacity()));
   if (!in_window) return failure(in_window.error());
@@ -119,6 +134,11 @@ IoResult<std::optional<StoredEntry>> SegmentReader::entry_at(uint64_t offset) {
   entry.stream = take(header.stream_size);
   entry.reason = take(header.reason_size);
   entry.detail = take(header.detail_size);
+  if (overflowed) {
+    const auto origin = as_bytes(texts).subspan(texts_end - sizeof header);
+    entry.origin = decode_origin(origin, header.event_count);
+    if (!entry.origin) return std::nullopt;
+  }
   return entry;
 }
 

@@ -35,8 +35,14 @@ struct StoredEntry {
   std::string stream;  // this and the next two: dead letters only
   std::string reason;
   std::string detail;
+  std::optional<OverflowOrigin> origin;  // overflow logs only
 
   [[nodiscard]] uint64_t end() const { return offset + entry_size(header); }
+};
+
+struct SegmentIndex {
+  std::vector<IndexEntry> entries;
+  std::vector<IndexOrigin> origins;  // overflow segments: one for each entry
 };
 
 class SegmentReader {
@@ -51,7 +57,7 @@ class SegmentReader {
   [[nodiscard]] uint64_t file_bytes() const { return file_bytes_; }
 
   // The index of a sealed segment, when it is whole.
-  IoResult<std::optional<std::vector<IndexEntry>>> read_index();
+  IoResult<std::optional<SegmentIndex>> read_index();
 
   // The next entry is looked for at offset or behind it, and before `limit`.
   void seek(uint64_t offset) { cursor_ = offset; }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "spool/segment_writer.h"
+
 namespace penstock::spool {
 namespace {
 
@@ -40,19 +42,26 @@ IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
   uint64_t broken = 0;  // bytes of broken entries since the last whole one
   uint64_t broken_before = 0;
   size_t ranges_before = 0;
+  const bool overflow = (segment.header.flags & kOverflowSegment) != 0;
   for (;;) {
     const auto entry = reader.next();
     if (!entry) return failure(entry.error());
     if (!entry->has_value()) break;
     const auto whole = reader.check_payload();
     if (!whole) return failure(whole.error());
-    if (!*whole) {
+    // Entries of an overflow log have origins, those of other logs none.
+    if (!*whole || (*entry)->origin.has_value() != overflow) {
       broken += (*entry)->end() - (*entry)->offset;
       continue;
     }
     broken_before = broken;
     ranges_before = reader.bad_ranges().size();
     segment.entries.push_back(index_of(**entry));
+    if ((*entry)->origin) {
+      const OverflowOrigin& origin = *(*entry)->origin;
+      segment.origins.push_back({origin.position.segment, origin.position.offset, 0});
+      segment.buckets |= origin.buckets;
+    }
     segment.entries_end = (*entry)->end();
     if (segment.entries.size() == kSegmentEntriesMax) break;  // no more than a writer makes
   }
@@ -89,10 +98,13 @@ IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t 
 
   auto index = reader->read_index();
   if (!index) return failure(index.error());
-  const bool indexed = index->has_value() && in_order(**index, segment.header.entries_end);
+  const bool indexed =
+      index->has_value() && in_order((*index)->entries, segment.header.entries_end);
   if (indexed && verify == Verify::what_is_unsure) {
     segment.state = State::sealed;
-    segment.entries = std::move(**index);
+    segment.entries = std::move((*index)->entries);
+    segment.origins = std::move((*index)->origins);
+    segment.buckets = loaded(segment.header.buckets);
     segment.entries_end = segment.header.entries_end;
     return segment;
   }
@@ -105,13 +117,20 @@ IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t 
   return segment;
 }
 
+void cut_entries(RecoveredSegment& segment, uint64_t end) {
+  while (!segment.entries.empty() && segment.entries.back().offset >= end) {
+    segment.entries.pop_back();
+    if (!segment.origins.empty()) segment.origins.pop_back();
+  }
+}
+
 IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
                               RecoveredSegment& segment) {
   auto file = file_system.open(path, {.write = true});
   if (!file) return failure(file.error());
   SegmentHeader header = segment.header;
-  const ByteView index{reinterpret_cast<const uint8_t*>(segment.entries.data()),
-                       segment.entries.size() * sizeof(IndexEntry)};
+  const std::vector<uint8_t> index = index_image(segment.entries, segment.origins);
+  header.buckets = stored(segment.buckets);
   header.index_offset = round_up(segment.entries_end, kBlockBytes);
   header.index_checksum = checksum64(index, header.salt);
   header.entry_count = static_cast<uint32_t>(segment.entries.size());

@@ -26,7 +26,9 @@ struct RecoveredSegment {
   };
   State state = State::unborn;
   SegmentHeader header;
-  std::vector<IndexEntry> entries;  // in order
+  std::vector<IndexEntry> entries;   // in order
+  std::vector<IndexOrigin> origins;  // of an overflow segment: one for each entry
+  BucketSet buckets;                 // of an overflow segment: of all entries
   uint64_t file_bytes = 0;
   uint64_t entries_end = kBlockBytes;
   uint64_t torn_bytes = 0;
@@ -38,6 +40,9 @@ enum class Verify : uint8_t { what_is_unsure, every_payload };
 // number: what the file's name says.
 IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t number,
                                            Verify verify = Verify::what_is_unsure);
+
+// Forgets the entries at or behind this offset.
+void cut_entries(RecoveredSegment& segment, uint64_t end);
 
 // Cuts the file behind its last entry, gives it an index, and syncs it.
 IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,

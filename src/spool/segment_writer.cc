@@ -29,7 +29,8 @@ EntryHeader header_of(const EntryToStore& entry) {
   header.part_count = entry.part_count;
   header.encoding = static_cast<uint8_t>(batch.encoding);
   header.flags = static_cast<uint8_t>((entry.fingerprint ? kFingerprint : 0) |
-                                      (entry.replayed ? kReplayed : 0));
+                                      (entry.replayed ? kReplayed : 0) |
+                                      (entry.origin != nullptr ? kOverflowed : 0));
   header.received_ns = batch.received_ns;
   header.id = batch.id;
   header.key = entry.chunk_key;
@@ -40,7 +41,24 @@ EntryHeader header_of(const EntryToStore& entry) {
   header.reason_size = text_size(entry.reason);
   header.detail_size = text_size(entry.detail);
   header.header_size = static_cast<uint32_t>(round_up(sizeof(EntryHeader) + texts_size(header), 8));
+  if (entry.origin != nullptr)
+    header.header_size += static_cast<uint32_t>(encoded_size(*entry.origin));
   return header;
+}
+
+// The texts, their padding, and the origin.
+std::string behind_header(const EntryToStore& entry, const EntryHeader& header) {
+  std::string bytes;
+  bytes.reserve(header.header_size - sizeof header);
+  bytes += std::string_view(entry.batch->source).substr(0, kTextMax);
+  bytes += std::string_view(entry.batch->tag).substr(0, kTextMax);
+  bytes += entry.stream.substr(0, kTextMax);
+  bytes += entry.reason.substr(0, kTextMax);
+  bytes += entry.detail.substr(0, kTextMax);
+  bytes.resize(round_up(sizeof header + bytes.size(), 8) - sizeof header);
+  if (entry.origin != nullptr) encode(*entry.origin, bytes);
+  CHECK(bytes.size() == header.header_size - sizeof header);
+  return bytes;
 }
 
 constexpr std::array<uint8_t, kBlockBytes> kZeros{};
@@ -48,6 +66,18 @@ constexpr std::array<uint8_t, kBlockBytes> kZeros{};
 }  // namespace
 
 uint64_t stored_size(const EntryToStore& entry) { return entry_size(header_of(entry)); }
+
+std::vector<uint8_t> index_image(const std::vector<IndexEntry>& entries,
+                                 const std::vector<IndexOrigin>& origins) {
+  std::vector<uint8_t> image(entries.size() * sizeof(IndexEntry) +
+                             origins.size() * sizeof(IndexOrigin));
+  const size_t entry_bytes = entries.size() * sizeof(IndexEntry);
+  if (!entries.empty()) std::memcpy(image.data(), entries.data(), entry_bytes);
+  if (!origins.empty()) {
+    std::memcpy(image.data() + entry_bytes, origins.data(), origins.size() * sizeof(IndexOrigin));
+  }
+  return image;
+}
 
 uint64_t segment_bytes_for(uint64_t entry_bytes) {
   return kBlockBytes + round_up(entry_bytes, kBlockBytes) + kBlockBytes + kBlockBytes;
@@ -71,6 +101,7 @@ IoResult<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& file_
   header.salt = options.salt;
   header.created_ns = options.created_ns;
   header.file_bytes = options.file_bytes;
+  if (options.overflow) header.flags = kOverflowSegment;
   header.cut_count =
       static_cast<uint32_t>(std::min<size_t>(options.cuts.size(), SegmentHeader::kCutsMax));
   std::copy_n(options.cuts.end() - header.cut_count, header.cut_count, header.cuts);
@@ -99,9 +130,14 @@ IoResult<void> SegmentWriter::write_headers() {
   return file_->sync();
 }
 
+uint64_t SegmentWriter::index_bytes(size_t entries) const {
+  const bool overflow = (header_.flags & kOverflowSegment) != 0;
+  return round_up(entries * (sizeof(IndexEntry) + (overflow ? sizeof(IndexOrigin) : 0)),
+                  kBlockBytes);
+}
+
 uint64_t SegmentWriter::room() const {
-  const uint64_t used =
-      end_ + round_up((index_.size() + 1) * sizeof(IndexEntry), kBlockBytes) + kBlockBytes;
+  const uint64_t used = end_ + index_bytes(index_.size() + 1) + kBlockBytes;
   return used >= header_.file_bytes || index_.size() >= kSegmentEntriesMax
              ? 0
              : header_.file_bytes - used;
@@ -110,8 +146,7 @@ uint64_t SegmentWriter::room() const {
 bool SegmentWriter::has_room_for(uint64_t entry_bytes) const {
   if (index_.size() >= kSegmentEntriesMax) return false;
   const uint64_t entries_end = (staged_ > 0 ? run_begin_ + staged_ : end_) + entry_bytes;
-  return round_up(entries_end, kBlockBytes) +
-             round_up((index_.size() + 1) * sizeof(IndexEntry), kBlockBytes) + kBlockBytes <=
+  return round_up(entries_end, kBlockBytes) + index_bytes(index_.size() + 1) + kBlockBytes <=
          header_.file_bytes;
 }
 
@@ -126,14 +161,7 @@ IoResult<uint32_t> SegmentWriter::append(const EntryToStore& entry) {
   header.payload_check_low = static_cast<uint32_t>(payload_check);
   header.payload_check_high = static_cast<uint32_t>(payload_check >> 32);
 
-  std::string texts;
-  texts.reserve(header.header_size - sizeof header);
-  texts += std::string_view(entry.batch->source).substr(0, kTextMax);
-  texts += std::string_view(entry.batch->tag).substr(0, kTextMax);
-  texts += entry.stream.substr(0, kTextMax);
-  texts += entry.reason.substr(0, kTextMax);
-  texts += entry.detail.substr(0, kTextMax);
-  texts.resize(header.header_size - sizeof header);
+  const std::string texts = behind_header(entry, header);
   header.header_check = static_cast<uint32_t>(
       checksum64(as_bytes(texts),
                  checksum64(bytes_of(header).first(offsetof(EntryHeader, header_check)), seed)));
@@ -153,6 +181,12 @@ IoResult<uint32_t> SegmentWriter::append(const EntryToStore& entry) {
   indexed.part_key = header.part_key;
   indexed.part_count = header.part_count;
   indexed.flags = header.flags;
+  if (entry.origin != nullptr) {
+    origins_.push_back({entry.origin->position.segment, entry.origin->position.offset, 0});
+    for (size_t i = 0; i < std::size(header_.buckets.words); ++i) {
+      header_.buckets.words[i] |= stored(entry.origin->buckets).words[i];
+    }
+  }
   return offset;
 }
 
@@ -190,8 +224,8 @@ IoResult<void> SegmentWriter::finish_run() {
 IoResult<void> SegmentWriter::seal() {
   CHECK(staged_ == 0);
   if (index_.empty()) return {};
-  const ByteView index{reinterpret_cast<const uint8_t*>(index_.data()),
-                       index_.size() * sizeof(IndexEntry)};
+  CHECK(origins_.size() == ((header_.flags & kOverflowSegment) != 0 ? index_.size() : 0));
+  const std::vector<uint8_t> index = index_image(index_, origins_);
   header_.index_offset = end_;
   header_.index_checksum = checksum64(index, header_.salt);
   header_.entry_count = static_cast<uint32_t>(index_.size());
@@ -201,6 +235,7 @@ IoResult<void> SegmentWriter::seal() {
     if (auto done = write_staged(true); !done) return done;
   }
   index_ = {};
+  origins_ = {};
   return file_->write_at(header_.file_bytes - kBlockBytes, stage_header());
 }
 

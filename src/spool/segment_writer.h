@@ -50,10 +50,14 @@ struct EntryToStore {
   std::string_view stream;  // this and the next two: dead letters only
   std::string_view reason;
   std::string_view detail;
+  const OverflowOrigin* origin = nullptr;  // overflow logs only
 };
 
 // What the entry takes in a segment.
 [[nodiscard]] uint64_t stored_size(const EntryToStore& entry);
+// The index of a sealed segment as it lies on disk.
+[[nodiscard]] std::vector<uint8_t> index_image(const std::vector<IndexEntry>& entries,
+                                               const std::vector<IndexOrigin>& origins);
 // The smallest file that holds an entry of this size and nothing else.
 [[nodiscard]] uint64_t segment_bytes_for(uint64_t entry_bytes);
 
@@ -67,6 +71,7 @@ class SegmentWriter {
     uint64_t file_bytes = 0;
     std::vector<SegmentCut> cuts;
     bool direct = true;
+    bool overflow = false;  // every entry has an origin
   };
 
   // Makes the file (or takes the one at path, overwriting it), writes its headers and syncs it;
@@ -95,6 +100,7 @@ class SegmentWriter {
   SegmentWriter(std::unique_ptr<File> file, bool direct, AlignedBuffer& staging)
       : file_(std::move(file)), direct_(direct), staging_(staging) {}
 
+  [[nodiscard]] uint64_t index_bytes(size_t entries) const;
   ByteView stage_header();
   IoResult<void> write_headers();
   IoResult<void> stage(ByteView bytes);
@@ -105,7 +111,8 @@ class SegmentWriter {
   AlignedBuffer& staging_;
   SegmentHeader header_;
   std::vector<IndexEntry> index_;
-  uint64_t run_begin_ = 0;  // where staging_[0] goes; always at a block
+  std::vector<IndexOrigin> origins_;  // of an overflow log
+  uint64_t run_begin_ = 0;            // where staging_[0] goes; always at a block
   size_t staged_ = 0;
   uint64_t end_ = kBlockBytes;
 };

@@ -28,6 +28,7 @@
 #include "base/result.h"
 #include "record/batch.h"
 #include "record/ledger.h"
+#include "spool/overflow_origin.h"
 #include "spool/position.h"
 
 namespace penstock::spool {
@@ -88,11 +89,27 @@ class AppendHandle {
   std::shared_ptr<State> state_;
 };
 
-// One entry of a log: a batch, and how many of its leading events are final already.
+// One entry of a log.
 struct Entry {
   Position position;
   std::shared_ptr<const record::Batch> batch;
   uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
+  // Events (indices, ascending) that recovery found in the overflow log, or of an overflow entry in
+  // a later entry of the overflow log: final here, to be skipped. Empty in steady state.
+  std::vector<uint32_t> overflowed;
+  // Overflow log only: the entry of the main log that the events came from, their indices in it
+  // and their buckets.
+  std::optional<Position> origin;
+  std::vector<uint32_t> origin_events;
+  BucketSet buckets;
+};
+
+// Events copied out of an entry, on their way to the overflow log of its stream.
+struct OverflowEntry {
+  record::Batch batch;           // the events in order; tag, source, received time of the entry
+  Position origin;               // the entry of the main log they came from, be it long ago
+  std::vector<uint32_t> events;  // index in the origin's entry of each event of batch, ascending
+  BucketSet buckets;
 };
 
 // An entry that was put down and asked for again.
@@ -146,7 +163,26 @@ class StreamLog {
   // for each time it is. Delivery drops what it has put down of the oldest, and enters it.
   [[nodiscard]] virtual bool must_drop() { return false; }
 
-  // Nothing is stored or waiting in this log.
+  // ---- the overflow log: events that cannot be sent for now, so that the others can
+
+  // It is read and released like any log. Null in a spool without a directory, and for an overflow
+  // log itself.
+  virtual StreamLog* overflow() { return nullptr; }
+  // Called on the main log, while the entry that the events are read from (of the main log, or of
+  // the overflow log) is not released. Waits for room when the stream's share is full, first come
+  // first served; admission of new messages leaves a reserve that only overflow may use.
+  // done(true): the events are synced in the overflow log, and may be released where they were.
+  // done(false): the spool stopped first. done is called on any thread.
+  virtual void append_overflow(OverflowEntry, std::function<void(bool)> done) { done(false); }
+  struct RecoveredOverflow {
+    BucketSet buckets;  // of all entries found in the overflow log at start-up, at least
+    Position end;       // every one of those stands before it
+  };
+  // While the overflow log has entries before `end` that are not final, these buckets count as
+  // occupied.
+  [[nodiscard]] virtual RecoveredOverflow recovered_overflow() const { return {}; }
+
+  // Nothing is stored or waiting in this log, nor in its overflow log.
   [[nodiscard]] virtual bool empty() const = 0;
 };
 

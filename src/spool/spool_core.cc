@@ -108,16 +108,23 @@ Result<void, Error> SpoolCore::recover_logs(RecoveredChunks& chunks) {
   auto names = state.file_system.list(directory_->streams_path());
   if (!names) return unreadable(names.error());
   for (const std::string& name : *names) {
-    auto queue = recover_log(state, staging_, directory_->streams_path(), name, chunks);
-    if (!queue) return unreadable(queue.error());
-    if (*queue != nullptr) state.queues.push_back(std::move(*queue));
+    auto logs = recover_log(state, staging_, directory_->streams_path(), name, chunks);
+    if (!logs) return unreadable(logs.error());
+    add(std::move(*logs));
   }
   for (const RepeatRecord& record : directory_->repeat_log().take_found()) chunks.add(record);
-  std::sort(state.queues.begin(), state.queues.end(), [](const auto& one, const auto& other) {
-    return std::pair(one->stream(), one->generation) <
-           std::pair(other->stream(), other->generation);
-  });
+  // Stable: an overflow log stays before its main log.
+  std::stable_sort(state.queues.begin(), state.queues.end(),
+                   [](const auto& one, const auto& other) {
+                     return std::pair(one->stream(), one->generation) <
+                            std::pair(other->stream(), other->generation);
+                   });
   return {};
+}
+
+void SpoolCore::add(LogPair logs) {
+  if (logs.overflow) state_->queues.push_back(std::move(logs.overflow));
+  if (logs.main) state_->queues.push_back(std::move(logs.main));
 }
 
 Result<void, Error> SpoolCore::recover_letters(RecoveredChunks& chunks) {
@@ -152,7 +159,8 @@ Result<StreamLog*, Error> SpoolCore::open_stream(const StreamOptions& options) {
     const std::lock_guard lock(state.mutex);
     if (state.closed) return run_error("the spool is closed");
     for (const auto& queue : state.queues) {
-      if (queue->stream() == options.stream && !queue->removed) newest = queue.get();
+      if (queue->stream() != options.stream || queue->removed || queue->is_overflow()) continue;
+      newest = queue.get();
     }
     // From here on the commit thread does not remove it for being empty.
     if (newest != nullptr && newest->options.target == options.target) {
@@ -195,37 +203,45 @@ Result<StreamQueue*, Error> SpoolCore::adopt(StreamQueue& queue, const StreamOpt
 
 Result<StreamQueue*, Error> SpoolCore::begin_log(const StreamOptions& options) {
   SpoolState& state = *state_;
-  auto queue = std::make_unique<StreamQueue>(state, options);
+  uint64_t generation = 1;
   {
     const std::lock_guard lock(state.mutex);
     for (const auto& other : state.queues) {
       if (other->stream() == options.stream) {
-        queue->generation = std::max(queue->generation, other->generation);
+        generation = std::max(generation, other->generation + 1);
       }
     }
-    ++queue->generation;
   }
+  LogPair logs;
   if (state.on_disk()) {
-    auto files = create_log(state, staging_, directory_->streams_path(),
-                            directory_name(options.stream, queue->generation), options);
-    if (!files) {
+    auto created = create_log(state, staging_, directory_->streams_path(),
+                              directory_name(options.stream, generation), options);
+    if (!created) {
       return run_error("cannot begin a log for stream " + options.stream + " in " +
-                       directory_->streams_path() + ": " + files.error().text() +
+                       directory_->streams_path() + ": " + created.error().text() +
                        "; make room, or let this user write there");
     }
-    queue->files = std::move(*files);
-    queue->held_bytes = kLogFixedBytes;
+    logs = std::move(*created);
+  } else {
+    logs = make_pair_of_logs(state, options);
   }
+  StreamQueue* const queue = logs.main.get();
+  queue->generation = generation;
+  if (logs.overflow) logs.overflow->generation = generation;
   const std::lock_guard lock(state.mutex);
   if (StreamQueue* older = state.open_queue(options.stream)) older->open = false;
-  return state.queues.emplace_back(std::move(queue)).get();
+  add(std::move(logs));
+  return queue;
 }
 
 std::vector<StreamLog*> SpoolCore::logs() {
   const std::lock_guard lock(state_->mutex);
   std::vector<StreamLog*> found;
   for (const auto& queue : state_->queues) {
-    if (queue->open || !queue->holds_nothing()) found.push_back(queue.get());
+    if (queue->is_overflow()) continue;
+    const bool overflows =
+        queue->overflow_queue != nullptr && !queue->overflow_queue->holds_nothing();
+    if (queue->open || !queue->holds_nothing() || overflows) found.push_back(queue.get());
   }
   return found;
 }
@@ -307,6 +323,7 @@ void SpoolCore::reconfigure(const SpoolOptions& options) {
     state.chunks.window().set_window(nanoseconds(options.repeat_window).count());
     state.share_out();
     admit_letters(state, calls);
+    admit_overflow(state, calls);
     admit_waiting(state, calls);
   }
   make(calls);
@@ -396,8 +413,23 @@ void SpoolCore::close() {
     const std::lock_guard lock(state.mutex);
     state.chunks.close(calls);
     close_letters(calls);
+    close_overflow(calls);
   }
   make(calls);
+}
+
+// Entries that could not be stored any more.
+void SpoolCore::close_overflow(Calls& calls) {
+  for (const auto& queue : state_->queues) {
+    if (!queue->is_overflow()) continue;
+    for (auto* const entries : {&queue->waiting, &queue->unsynced}) {
+      for (QueuedEntry& entry : *entries) {
+        calls.emplace_back([done = std::move(entry.overflowed)] { done(false); });
+        discard_later(std::move(entry.batch), calls);
+      }
+      entries->clear();
+    }
+  }
 }
 
 // Those that could not be stored any more.

@@ -55,6 +55,9 @@ class SpoolCore final : public Spool {
   Result<void, Error> recover_logs(RecoveredChunks& chunks);
   Result<void, Error> recover_letters(RecoveredChunks& chunks);
   void close_letters(Calls& calls);
+  void close_overflow(Calls& calls);
+  // With the lock held, or at start-up.
+  void add(LogPair logs);
   Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
   Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 

@@ -46,6 +46,17 @@ Result<uint32_t, Error> format_version(FileSystem& file_system, const std::strin
   return version;
 }
 
+// An earlier version's directory is marked before anything of this version is written into it. The
+// new text is as long as the old one and needs no room: a start must not fail on a full disk.
+IoResult<void> write_format(FileSystem& file_system, const std::string& path, uint32_t present) {
+  const std::string text = std::string(kFormatText) + std::to_string(kFormatVersion) + "\n";
+  if (present == 0) return replace_file(file_system, path, std::string(kFormatName), text);
+  auto file = file_system.open(path + "/" + std::string(kFormatName), {.write = true});
+  if (!file) return failure(file.error());
+  if (auto done = (*file)->write_at(0, as_bytes(text)); !done) return done;
+  return (*file)->sync();
+}
+
 }  // namespace
 
 Result<SpoolDirectory, Error> SpoolDirectory::open(FileSystem& file_system, const std::string& path,
@@ -82,9 +93,8 @@ Result<SpoolDirectory, Error> SpoolDirectory::open(FileSystem& file_system, cons
   (void)directory.lock_->truncate(0);
   (void)directory.lock_->write_at(0, as_bytes(own_name()));  // only so that others can tell
 
-  if (*version == 0) {
-    const std::string text = std::string(kFormatText) + std::to_string(kFormatVersion) + "\n";
-    if (auto done = replace_file(file_system, path, std::string(kFormatName), text); !done) {
+  if (*version < kFormatVersion) {
+    if (auto done = write_format(file_system, path, *version); !done) {
       return cannot("write to", path, done.error(), "let this user write there, or make room");
     }
   }

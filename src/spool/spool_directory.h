@@ -1,7 +1,7 @@
 // SpoolDirectory: takes the directory (its lock, its version) and finds out what is in it.
 //
 //   DIR/lock         held while a process uses the directory; says which
-//   DIR/format       "penstock spool 1": the version of all that lies beside it
+//   DIR/format       "penstock spool 2": the version of all that lies beside it
 //   DIR/repeats      see repeat_log.h
 //   DIR/streams/     a directory a log, see log_directory.h
 //   DIR/dead-letter/ one more log, see dead_letter.h

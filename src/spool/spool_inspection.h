@@ -33,6 +33,7 @@ struct InspectedLog {
   std::string directory;
   LogDescription description;
   uint64_t generation = 0;
+  bool overflow = false;                   // the overflow log of the one behind it
   std::vector<InspectedSegment> segments;  // oldest first
   uint64_t set_aside = 0;                  // files ending in .damaged
   uint64_t file_bytes = 0;                 // all files of it
@@ -42,7 +43,9 @@ struct InspectOptions {
   bool every_payload = false;  // read and check everything
 };
 
-// Every log under DIR/streams. Errors name the directory and the cure.
+// Every log under DIR/streams, an overflow log before its main log when it has segments. Shortly
+// after a crash events may stand in both; the next start counts them once. Errors name the
+// directory and the cure.
 [[nodiscard]] Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,
                                                                      const std::string& directory,
                                                                      InspectOptions options);

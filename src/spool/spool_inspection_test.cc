@@ -38,6 +38,30 @@ TEST_F(SpoolInspection, TellsWhatIsPendingOfEachStream) {
   EXPECT_THAT(pending, ElementsAre("two"));
 }
 
+TEST_F(SpoolInspection, ShowsAnOverflowLogBeforeItsMainLog) {
+  open();
+  append("1", {"a:one"});
+  commit();
+  const Entry one = *next(a);
+  OverflowEntry moved;
+  moved.batch = batch_of("one");
+  moved.origin = one.position;
+  moved.events = {0};
+  a->append_overflow(std::move(moved), [](bool) {});
+  commit();
+  a->release(one.position);
+  clock.advance(seconds(1));
+  commit();
+  const auto logs = *inspect_spool(files, "/spool", {.every_payload = true});
+  ASSERT_EQ(logs.size(), 3u);
+  EXPECT_TRUE(logs[0].overflow);
+  EXPECT_EQ(logs[0].description.stream, "a");
+  EXPECT_EQ(logs[0].segments[0].events_pending, 1u);
+  EXPECT_EQ(logs[0].segments[0].damaged_bytes, 0u);
+  EXPECT_FALSE(logs[1].overflow);
+  EXPECT_EQ(logs[1].segments[0].events_pending, 0u);
+}
+
 TEST_F(SpoolInspection, FindsDamageWhenEveryPayloadIsRead) {
   open();
   for (int i = 0; i < 40; ++i) append("x", {"a:" + std::string(3000, 'x')});

@@ -13,6 +13,11 @@ constexpr uint64_t kSegmentBytesMin = 64 << 10;
 constexpr uint64_t kSegmentBytesMax = 64 << 20;
 // So that giving back a segment at a time gives back little of a share at a time.
 constexpr uint64_t kSegmentsPerShare = 8;
+// Of an overflow log they are smaller: what is read from its head and appended at its tail again
+// needs room for two of them.
+constexpr uint64_t kOverflowSegmentParts = 4;
+constexpr uint64_t kOverflowSegmentBytesMin = 32 << 10;
+constexpr uint64_t kReserveParts = 4;  // at most a quarter of a share
 
 uint64_t random64() {
   std::random_device device;
@@ -74,6 +79,20 @@ uint64_t SpoolState::share_of(std::string_view stream) const {
   return (options.bytes_max - given) / without;
 }
 
+// A main segment is freed when the last of its events has moved to the overflow log, where they
+// take more room than they did: twice that, and two overflow segments for what goes from head to
+// tail.
+uint64_t SpoolState::overflow_reserve_of(std::string_view stream) const {
+  if (!on_disk()) return 0;
+  const uint64_t share = share_of(stream);
+  const uint64_t segment = segment_bytes_in(share);
+  return std::min(2 * segment + 2 * overflow_segment_bytes_in(segment), share / kReserveParts);
+}
+
+uint64_t SpoolState::overflow_segment_bytes_in(uint64_t segment_bytes) {
+  return std::max(segment_bytes / kOverflowSegmentParts, kOverflowSegmentBytesMin);
+}
+
 uint64_t SpoolState::cache_share() const {
   uint64_t logs = 0;
   for (const auto& queue : queues) {
@@ -85,7 +104,8 @@ uint64_t SpoolState::cache_share() const {
 uint64_t SpoolState::read_share() const {
   uint64_t logs = 0;
   for (const auto& queue : queues) {
-    if (queue->files != nullptr && !queue->removed) ++logs;
+    const bool in_use = !queue->is_overflow() || !queue->segments.empty();
+    if (queue->files != nullptr && !queue->removed && in_use) ++logs;
   }
   return options.read_bytes_max / std::max<uint64_t>(logs, 1);
 }
@@ -99,6 +119,8 @@ uint64_t SpoolState::segment_bytes_in(uint64_t share) const {
 void SpoolState::share_out() {
   for (const auto& queue : queues) {
     queue->segment_bytes = segment_bytes_in(share_of(queue->stream()));
+    if (queue->is_overflow())
+      queue->segment_bytes = overflow_segment_bytes_in(queue->segment_bytes);
   }
   if (dead_letters != nullptr) {
     dead_letters->segment_bytes = segment_bytes_in(options.dead_letter_bytes_max);

@@ -55,10 +55,13 @@ struct SpoolState {
   [[nodiscard]] uint64_t bytes_of_all() const;
   // What a stream was given, else an equal share of what the others were not given.
   [[nodiscard]] uint64_t share_of(std::string_view stream) const;
+  // What new messages leave of the share to the overflow log.
+  [[nodiscard]] uint64_t overflow_reserve_of(std::string_view stream) const;
   [[nodiscard]] uint64_t cache_share() const;
   // Of what may be read from disk and held: a log's.
   [[nodiscard]] uint64_t read_share() const;
   [[nodiscard]] uint64_t segment_bytes_in(uint64_t share) const;
+  [[nodiscard]] static uint64_t overflow_segment_bytes_in(uint64_t segment_bytes);
   // The sizes of segments, after shares have changed.
   void share_out();
   [[nodiscard]] uint64_t make_salt();

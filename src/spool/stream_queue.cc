@@ -10,8 +10,23 @@
 namespace penstock::spool {
 
 EntryToStore QueuedEntry::as_stored() const {
-  return {batch.get(), chunk_key, fingerprint, replayed, part_key,
-          part_count,  stream,    reason,      detail};
+  EntryToStore entry;
+  entry.batch = batch.get();
+  entry.chunk_key = chunk.key;
+  entry.fingerprint = chunk.fingerprint;
+  entry.replayed = chunk.replayed;
+  entry.part_key = chunk.part_key;
+  entry.part_count = chunk.part_count;
+  entry.stream = stream;
+  entry.reason = reason;
+  entry.detail = detail;
+  entry.origin = origin.get();
+  return entry;
+}
+
+ChunkPart chunk_part_of(const EntryHeader& header) {
+  return {header.key, (header.flags & kFingerprint) != 0, (header.flags & kReplayed) != 0,
+          header.part_key, header.part_count};
 }
 
 StreamQueue::StreamQueue(SpoolState& state, const StreamOptions& stream_options)
@@ -40,13 +55,70 @@ std::optional<Entry> StreamQueue::read() {
   }
   const auto segment = segments.find(ready.position.segment);
   if (segment != segments.end()) {
-    segment->second.events_unread -= ready.batch->event_count - ready.events_final;
+    segment->second.events_unread -= ready.events_left();
   }
-  in_flight.emplace(ready.position,
-                    EntryInFlight{ready.bytes, ready.batch->event_count, ready.events_final,
-                                  ready.batch->received_ns, ready.chunk_key, !from_disk});
+  EntryInFlight& held = in_flight[ready.position];
+  held.bytes = ready.bytes;
+  held.event_count = ready.batch->event_count;
+  held.events_final = ready.events_final;
+  held.received_ns = ready.batch->received_ns;
+  held.chunk = ready.chunk;
+  held.kept = !from_disk;
+  Entry entry{ready.position, std::move(ready.batch), ready.events_final, {}, {}, {}, {}};
+  if (ready.overflowed) entry.overflowed = *ready.overflowed;
+  if (ready.origin) {
+    held.origin = ready.origin->position;
+    auto& [part, count] = origins_in_flight[ready.origin->position];
+    part = ready.chunk;
+    ++count;
+    entry.origin = ready.origin->position;
+    entry.origin_events = ready.origin->events;
+    entry.buckets = ready.origin->buckets;
+  }
   if (from_disk && has_backlog()) state_.read_wake->raise();
-  return Entry{ready.position, std::move(ready.batch), ready.events_final};
+  return entry;
+}
+
+void StreamQueue::append_overflow(OverflowEntry entry, std::function<void(bool)> done) {
+  CHECK(!entry.events.empty() && entry.events.size() == entry.batch.event_count);
+  Calls calls;
+  {
+    const std::lock_guard lock(state_.mutex);
+    if (overflow_queue == nullptr || state_.closed) {
+      calls.emplace_back([done = std::move(done)] { done(false); });
+    } else {
+      QueuedEntry queued;
+      queued.batch = std::make_shared<const record::Batch>(std::move(entry.batch));
+      queued.origin = std::make_shared<const OverflowOrigin>(
+          OverflowOrigin{entry.origin, std::move(entry.events), entry.buckets});
+      queued.overflowed = std::move(done);
+      const auto in_main = in_flight.find(entry.origin);
+      const auto& in_overflow = overflow_queue->origins_in_flight;
+      if (in_main != in_flight.end()) {
+        queued.chunk = in_main->second.chunk;
+      } else if (const auto origin = in_overflow.find(entry.origin); origin != in_overflow.end()) {
+        queued.chunk = origin->second.first;
+      }
+      state_.chunks.add_entry(queued.chunk.key);
+      queued.bytes = stored_size(queued.as_stored());
+      overflow_queue->waiting.push_back(std::move(queued));
+      admit_overflow(state_, calls);
+    }
+  }
+  make(calls);
+}
+
+StreamLog::RecoveredOverflow StreamQueue::recovered_overflow() const {
+  const std::lock_guard lock(state_.mutex);
+  if (overflow_queue == nullptr) return {};
+  return {overflow_queue->recovered_buckets, overflow_queue->recovered_end};
+}
+
+bool StreamQueue::may_retire(uint64_t number, const SegmentState& segment) const {
+  if (!segment.sealed || segment.gone || segment.entries_left > 0) return false;
+  // Room that is waited for counts for more: a crash then repeats what came from such an entry.
+  if (!is_overflow() || segment.dropped || !waiting.empty()) return true;
+  return number == segments.begin()->first && segment.origin_max < main_queue->pending_from;
 }
 
 // What is synced is neither in memory up to the next entry nor read.
@@ -137,7 +209,11 @@ void StreamQueue::release(Position position) {
     CHECK(entry != in_flight.end());
     if (files == nullptr) held_bytes -= entry->second.bytes;
     if (entry->second.kept) kept_in_flight -= entry->second.bytes;
-    const Hash128 key = entry->second.chunk_key;
+    const Hash128 key = entry->second.chunk.key;
+    if (entry->second.origin) {
+      const auto origin = origins_in_flight.find(*entry->second.origin);
+      if (--origin->second.second == 0) origins_in_flight.erase(origin);
+    }
     in_flight.erase(entry);
     settle_segment(position, 1);
     state_.chunks.released(key, state_.wall_ns(), calls);
@@ -172,14 +248,16 @@ void StreamQueue::progress(Position position, uint32_t events) {
 }
 
 bool StreamQueue::holds_nothing() const {
-  return unsynced.empty() && in_round == 0 && ahead.empty() && fresh.empty() && in_flight.empty() &&
+  return unsynced.empty() && waiting.empty() && in_round == 0 && ahead.empty() && fresh.empty() &&
+         in_flight.empty() &&
          std::all_of(segments.begin(), segments.end(),
                      [](const auto& segment) { return segment.second.entries_left == 0; });
 }
 
 bool StreamQueue::empty() const {
   const std::lock_guard lock(state_.mutex);
-  return holds_nothing() && !append_waits_for(state_, *this);
+  return holds_nothing() && !append_waits_for(state_, *this) &&
+         (overflow_queue == nullptr || overflow_queue->holds_nothing());
 }
 
 int64_t StreamQueue::oldest_received_ns() const {
@@ -217,7 +295,9 @@ void StreamQueue::plan(uint64_t bytes) {
 // What a segment for this entry adds to the files; the spare is counted already.
 uint64_t StreamQueue::new_segment_bytes(uint64_t entry_bytes) const {
   const uint64_t segment = std::max(segment_bytes, segment_bytes_for(entry_bytes));
-  return segment == segment_bytes && planned_spare ? 0 : segment;
+  const bool is_first = held_bytes == 0 && planned_files == 0;
+  return (segment == segment_bytes && planned_spare ? 0 : segment) +
+         (is_first ? CheckpointFile::kFileBytes : 0);
 }
 
 void StreamQueue::plan_afresh() {

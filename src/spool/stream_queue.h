@@ -38,14 +38,20 @@ struct LetterGroup {
   std::function<void(bool)> done;
 };
 
+// Which part of which chunk an entry is.
+struct ChunkPart {
+  Hash128 key;               // of the chunk
+  bool fingerprint = false;  // the key is one
+  bool replayed = false;     // a dead letter that was handed back
+  uint64_t part_key = 0;
+  uint16_t part_count = 1;
+};
+[[nodiscard]] ChunkPart chunk_part_of(const EntryHeader& header);
+
 // An entry that is admitted and not yet safe.
 struct QueuedEntry {
   std::shared_ptr<const record::Batch> batch;
-  Hash128 chunk_key;
-  bool fingerprint = false;
-  bool replayed = false;
-  uint64_t part_key = 0;
-  uint16_t part_count = 1;
+  ChunkPart chunk;
   uint64_t bytes = 0;  // what it takes on disk, or in memory
   [[nodiscard]] EntryToStore as_stored() const;
   bool answered = false;  // its chunk has been told that it is synced
@@ -54,6 +60,9 @@ struct QueuedEntry {
   std::string reason;
   std::string detail;
   std::shared_ptr<LetterGroup> letters;  // empty: it came with an append
+  // Overflow log only:
+  std::shared_ptr<const OverflowOrigin> origin;
+  std::function<void(bool)> overflowed;
 };
 
 // An entry in memory that delivery has not read yet.
@@ -64,7 +73,12 @@ struct ReadyEntry {
   uint32_t events_final = 0;
   uint64_t bytes = 0;  // of memory; in a spool without a directory its share of the stream
   uint64_t number = 0;
-  Hash128 chunk_key;
+  ChunkPart chunk;
+  std::shared_ptr<const std::vector<uint32_t>> overflowed = {};  // see Entry; null: none
+  std::shared_ptr<const OverflowOrigin> origin = {};             // overflow log only
+  [[nodiscard]] uint64_t events_left() const {
+    return batch->event_count - events_final - (overflowed ? overflowed->size() : 0);
+  }
 };
 
 // An entry that delivery holds.
@@ -73,8 +87,9 @@ struct EntryInFlight {
   uint32_t event_count = 0;
   uint32_t events_final = 0;
   int64_t received_ns = 0;
-  Hash128 chunk_key;
-  bool kept = false;  // it was kept in memory since it was appended
+  ChunkPart chunk;
+  std::optional<Position> origin = {};  // overflow log only
+  bool kept = false;                    // it was kept in memory since it was appended
 };
 
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
@@ -102,6 +117,7 @@ struct SegmentState {
   int64_t first_received_ns = 0;
   int64_t last_received_ns = 0;
   bool dropped = false;  // its entries were not final: whoever tracks them is told at its end
+  Position origin_max;   // overflow log only: of its entries
 };
 
 class StreamQueue final : public StreamLog {
@@ -121,13 +137,24 @@ class StreamQueue final : public StreamLog {
   [[nodiscard]] std::optional<EntryAgain> take_again() override;
   [[nodiscard]] bool wants_room() const override;
   [[nodiscard]] bool must_drop() override;
+  [[nodiscard]] StreamLog* overflow() override { return overflow_queue; }
+  void append_overflow(OverflowEntry entry, std::function<void(bool)> done) override;
+  [[nodiscard]] RecoveredOverflow recovered_overflow() const override;
 
   // The rest is for the other parts of the spool, with the lock held.
 
   // New settings for the same target.
   void take_over(const StreamOptions& renewed);
-  // Neither stored nor on its way in.
+  // Neither stored nor on its way in. The overflow log is one of its own in this.
   [[nodiscard]] bool holds_nothing() const;
+  // What the checkpoint found at start-up says of this entry.
+  [[nodiscard]] bool is_recovered_pending(Position position) const {
+    return position >= recovered_read || recovered_pending.contains(position);
+  }
+  [[nodiscard]] bool is_overflow() const { return main_queue != nullptr; }
+  // Whether the file of a sealed segment of which nothing is pending may go. One of an overflow
+  // log stays while a restart may need to know what came from entries that are still pending.
+  [[nodiscard]] bool may_retire(uint64_t number, const SegmentState& segment) const;
   [[nodiscard]] int64_t oldest_received_ns() const;
   // Adds the wake-up to calls if delivery has found nothing and waits.
   void wake_reader(Calls& calls);
@@ -200,6 +227,20 @@ class StreamQueue final : public StreamLog {
   // Of the log of dead letters:
   GoneLetters gone_letters;
   std::vector<Position> leaving;  // are gone when that is written down
+
+  // Of a main log and its overflow log: each other.
+  StreamQueue* overflow_queue = nullptr;
+  StreamQueue* main_queue = nullptr;
+  // Of a main log: no entry before it is pending, and the checkpoint on disk says so.
+  Position pending_from;
+  // Found at start-up: events of entries that are in the overflow log (of an overflow log: in a
+  // later entry). Of an entry that is final for that, all.
+  std::map<Position, std::shared_ptr<const std::vector<uint32_t>>> recovered_overflowed;
+  // Of an overflow log:
+  std::deque<QueuedEntry> waiting;                                       // for room
+  std::map<Position, std::pair<ChunkPart, uint32_t>> origins_in_flight;  // and how many of each
+  BucketSet recovered_buckets;
+  Position recovered_end;
 
  private:
   bool reader_waits_ = false;
