@@ -23,8 +23,8 @@ Environment:
   NAMESPACE            where the forwarder runs                           (openshift-logging)
 
 Options:
-  --image IMAGE        what to run; by default log-forwarding-kinesis:VERSION of the namespace in the
-                       cluster's own registry
+  --image IMAGE        what to run; by default penstock:VERSION of the namespace in the cluster's own
+                       registry, by its digest where the image stream tells it
   --role-arn ARN       use an IAM role through the cluster's token issuer (STS) instead of keys
   --aws-secret NAME    use a Secret of yours that has the key `credentials` (a shared credentials file)
   --output http|otlp   how a collector of OpenShift Logging 6 sends        (http)
@@ -229,18 +229,45 @@ make_secrets() {
     ensure_secret "$NAMESPACE" "$AUTH_SECRET"
 }
 
+# The digest of the default image, as the cluster's own registry knows it, so that every node runs the same.
+default_digest() {
+  [[ -z $IMAGE ]] || return 0
+  kube get imagestreamtags.image.openshift.io "penstock:$(sed -n 's/^appVersion: *"\(.*\)"/\1/p' "$CHART/Chart.yaml")" \
+    -n "$NAMESPACE" -o jsonpath='{.image.metadata.name}' 2>/dev/null | grep -x 'sha256:[0-9a-f]*' || true
+}
+
+# Where the cluster's Services have IPv6 addresses, the sources listen on both families.
+listen_address() {
+  local addresses
+  addresses=$(kube get service kubernetes -n default -o jsonpath='{.spec.clusterIP} {.spec.clusterIPs}' 2>/dev/null) || true
+  if [[ $addresses == *:*:* ]]; then echo '[::]'; else echo 0.0.0.0; fi
+}
+
+# The cluster's TLS profile, as far as it is stricter than what penstock does by itself (Intermediate), as JSON.
+tls_values() {
+  local fluentd=false values
+  [[ $(way) != logforwarding && $(way) != fluentdForward ]] || fluentd=true
+  values=$({ kube get apiservers.config.openshift.io cluster -o json 2>/dev/null || echo '{}'; } |
+    jq -c -L "$LIB" --argjson fluentd "$fluentd" 'include "collector_wiring"; tls_of_profile($fluentd)')
+  [[ $(jq -r .kept <<<"$values") != true ]] ||
+    warn "the cluster's TLS profile asks for TLS 1.3, which this release's Fluentd does not speak: TLS 1.2 stays"
+  jq -c 'del(.kept)' <<<"$values"
+}
+
 chart_values() {
   local version=${IMAGE##*/}
   jq -n --arg name "$NAME" --arg ns "$NAMESPACE" --arg region "$KINESIS_REGION" --arg role "$ROLE_ARN" \
     --arg secret "${OWN_AWS_SECRET:-$AWS_SECRET}" --arg image "$IMAGE" --arg tagged "$version" \
     --arg class "$STORAGE_CLASS" --arg volume "$VOLUME" --arg auth "$AUTH_SECRET" --argjson wiring "$WIRING" \
     --argjson names "$(jq -nc '$ARGS.positional' --args "${LOG_NAMES[@]}")" \
-    --argjson streams "$(jq -nc '$ARGS.positional' --args "${STREAM_NAMES[@]}")" '
-    def image: if $image == "" then {repository: "image-registry.openshift-image-registry.svc:5000/\($ns)/\($name)"}
-      elif $image | contains("@") then $image | split("@") | {repository: .[0], digest: .[1]}
+    --argjson streams "$(jq -nc '$ARGS.positional' --args "${STREAM_NAMES[@]}")" \
+    --arg digest "$(default_digest)" --arg listen "$(listen_address)" --argjson tls "$(tls_values)" \
+    --argjson monitoring "$([[ -n $(monitoring_kinds) ]] && echo true || echo false)" '
+    def image: if $image == "" then if $digest == "" then {} else {digest: $digest} end
+      else {registry: ""} + if $image | contains("@") then $image | split("@") | {repository: .[0], digest: .[1]}
       elif $tagged | contains(":") then {repository: ($image | sub(":[^:]*$"; "")), tag: ($tagged | split(":")[1])}
-      else {repository: $image} end;
-    {fullnameOverride: $name, image: image, auth: {existingSecret: $auth},
+      else {repository: $image} end end;
+    {fullnameOverride: $name, image: image, listenAddress: $listen, tls: $tls, monitoring: {enabled: $monitoring}, auth: {existingSecret: $auth},
      aws: ({region: $region} + if $role != "" then {role: {arn: $role}} else {existingSecret: $secret} end),
      spool: ({volume: $volume} + if $class != "" then {storageClass: $class} else {} end),
      config: (if ($streams | length) == 1
@@ -249,7 +276,7 @@ chart_values() {
        else {streams: ([range($names | length) | {key: $names[.], value: {name: $streams[.]}}] | from_entries),
              routes: [$names[] | {log_type: ., stream: .}]} end)}
     + if $wiring.way == "ownV1" or $wiring.way == "ownD"
-      then {collector: {create: true, clusterRoles: [$wiring.types[] | "collect-\(.)-logs"]}} else {} end
+      then {collector: {create: true, inputs: $wiring.types}} else {} end
     + if $wiring.way == "ownD" then {sources: {http: {serviceAccounts: ["\($ns)/\($name)-collector"]}}} else {} end'
 }
 
@@ -262,7 +289,7 @@ install_chart() {
     --set "fullnameOverride=$NAME,nameOverride=")
   forget_unfinished_revision
   status=$(release_status)
-  answer=$(helm upgrade --install "${release[@]}" --dry-run -o json 2>"$folder/errors") ||
+  answer=$(helm upgrade --install "${release[@]}" "$HELM_DRY_RUN" -o json 2>"$folder/errors") ||
     die "the chart does not fit this cluster: $(cat "$folder/errors")"
   if [[ -n $DRY_RUN ]]; then
     say "would install the chart with:"
@@ -288,8 +315,16 @@ die_of_helm() {
 
 # Is what is installed what would be installed, and is all of it there?
 same_release() {
-  diff -qB <(helm get manifest "$NAME" -n "$NAMESPACE") <(jq -r .manifest <<<"$1") >/dev/null || return 1
+  diff -qB <(helm get manifest "$NAME" -n "$NAMESPACE" | for_comparison) <(jq -r .manifest <<<"$1" | for_comparison) \
+    >/dev/null || return 1
   helm get manifest "$NAME" -n "$NAMESPACE" | all_exist
+}
+
+# A manifest without what the autoscaler changes.
+for_comparison() {
+  local manifest
+  manifest=$(cat)
+  if [[ $manifest == *"kind: HorizontalPodAutoscaler"* ]]; then grep -v '^  replicas: ' <<<"$manifest"; else echo "$manifest"; fi
 }
 
 service_certificate() { kube get secret "$NAME-tls" -n "$NAMESPACE" >/dev/null 2>&1; }

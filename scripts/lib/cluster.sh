@@ -43,9 +43,12 @@ need_tools() {
   else die "neither oc nor kubectl is on the PATH; install one and log in to the cluster"
   fi
   command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 (https://helm.sh/docs/intro/install)"
-  [[ $(helm version --template '{{.Version}}' 2>/dev/null) =~ ^v([3-9]|[1-9][0-9]) ]] ||
+  [[ $(helm version --template '{{.Version}}' 2>/dev/null) =~ ^v([3-9]|[1-9][0-9]+)\.([0-9]+) ]] ||
     die "the helm on the PATH ($(command -v helm)) is not Helm 3 or later; install one" \
         "(https://helm.sh/docs/intro/install)"
+  # The server's answers to the chart's look-ups are part of what would be installed; before 3.13 Helm did not ask.
+  HELM_DRY_RUN=--dry-run
+  ((BASH_REMATCH[1] == 3 && BASH_REMATCH[2] < 13)) || HELM_DRY_RUN="--dry-run=server"
   command -v jq >/dev/null || die "jq is not on the PATH; install it (dnf install jq, apt-get install jq," \
       "brew install jq)"
   local answer

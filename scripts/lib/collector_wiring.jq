@@ -117,6 +117,16 @@ def unwire($w; $before):
        and ((.metadata.labels // {}) == {}) and ((.metadata.annotations // {}) == {})
     then null else . end;
 
+# stdin: apiservers.config.openshift.io/cluster. What the chart is told of its TLS profile; nothing for Intermediate, which
+# is what penstock does by itself, and for Old, which allows more. $fluentd: the collector speaks TLS 1.2 only.
+def tls_of_profile($fluentd):
+  (.spec.tlsSecurityProfile // {}) as $profile
+  | if $profile.type == "Modern"
+    then {minVersion: "1.3"}
+    elif $profile.type == "Custom" and $profile.custom.minTLSVersion == "VersionTLS13" then {minVersion: "1.3"}
+    else {} end
+  | if $fluentd and .minVersion == "1.3" then .minVersion = "1.2" | .kept = true else . end;
+
 # what two copies of a resource are compared by
 def content: {spec, data, labels: (.metadata.labels // {}), annotations: (.metadata.annotations // {})};
 

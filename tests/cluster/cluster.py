@@ -92,7 +92,20 @@ class Cluster:
             self.write_kubeconfig(path, port, token)
         wait_until(self.ready, 300, "the API server; see " + str(self.folder / "kube-apiserver.log"))
         self.stand_in = StandIn(Api(port, ADMIN_TOKEN, str(self.folder / "server.crt")))
+        self.stand_in.run_in_job = self.run_in_job
         self.stand_in.start()
+
+    def run_in_job(self, token, command, environment):
+        """What a Job's container does, with `oc` on its PATH and the rights of its ServiceAccount; its exit code."""
+        folder = self.folder / "job"
+        folder.mkdir(exist_ok=True)
+        if not (folder / "oc").exists():
+            (folder / "oc").symlink_to(self.tools / "kubectl")
+        self.write_kubeconfig(folder / "kubeconfig", self.api.port, token)
+        env = {"PATH": f"{folder}:/usr/bin:/bin", "KUBECONFIG": str(folder / "kubeconfig"), **environment, "HOME": str(folder)}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+        print(f"$ job\n{done.stdout}{done.stderr}-> {done.returncode}")
+        return done.returncode
 
     @staticmethod
     def etcd_knows(flag):
@@ -190,6 +203,7 @@ class Cluster:
             "/apis/networking.k8s.io/v1/networkpolicies",
             "/apis/rbac.authorization.k8s.io/v1/roles",
             "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+            "/apis/batch/v1/jobs",
             "/api/v1/pods",
             "/api/v1/persistentvolumeclaims",
             "/api/v1/secrets",
@@ -230,6 +244,12 @@ class Cluster:
                     },
                 },
             )
+
+        # In every namespace of a real cluster.
+        self.api.create(
+            f"/api/v1/namespaces/{name}/configmaps",
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "CA"}},
+        )
 
     def install_crd(self, crd):
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -26,6 +26,7 @@ if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -cE '{writes}' "{log}") > CUT_AFTER))
 fi
 if [[ $1 == exec ]]; then   # no pod runs; reading the shared key gives what the node would have mounted
   [[ -z "${{EXEC_ANSWERS:-}}" ]] || exec cat "$EXEC_ANSWERS"
+  [[ " $* " == *" cat "* ]] || {{ echo "no container runs here" >&2; exit 1; }}
   file=${{@: -1}}
   secret=$("{tool}" get pod -n "$3" "$4" -o 'jsonpath={{.spec.volumes[?(@.name=="auth")].secret.secretName}}')
   [[ -n $secret ]] || {{ echo "cat: $file: No such file or directory" >&2; exit 1; }}

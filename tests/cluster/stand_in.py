@@ -17,7 +17,7 @@ import traceback
 import yaml
 
 from api import ApiError
-from logging_operator import LoggingOperator, owner
+from logging_operator import CHECKED, LoggingOperator, owner
 
 CA = "-----BEGIN CERTIFICATE-----\nc2VydmljZSBDQQ==\n-----END CERTIFICATE-----\n"
 
@@ -65,7 +65,7 @@ class StandIn:
         while not self.stopping.wait(0.15):
             with self.at_work:
                 writes_before = self.api.writes
-                for act in (self.statefulsets, self.orphans, self.service_ca, self.operator.act, self.logs):
+                for act in (self.statefulsets, self.orphans, self.service_ca, self.operator.act, self.jobs, self.logs):
                     try:
                         act()
                     except ApiError as error:
@@ -153,6 +153,30 @@ class StandIn:
             f'penstock_connections{{source="forward"}} {figures["connections"]}',
         ]
         return "\n".join(["# TYPE penstock_events_pending gauge", *lines]) + "\n"
+
+    def jobs(self):
+        """Runs each Job once its ServiceAccount is there, with that account's token."""
+        for item in self.api.items("/apis/batch/v1/jobs"):
+            if item.get("status", {}).get("conditions"):
+                continue
+            namespace, pod = item["metadata"]["namespace"], item["spec"]["template"]["spec"]
+            request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+            account = f"/api/v1/namespaces/{namespace}/serviceaccounts/{pod['serviceAccountName']}"
+            token = self.api.create(f"{account}/token", request)["status"]["token"]
+            container = pod["containers"][0]
+            env = {e["name"]: e.get("value", namespace) for e in container["env"]}
+            if self.run_in_job(token, container["command"] + container["args"], env) != 0:
+                self.problems.append(f"job {item['metadata']['name']} failed")
+                continue
+            done = {"status": "True", "lastTransitionTime": CHECKED, "lastProbeTime": CHECKED}
+            status = {
+                "startTime": CHECKED,
+                "completionTime": CHECKED,
+                "succeeded": 1,
+                "uncountedTerminatedPods": {},
+                "conditions": [{"type": t, **done} for t in ("SuccessCriteriaMet", "Complete")],
+            }
+            self.api.merge(f"/apis/batch/v1/namespaces/{namespace}/jobs/{item['metadata']['name']}/status", {"status": status})
 
     def logs(self):
         """What the collectors send arrives in the ready pods behind the Service, if it is there and has the port."""

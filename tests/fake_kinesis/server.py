@@ -254,7 +254,8 @@ class FakeKinesis:
 
     @property
     def endpoint(self) -> str:
-        return f"{'https' if self._cert else 'http'}://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._cert else 'http'}://{host}:{self._port}"
 
     def __getattr__(self, name: str):
         if name.startswith("_") or not hasattr(Controls, name):

@@ -60,6 +60,9 @@
 {{- fail (printf "config.streams.%s needs one of name, arn, firehose" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if and (not .Values.openshift) (include "penstock.usesTls" .) (not .Values.tls.existingSecret) -}}
+{{- fail "openshift is false, so no service CA makes a certificate: give tls.existingSecret, or sources.*.tls=false" -}}
+{{- end -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources | toString -}}
 {{- if $limit -}}
 {{- if le (include "penstock.mib" $limit | int64) (include "penstock.mib" .Values.config.memory_limit | int64) -}}
@@ -68,6 +71,16 @@
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- range $name, $source := .Values.sources -}}
+{{- if and $source.enabled $source.clientCertificates (not (and $source.tls $.Values.tls.clientCA.existingConfigMap)) -}}
+{{- fail (printf "sources.%s.clientCertificates needs sources.%s.tls and tls.clientCA.existingConfigMap" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.aws.caBundle -}}
+{{- if and .injectTrusted .existingConfigMap -}}
+{{- fail "give only one of aws.caBundle.injectTrusted, aws.caBundle.existingConfigMap" -}}
+{{- end -}}
 {{- end -}}
 {{- $identities := list -}}
 {{- if .Values.aws.existingSecret }}{{ $identities = append $identities "aws.existingSecret" }}{{ end -}}
@@ -78,33 +91,51 @@
 {{- end -}}
 {{- end }}
 
-{{- define "penstock.sources" -}}
+{{- /* The `tls` of one source. Called with (list ROOT SOURCE). */ -}}
+{{- define "penstock.sourceTls" -}}
+{{- $root := index . 0 -}}
 {{- $tls := dict "cert" "/var/run/secrets/penstock/tls/tls.crt" "key" "/var/run/secrets/penstock/tls/tls.key" -}}
+{{- if ne $root.Values.tls.minVersion "1.2" }}{{ $_ := set $tls "min_version" $root.Values.tls.minVersion }}{{ end -}}
+{{- if (index . 1).clientCertificates }}{{ $_ := set $tls "client_ca" (printf "/etc/penstock-client-ca/%s" $root.Values.tls.clientCA.key) }}{{ end -}}
+{{- toYaml $tls -}}
+{{- end }}
+
+{{- /* Users as penstock.yaml has them: a password is a key of the Secret of `auth`. */ -}}
+{{- define "penstock.users" -}}
+{{- $users := list -}}
+{{- range . }}{{ $users = append $users (dict "name" .name "password_file" (printf "/var/run/secrets/penstock/auth/%s" .passwordKey)) }}{{ end -}}
+{{- toYaml $users -}}
+{{- end }}
+
+{{- define "penstock.sources" -}}
 {{- $auth := "/var/run/secrets/penstock/auth" -}}
+{{- $address := .Values.listenAddress -}}
 {{- $sources := list -}}
 {{- with .Values.sources.forward -}}
 {{- if .enabled -}}
-{{- $source := dict "listen" (printf "0.0.0.0:%d" (int .port)) "max_connections" (int .maxConnections) "max_message" (toString .maxMessage) "max_connection_age" (toString .maxConnectionAge) -}}
-{{- if .tls }}{{ $_ := set $source "tls" $tls }}{{ end -}}
+{{- $source := dict "listen" (printf "%s:%d" $address (int .port)) "max_connections" (int .maxConnections) "max_message" (toString .maxMessage) "max_connection_age" (toString .maxConnectionAge) -}}
+{{- if .tls }}{{ $_ := set $source "tls" (include "penstock.sourceTls" (list $ .) | fromYaml) }}{{ end -}}
 {{- if .sharedKey }}{{ $_ := set $source "shared_key_files" (list (printf "%s/shared_key" $auth) (printf "%s/shared_key_previous" $auth)) }}{{ end -}}
+{{- with .users }}{{ $_ := set $source "users" (include "penstock.users" . | fromYamlArray) }}{{ end -}}
 {{- $sources = append $sources (dict "forward" $source) -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.sources.http -}}
 {{- if .enabled -}}
-{{- $source := dict "listen" (printf "0.0.0.0:%d" (int .port)) "max_connections" (int .maxConnections) "max_body" (toString .maxBody) "ack_timeout" (toString .ackTimeout) -}}
-{{- if .tls }}{{ $_ := set $source "tls" $tls }}{{ end -}}
+{{- $source := dict "listen" (printf "%s:%d" $address (int .port)) "max_connections" (int .maxConnections) "max_body" (toString .maxBody) "ack_timeout" (toString .ackTimeout) -}}
+{{- if .tls }}{{ $_ := set $source "tls" (include "penstock.sourceTls" (list $ .) | fromYaml) }}{{ end -}}
 {{- $ways := dict -}}
 {{- if .bearerToken }}{{ $_ := set $ways "bearer_token_files" (list (printf "%s/http_token" $auth) (printf "%s/http_token_previous" $auth)) }}{{ end -}}
-{{- if .serviceAccounts }}{{ $_ := set $ways "service_accounts" .serviceAccounts }}{{ end -}}
+{{- with .basic }}{{ $_ := set $ways "basic" (include "penstock.users" . | fromYamlArray) }}{{ end -}}
+{{- with include "penstock.serviceAccounts" $ | fromYamlArray }}{{ $_ := set $ways "service_accounts" . }}{{ end -}}
 {{- if $ways }}{{ $_ := set $source "auth" $ways }}{{ end -}}
 {{- $sources = append $sources (dict "http" $source) -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.sources.syslog -}}
 {{- if .enabled -}}
-{{- $source := dict "listen" (printf "0.0.0.0:%d" (int .port)) "udp" .udp "max_message" (toString .maxMessage) "unwrap_json" .unwrapJson -}}
-{{- if .tls }}{{ $_ := set $source "tls" $tls }}{{ end -}}
+{{- $source := dict "listen" (printf "%s:%d" $address (int .port)) "udp" .udp "max_message" (toString .maxMessage) "unwrap_json" .unwrapJson -}}
+{{- if .tls }}{{ $_ := set $source "tls" (include "penstock.sourceTls" (list $ .) | fromYaml) }}{{ end -}}
 {{- $sources = append $sources (dict "syslog" $source) -}}
 {{- end -}}
 {{- end -}}
@@ -144,10 +175,14 @@ memory_limit: {{ .Values.config.memory_limit }}
 drain_timeout: {{ .Values.config.drain_timeout }}
 ignore_own_logs: {{ .Values.config.ignore_own_logs }}
 admin:
-  listen: 0.0.0.0:9880
-{{- if .Values.config.aws }}
+  listen: {{ printf "%s:9880" .Values.listenAddress | quote }}
+{{- $aws := deepCopy .Values.config.aws }}
+{{- if include "penstock.caBundle" . }}
+{{- $_ := set $aws "ca_bundle" (printf "/etc/penstock-ca/%s" .Values.aws.caBundle.key) }}
+{{- end }}
+{{- if $aws }}
 aws:
-{{ toYaml .Values.config.aws | indent 2 }}
+{{ toYaml $aws | indent 2 }}
 {{- end }}
 {{- end }}
 
@@ -157,5 +192,5 @@ aws:
 {{- range $name, $source := .Values.sources -}}
 {{- $ports = append $ports (printf "%s %v %v %v" $name $source.enabled $source.port $source.tls) -}}
 {{- end -}}
-{{- printf "%s %v" (join "," $ports) .Values.config.memory_limit | sha256sum | trunc 16 -}}
+{{- printf "%s %s %v" .Values.listenAddress (join "," $ports) .Values.config.memory_limit | sha256sum | trunc 16 -}}
 {{- end }}

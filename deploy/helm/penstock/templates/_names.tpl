@@ -52,10 +52,41 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "penstock.image" -}}
+{{- $repository := default (printf "%s/penstock" .Release.Namespace) .Values.image.repository -}}
+{{- with .Values.image.registry }}{{ $repository = printf "%s/%s" . $repository }}{{ end -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ $repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end }}
+
+{{- /* The ConfigMap with the CAs to trust, or empty. */ -}}
+{{- define "penstock.caBundle" -}}
+{{- if .Values.aws.caBundle.injectTrusted -}}
+{{- include "penstock.fullname" . }}-trusted-ca
+{{- else -}}
+{{- .Values.aws.caBundle.existingConfigMap -}}
+{{- end -}}
+{{- end }}
+
+{{- define "penstock.collectorNamespace" -}}
+{{- default .Release.Namespace .Values.collector.namespace -}}
+{{- end }}
+
+{{- /* Whose tokens the http source takes: those listed, and that of a collector that the chart renders. */ -}}
+{{- define "penstock.serviceAccounts" -}}
+{{- $accounts := default list .Values.sources.http.serviceAccounts -}}
+{{- if and .Values.collector.create (eq .Values.collector.forwarder "observability") -}}
+{{- $accounts = append $accounts (printf "%s/%s" (include "penstock.collectorNamespace" .) (include "penstock.collector" .)) -}}
+{{- end -}}
+{{- toYaml ($accounts | uniq) -}}
+{{- end }}
+
+{{- /* "yes" when any enabled source asks for client certificates, else empty */ -}}
+{{- define "penstock.usesClientCA" -}}
+{{- range $name, $source := .Values.sources -}}
+{{- if and $source.enabled $source.clientCertificates -}}yes{{- end -}}
 {{- end -}}
 {{- end }}
 
@@ -68,12 +99,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "penstock.usesAuth" -}}
 {{- with .Values.sources -}}
-{{- if or (and .forward.enabled .forward.sharedKey) (and .http.enabled .http.bearerToken) -}}yes{{- end -}}
+{{- if or (and .forward.enabled (or .forward.sharedKey .forward.users)) (and .http.enabled (or .http.bearerToken .http.basic)) -}}yes{{- end -}}
 {{- end -}}
 {{- end }}
 
 {{- define "penstock.usesTokenReview" -}}
-{{- if and .Values.sources.http.enabled .Values.sources.http.serviceAccounts -}}yes{{- end -}}
+{{- if and .Values.sources.http.enabled (include "penstock.serviceAccounts" . | fromYamlArray) -}}yes{{- end -}}
 {{- end }}
 
 {{- /* The logging operator gives a Service, a ServiceMonitor, a ConfigMap and more names that begin with the name of a
