@@ -47,6 +47,16 @@ def test_dead_letters_are_listed_and_dumped_with_their_reason(penstock, spool):
     assert penstock.status()["spool"]["dead_letter_bytes"] > 0
 
 
+def test_the_lists_are_one_json_document_too(penstock, spool):
+    letters = json.loads(dead_letter("ls", spool, "--format", "json").stdout)
+    assert letters["directory"] == str(spool)
+    [pile] = letters["dead_letters"]
+    assert (pile["stream"], pile["reason"], pile["letters"], pile["events"]) == ("projects", "refused", 1, 1)
+    logs = json.loads(run_command("spool", "ls", spool, "--format", "json").stdout)["logs"]
+    assert {log["stream"] for log in logs} == {"projects", "operations", "audit"}
+    assert all(log["events_pending"] == 0 and log["bytes"] > 0 for log in logs)
+
+
 def test_what_is_given_back_leaves_when_it_is_delivered(kinesis, penstock, spool):
     kinesis.remove_fault(penstock.poison)
     replayed = dead_letter("replay", spool, "--stream", "projects", "--wait")

@@ -240,6 +240,21 @@ def test_an_interrupt_and_a_second_term_skip_the_waits(kinesis, start_penstock):
             assert time.monotonic() - began < 50
 
 
+def test_a_second_term_does_not_wait_for_a_stream_that_is_paused(kinesis, start_penstock, tmp_path):
+    kinesis.remove_stream("projects")
+    penstock = start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool", drain_timeout="120s"))
+    with ForwardClient(forward_port(penstock.config)) as client:
+        client.send_acked(wire.forward, "t", [(1, {"n": 1, "log_type": "application"})])
+    penstock.wait_metric("penstock_stream_paused", 1, stream="projects")
+    began = time.monotonic()
+    penstock.signal(signal.SIGTERM)
+    wait_until(lambda: penstock.get("/readyz")[0] == 503, "the first one is seen")
+    penstock.signal(signal.SIGTERM)
+    assert penstock.wait(60) == 0
+    assert time.monotonic() - began < 60
+    assert "what is left is on disk" in penstock.log()
+
+
 def test_new_connections_are_still_taken_for_five_seconds(kinesis, start_penstock):
     penstock = start_penstock(three_streams(kinesis.endpoint))
     penstock.signal(signal.SIGTERM)

@@ -1,10 +1,13 @@
 """penstock send, the client, against penstock run: what it sends arrives, and its ledger says what was acked."""
 
 import json
+import time
 
 import pytest
 
+from harness.binary import PATIENCE
 from harness.daemon import forward_port, run_command, three_streams
+from harness.ports import free_port
 
 KEY = "Shared_key-1"
 
@@ -120,3 +123,36 @@ def test_a_daemon_that_goes_away_and_comes_back_gets_what_it_did_not_ack(kinesis
     assert {line["id"] for line in read_ledger(ledger)} == {f"r-{n}" for n in range(3000)}
     wait_until(lambda: penstock.metrics().pending == 0, "nothing is pending")
     assert {record["penstock_id"] for record in stored(kinesis)} == {f"r-{n}" for n in range(3000)}
+
+
+def test_a_port_that_expects_tls_or_a_key_is_said_so_at_once(kinesis, start_penstock, certificates, tmp_path):
+    tls = {"cert": str(certificates.server_cert), "key": str(certificates.server_key)}
+    (tmp_path / "key").write_text(KEY + "\n")
+    with_tls = start_penstock(three_streams(kinesis.endpoint, forward={"tls": tls}))
+    with_key = start_penstock(three_streams(kinesis.endpoint, forward={"shared_key_file": str(tmp_path / "key")}))
+    for arguments in ([], ["--ack"]):
+        began = time.monotonic()
+        done = send(with_tls, *arguments, "--generate", 5)
+        assert done.returncode == 1 and done.stdout == "" and "TLS" in done.stderr and "--ca" in done.stderr, done
+        done = send(with_key, *arguments, "--generate", 5)
+        assert done.returncode == 1 and done.stdout == "", done
+        assert "the server asks for a shared key; use --shared-key-file" in done.stderr
+        assert time.monotonic() - began < 20 * PATIENCE
+
+
+def test_without_acks_a_server_that_understands_is_not_doubted(penstock):
+    done = send(penstock, "--generate", 5)
+    assert (done.returncode, done.stdout) == (0, "5 events sent\n")
+
+
+def test_an_http_error_is_shown_with_what_to_do(kinesis, start_penstock, tmp_path):
+    (tmp_path / "token").write_text("t\n")
+    config = three_streams(kinesis.endpoint)
+    config["sources"] = [{"http": {"listen": f"127.0.0.1:{free_port()}",
+                                   "auth": {"bearer_token_files": [str(tmp_path / "token")]}}}]
+    penstock = start_penstock(config)
+    port = config["sources"][0]["http"]["listen"].rpartition(":")[2]
+    done = run_command("send", "--http", f"http://127.0.0.1:{port}/", "--generate", "1")
+    assert done.returncode == 1
+    assert "401: Authorization is missing. Use --bearer-token-file or --user" in done.stderr
+    assert penstock.is_running
