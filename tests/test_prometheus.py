@@ -58,7 +58,7 @@ def test_a_stream_that_is_missing_until_its_share_is_full(kinesis, start_penstoc
 def test_dead_letters_and_rejected_senders_and_a_bad_reload(kinesis, start_penstock, prometheus, tmp_path):
     (tmp_path / "key").write_text("right\n")
     config = three_streams(kinesis.endpoint, spool=tmp_path / "spool",
-                           streams={"order": "per_key", "partition_key": "tag"},
+                           streams={"order": "per_key", "partition_key": "field:key"},
                            forward={"shared_key_file": str(tmp_path / "key")})
     penstock = start_penstock(config)
     watching = prometheus(penstock)
@@ -67,7 +67,8 @@ def test_dead_letters_and_rejected_senders_and_a_bad_reload(kinesis, start_penst
     kinesis.add_fault("error", operation="PutRecords", data_contains='"n":7,', code="ValidationException")
     with ForwardClient(forward_port(config), shared_key="right") as client:
         for _ in range(2):
-            client.send_acked(wire.packed_forward, "t", [(1, {"n": n, "log_type": "application"}) for n in range(20)])
+            client.send_acked(wire.packed_forward, "t", [
+                (1, {"n": n, "key": f"k{n}", "log_type": "application"}) for n in range(20)])
     penstock.wait_metric("penstock_events_dead_lettered_total", 2)
     watching.wait_firing("PenstockDeadLetters")
     watching.wait_firing("PenstockOrderLost")
