@@ -63,6 +63,15 @@ TEST(CommandLine, WhatIsNearlyRightIsSuggested) {
   EXPECT_THAT(error({"tail", "--sream=x"}), HasSubstr("--sream; did you mean --stream?"));
 }
 
+TEST(CommandLine, CheckAsJsonIsOneDocumentWithEachProblem) {
+  const std::string file = written("json.yaml", "streams: {a: {nme: s}}\n");
+  const Outcome outcome = penstock({"check", file.c_str(), "--format", "json"});
+  EXPECT_EQ(outcome.exit_code, kWrongUsage);
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("\"ok\": false"), HasSubstr("\"severity\": \"error\""),
+                                 HasSubstr("streams.a.nme"), HasSubstr("\"line\": 1")));
+}
+
 // From the declarations: whatever is added to a command is in them.
 TEST(CommandLine, CompletionAndManualNameEveryCommandAndOption) {
   const std::string bash = penstock({"completion", "bash"}).out;
