@@ -15,7 +15,8 @@ void EventLines::print(const record::Batch& batch, uint32_t first, const std::st
   // below takes it for granted.
   if (batch.encoding == record::Encoding::msgpack) {
     const auto walked = record::walk_entries(batch.entries());
-    if (!walked || walked->event_count != batch.event_count) return;
+    if (!walked || walked->malformed_count > 0) return;
+    if (walked->event_count + walked->marker_count != batch.event_count) return;
   }
   record::EntryReader reader(batch);
   record::EventView event;

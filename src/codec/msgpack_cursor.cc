@@ -80,6 +80,17 @@ uint64_t load_length(const uint8_t* from, uint8_t length_bytes) {
   }
 }
 
+// Into a container with so many values inside. False: that is too deep.
+inline bool enter(ScanStack& stack, uint32_t& depth, uint64_t& left, uint64_t inside) {
+  if (depth < kNestingMax) [[likely]] {
+    stack.pending[depth++] = left - 1;
+    left = inside;
+    return true;
+  }
+  left += inside - 1;
+  return stack.folds;
+}
+
 }  // namespace
 
 // PERF: fixstr and str8, nine tokens of ten in a log record, go by branches of their own:
@@ -143,13 +154,12 @@ ScanEnd scan(ScanStack& stack, const uint8_t*& at_out, const uint8_t* end, uint6
       result = ScanEnd::not_msgpack;
       goto out;
     }
-    if (depth == stack.depth_max) {
+    const uint64_t inside = (length + step.count_fixed) << (step.kind == Kind::map ? 1 : 0);
+    at += step.fixed;
+    if (!enter(stack, depth, left, inside)) {
       result = ScanEnd::too_deep;
       goto out;
     }
-    stack.pending[depth++] = left - 1;
-    left = (length + step.count_fixed) << (step.kind == Kind::map ? 1 : 0);
-    at += step.fixed;
   }
 out:
   stack.left = left;
@@ -160,8 +170,10 @@ out:
 
 }  // namespace detail
 
-Result<ByteView, MsgpackError> MsgpackCursor::skip() {
+Result<ByteView, MsgpackError> MsgpackCursor::skip(uint32_t levels_around) {
+  CHECK(levels_around <= kNestingMax);
   detail::ScanStack stack;
+  for (; stack.depth < levels_around; ++stack.depth) stack.pending[stack.depth] = 0;
   uint64_t needed = 0;
   const uint8_t* const from = at_;
   const uint8_t* at = at_;
@@ -179,13 +191,12 @@ Result<ByteView, MsgpackError> MsgpackCursor::skip() {
   return failure(MsgpackError::too_deep);
 }
 
-void MsgpackScanner::restart(uint32_t levels_around) {
-  CHECK(kNestingMax + levels_around <= detail::ScanStack::kDepthMax);
+void MsgpackScanner::restart(TooDeep too_deep) {
   position_ = 0;
   needed_ = 1;
   stack_.left = 1;
   stack_.depth = 0;
-  stack_.depth_max = kNestingMax + levels_around;
+  stack_.folds = too_deep == TooDeep::is_passed;
 }
 
 MsgpackScanner::State MsgpackScanner::scan(ByteView bytes) {

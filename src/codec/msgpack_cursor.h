@@ -73,8 +73,8 @@ class MsgpackCursor {
   [[nodiscard]] bool next(MsgpackToken& token);
   [[nodiscard]] MsgpackError error() const { return error_; }
 
-  // Steps over one value and gives its bytes.
-  [[nodiscard]] Result<ByteView, MsgpackError> skip();
+  // Steps over one value and gives its bytes. levels_around: how deep it stands already.
+  [[nodiscard]] Result<ByteView, MsgpackError> skip(uint32_t levels_around = 0);
 
  private:
   [[nodiscard]] size_t left() const { return static_cast<size_t>(end_ - at_); }
@@ -103,11 +103,12 @@ namespace detail {
 
 // What is still to come of a value: `left` values on this level, pending[i] on those around it.
 struct ScanStack {
-  static constexpr uint32_t kDepthMax = kNestingMax + 3;  // what Forward mode wraps around a record
   uint64_t left = 1;
   uint32_t depth = 0;
-  uint32_t depth_max = kNestingMax;
-  uint64_t pending[kDepthMax];  // NOLINT: set before it is read, and hot
+  // What is deeper: an error, or (folds) counted as if it stood on the deepest level, which finds
+  // the end of the value all the same.
+  bool folds = false;
+  uint64_t pending[kNestingMax];  // NOLINT: set before it is read, and hot
 };
 
 enum class ScanEnd : uint8_t { done, need_bytes, not_msgpack, too_deep };
@@ -122,9 +123,11 @@ class MsgpackScanner {
  public:
   enum class State : uint8_t { done, need_bytes, failed };
 
-  // levels_around: how many levels of the value do not count against kNestingMax, at most 3.
-  explicit MsgpackScanner(uint32_t levels_around = 0) { restart(levels_around); }
-  void restart(uint32_t levels_around = 0);
+  // Of what is nested deeper than kNestingMax: that is an error, or its end is found all the same.
+  enum class TooDeep : uint8_t { fails, is_passed };
+
+  MsgpackScanner() { restart(TooDeep::fails); }
+  void restart(TooDeep too_deep);
 
   // bytes: all that has arrived since the value's first byte (the same bytes as last time, perhaps
   // at another address, and more behind them).

@@ -51,6 +51,7 @@ struct SourceOptions {
   ListenAddress listen;
   std::optional<TlsServerOptions> tls;
   uint32_t max_connections = 1024;
+  bool proxy_protocol = false;
   bool operator==(const SourceOptions&) const = default;
 };
 

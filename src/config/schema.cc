@@ -56,6 +56,10 @@ Option<T> source_max_connections() {
   return option<T, &T::max_connections>(
       {"max_connections", "One more is accepted, closed and counted."});
 }
+template <class T>
+Option<T> source_proxy_protocol() {
+  return option<T, &T::proxy_protocol>({"proxy_protocol", "Each connection has a PROXY header."});
+}
 
 }  // namespace
 
@@ -74,6 +78,7 @@ struct Section<ForwardOptions> {
             {"shared_key_files", "Several, each of which is taken: [new, old] while rotating."}),
         option<T, &T::users>({"users", "Present: senders must also give a user and password."}),
         source_max_connections<T>(),
+        source_proxy_protocol<T>(),
         option<T, &T::max_message>(
             {"max_message", "Largest Forward message, after decompression."}),
         option<T, &T::max_connection_age>(
@@ -112,6 +117,7 @@ struct Section<HttpOptions> {
         source_tls<T>(),
         option<T, &T::auth>({"auth", "Absent: everybody may send. One of several must fit."}),
         source_max_connections<T>(),
+        source_proxy_protocol<T>(),
         option<T, &T::max_body>({"max_body", "Largest body, after decompression."}),
         option<T, &T::ack_timeout>(
             {"ack_timeout", "An admitted request is answered within this: 200, else 503."}),
@@ -130,6 +136,7 @@ struct Section<SyslogOptions> {
         option<T, &T::udp>({"udp", "Also take datagrams on the same port.", true}),
         source_tls<T>(),
         source_max_connections<T>(),
+        source_proxy_protocol<T>(),
         option<T, &T::max_message>({"max_message", "Largest message."}),
         option<T, &T::unwrap_json>(
             {"unwrap_json", "A message that is a JSON object becomes the record."}),

@@ -113,6 +113,7 @@ Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count
     auto tls = make_tls(options.tls);
     if (!tls) return failure(tls.error());
     (*settings)->tls = std::move(*tls);
+    (*settings)->proxy_protocol = options.proxy_protocol;
     const size_t connections = connections_max(options.max_connections, source_count);
     const ingest::ListenerSource::Options listen{options.name, options.listen, connections};
     sources.push_back({options.name, connections, *settings,

@@ -72,6 +72,7 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
       if (co_await stream_->write(answer->pong.view())) co_return false;
     }
     if (answer->refusal) co_return false;
+    client_hostname_ = answer->client_hostname;
     const ByteView rest = handshake.left_over();
     if (!rest.empty()) {
       buffer_lease_ = co_await lend(intake_.memory(), rest.size());
@@ -158,12 +159,37 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
     message.set_inflated(std::move(inflated->bytes));
     lease = std::move(inflated->lease);
   }
-  auto arrived = forward::to_batch(
-      message, {intake_.source(), unix_nanoseconds(Clock::system().wall()), std::move(lease)});
-  if (!arrived) {
-    refuse(to_string(arrived.error()));
+  co_return co_await append(std::move(message), std::move(lease));
+}
+
+asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::MemoryLease lease) {
+  const auto walked = record::walk_entries(message.entries());
+  if (!walked) {
+    refuse(to_string(walked.error()));
     co_return false;
   }
+  memory::MemoryLease malformed_lease;
+  if (walked->malformed_count > 0) {
+    const size_t cost = forward::malformed_cost(*walked);
+    malformed_lease = co_await lend_beside(intake_.memory(), lease, cost);
+    if (!malformed_lease) {
+      refuse("malformed_too_large");
+      co_return false;
+    }
+    log_limited(LogLevel::warn, intake_.source() + "/malformed",
+                "forward entries that are no [time, record] go to the dead letters",
+                {{"source", intake_.source()},
+                 {"entries", walked->malformed_count},
+                 {"tag", message.tag},
+                 {"peer", stream_->peer()}});
+  }
+  const std::string address = stream_->peer_address();
+  auto arrived = forward::to_batch(message, *walked,
+                                   {.source = intake_.source(),
+                                    .sender = {address, client_hostname_},
+                                    .received_ns = unix_nanoseconds(Clock::system().wall()),
+                                    .lease = std::move(lease),
+                                    .malformed_lease = std::move(malformed_lease)});
   std::function<void(spool::AppendOutcome)> finished;
   if (message.has_chunk) {
     ++acks_expected_;
@@ -176,12 +202,12 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
       });
     };
   }
-  if (arrived->batch.event_count == 0) {
+  if (arrived.batch.event_count == 0 && !arrived.malformed) {
     if (finished) finished(spool::AppendOutcome::done);
     co_return true;
   }
   // Named before it is awaited: GCC 12 copies temporaries of a co_await expression bit by bit.
-  Received received{std::move(arrived->batch), arrived->fingerprint, std::nullopt};
+  Received received{std::move(arrived.batch), arrived.fingerprint, std::move(arrived.malformed)};
   const auto admission = co_await intake_.append(std::move(received), std::move(finished));
   co_await admission->admitted->wait();
   co_return !closed();

@@ -37,6 +37,8 @@ class ForwardSession final : public PeerSession {
   boost::asio::awaitable<bool> take_buffered();
   boost::asio::awaitable<bool> make_room();
   boost::asio::awaitable<bool> take(protocol::forward::Message message);
+  boost::asio::awaitable<bool> append(protocol::forward::Message message,
+                                      memory::MemoryLease lease);
   void acknowledge(spool::AppendOutcome outcome, const std::string& chunk, bool is_bin);
   boost::asio::awaitable<void> write_acks();
   boost::asio::awaitable<void> settle_acks();
@@ -46,6 +48,7 @@ class ForwardSession final : public PeerSession {
 
   const std::shared_ptr<const ForwardSettings> settings_;
 
+  std::string client_hostname_;  // as its handshake says; empty: there was none
   protocol::forward::Decoder decoder_;
   memory::MemoryLease buffer_lease_;   // what the decoder's buffer costs
   size_t expected_message_bytes_ = 0;  // size of the last one: chunks of a sender are alike

@@ -1,6 +1,7 @@
 #include "ingest/http_body.h"
 
 #include <algorithm>
+#include <array>
 
 #include "codec/event_time.h"
 #include "protocol/http/json_body.h"
@@ -24,13 +25,53 @@ bool contains(std::string_view text, std::string_view part) {
 
 }  // namespace
 
-std::optional<HttpBodyKind> body_kind(const HttpHead& head) {
-  for (const std::string_view other : {"/v1/traces", "/v1/metrics", "/v1development/profiles"}) {
-    if (ends_with_signal(head.path, other)) return std::nullopt;
+Result<HttpBodyKind, std::string_view> body_kind(const HttpHead& head) {
+  struct Foreign {
+    std::string_view end;  // of the path
+    std::string_view message;
+  };
+  constexpr std::string_view kOnlyLogs = "of OTLP only /v1/logs is taken";
+  constexpr std::string_view kLoki = "Loki's push is not taken: send JSON objects to /";
+  static constexpr std::array<Foreign, 7> kForeign{
+      {{"/v1/traces", kOnlyLogs},
+       {"/v1/metrics", kOnlyLogs},
+       {"/v1development/profiles", kOnlyLogs},
+       {"/_bulk", "Elasticsearch's _bulk is not taken: send JSON objects, one a line, to /"},
+       {"/loki/api/v1/push", kLoki},
+       {"/api/prom/push", kLoki},
+       {"/api/v1/write", "Prometheus' metrics are not taken"}}};
+  for (const Foreign& foreign : kForeign) {
+    if (ends_with_signal(head.path, foreign.end)) return failure(foreign.message);
   }
-  if (!ends_with_signal(head.path, "/v1/logs")) return HttpBodyKind::json;
-  return contains(head.content_type, "protobuf") ? HttpBodyKind::otlp_protobuf
-                                                 : HttpBodyKind::otlp_json;
+  if (head.path.find("/services/collector") != std::string::npos) {
+    return failure(
+        std::string_view("Splunk's HTTP Event Collector is not spoken: send JSON objects to /"));
+  }
+  const bool is_protobuf = contains(head.content_type, "protobuf");
+  if (is_protobuf) return HttpBodyKind::otlp_protobuf;
+  return ends_with_signal(head.path, "/v1/logs") ? HttpBodyKind::otlp_json : HttpBodyKind::json;
+}
+
+JsonEnvelope envelope_of(ByteView body) {
+  std::string_view text = as_text(body);
+  const auto take = [&text](std::string_view start) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    const bool starts = text.starts_with(start);
+    if (starts) text.remove_prefix(start.size());
+    return starts;
+  };
+  take("\xef\xbb\xbf");
+  const bool in_array = take("[");
+  if (!take("{") || !take("\"")) return JsonEnvelope::none;
+  const std::string_view key = text.substr(0, std::min(text.find('"'), text.size()));
+  if (key == "resourceLogs" || key == "resource_logs") {
+    return in_array ? JsonEnvelope::logs_in_array : JsonEnvelope::logs;
+  }
+  constexpr std::array<std::string_view, 6> kOthers{"resourceSpans",    "resource_spans",
+                                                    "resourceMetrics",  "resource_metrics",
+                                                    "resourceProfiles", "resource_profiles"};
+  const bool is_other = std::find(kOthers.begin(), kOthers.end(), key) != kOthers.end();
+  return is_other ? JsonEnvelope::other_signal : JsonEnvelope::none;
 }
 
 HttpBodyKind body_kind(HttpBodyKind by_head, std::string_view content_type, ByteView body) {

@@ -14,12 +14,17 @@ namespace penstock::ingest {
 
 enum class HttpBodyKind : uint8_t { json, otlp_json, otlp_protobuf };
 
-// By its path and type: /v1/logs at its end is OTLP, any other path JSON. nullopt: a signal of OTLP
-// that is not logs (404).
-[[nodiscard]] std::optional<HttpBodyKind> body_kind(const HttpHead& head);
+// By its path and type: /v1/logs at its end and protobuf are OTLP, any other path JSON. A failure
+// is what to say: a signal of OTLP that is not logs, or a path of another product's, whose
+// envelopes would become records (404).
+[[nodiscard]] Result<HttpBodyKind, std::string_view> body_kind(const HttpHead& head);
 // The type may be missing or wrong; the first byte tells.
 [[nodiscard]] HttpBodyKind body_kind(HttpBodyKind by_head, std::string_view content_type,
                                      ByteView body);
+
+// What a JSON body holds by its first key, where it is OTLP on another path than /v1/logs.
+enum class JsonEnvelope : uint8_t { none, logs, logs_in_array, other_signal };
+[[nodiscard]] JsonEnvelope envelope_of(ByteView body);
 
 // What is left before a body for what its entries need more than it (see JsonBodyDecoder). OTLP is
 // written anew, beside it.

@@ -106,9 +106,12 @@ void HttpRequestReader::describe_head() {
   head_.keep_alive = message.keep_alive();
   head_.expects_continue = message.version() >= 11 &&
                            http::token_list(message[http::field::expect]).exists("100-continue");
+  head_.is_http_1_0 = message.version() < 11;
   head_.content_length.reset();
+  head_.says_length = true;
   if (!parser.chunked()) {
     const auto declared = parser.content_length();
+    head_.says_length = declared.has_value();
     head_.content_length = declared ? *declared : 0;  // a request without either has no body
   }
 }
@@ -169,6 +172,14 @@ Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_ch
 bool HttpRequestReader::body_fits_buffer() const {
   return state_ == State::body && head_.content_length && *head_.content_length > 0 &&
          *head_.content_length <= buffer_.capacity() - at_;
+}
+
+bool HttpRequestReader::is_body_undeclared() const {
+  if (head_.says_length) return false;
+  if (head_.is_http_1_0) return true;
+  if (unread().empty()) return false;
+  const uint8_t next = unread().front();
+  return !is_newline(next) && (next < 'A' || next > 'Z');
 }
 
 size_t HttpRequestReader::bytes_behind_body() const {

@@ -41,7 +41,9 @@ struct HttpHead {
   std::string authorization;
   bool keep_alive = true;
   bool expects_continue = false;
-  std::optional<uint64_t> content_length;  // nullopt: chunked
+  std::optional<uint64_t> content_length;  // nullopt: chunked; 0 when nothing is said
+  bool says_length = false;                // Content-Length, or chunked
+  bool is_http_1_0 = false;
 };
 
 class HttpRequestReader {
@@ -72,6 +74,8 @@ class HttpRequestReader {
   // behind the body, bytes_behind_body(), moves to a new buffer, of kHeadBytesMax at least.
   [[nodiscard]] bool body_fits_buffer() const;
   [[nodiscard]] size_t bytes_behind_body() const;
+  // A request that says no length has no body: nothing but another request can follow its head.
+  [[nodiscard]] bool is_body_undeclared() const;
   void take_buffer();
 
   // Forgets the request; what came behind it stays.

@@ -62,6 +62,7 @@ asio::awaitable<bool> HttpSession::serve_next() {
   if (!co_await read_head()) co_return false;
   const bool fresh = !half_closing_;
   events_ = malformed_ = 0;
+  found_none_ = false;
   limit_->start(settings_->ack_timeout);
   auto refusal = co_await check_head();
   if (!refusal && !fresh) refusal = Refusal{503, "draining", "draining: connect anew"};
@@ -87,7 +88,7 @@ asio::awaitable<bool> HttpSession::serve_next() {
   } else {
     const auto encoding = kind_ == HttpBodyKind::otlp_protobuf ? otlp::LogsEncoding::protobuf
                                                                : otlp::LogsEncoding::json;
-    ok.body = otlp::success_body(encoding, malformed_);
+    ok.body = otlp::success_body(encoding, malformed_, found_none_);
     ok.content_type = otlp::content_type(encoding);
   }
   co_return co_await answer(std::move(ok));
@@ -102,6 +103,7 @@ asio::awaitable<bool> HttpSession::await_request() {
     const auto error = co_await stream_->wait_readable();
     idle_ = false;
     if (error || closed()) co_return false;
+    if (!co_await look_at_beginning()) co_return false;
     // Head and body at once, when they are like the last ones; large ones are better off with a
     // buffer of their own.
     size_t bytes = expected_bytes_ + expected_bytes_ / 8;
@@ -113,6 +115,15 @@ asio::awaitable<bool> HttpSession::await_request() {
     reader_.open(capacity, front);
   }
   co_return true;
+}
+
+// TLS and PROXY headers on a port that expects neither.
+asio::awaitable<bool> HttpSession::look_at_beginning() {
+  if (std::exchange(has_begun_, true) || settings_->tls != nullptr) co_return true;
+  const auto opening = co_await look_ahead();
+  if (opening != protocol::Opening::tls && opening != protocol::Opening::proxy) co_return true;
+  refuse_opening(opening);
+  co_return false;
 }
 
 asio::awaitable<Result<size_t, boost::system::error_code>> HttpSession::read_more() {
@@ -151,11 +162,14 @@ asio::awaitable<bool> HttpSession::read_head() {
 asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
   const HttpHead& head = reader_.head();
   const auto kind = body_kind(head);
-  kind_ = kind.value_or(HttpBodyKind::json);
+  kind_ = kind ? *kind : HttpBodyKind::json;
   if (head.method != HttpHead::Method::post_or_put) {
     co_return Refusal{405, "method", "send logs by POST or PUT"};
   }
-  if (!kind) co_return Refusal{404, "path", "of OTLP only /v1/logs is taken"};
+  if (!kind) co_return Refusal{404, "path", std::string(kind.error())};
+  if (reader_.is_body_undeclared()) {
+    co_return Refusal{411, "no_length", "Content-Length or chunked is missing"};
+  }
   if (!codec::compression_named(head.content_encoding)) {
     co_return Refusal{415, "content_encoding",
                       "Content-Encoding may be gzip, deflate, zstd, snappy"};
@@ -300,6 +314,22 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t 
     body_lease_ = std::move(inflated->lease);
   }
   kind_ = body_kind(kind_, reader_.head().content_type, body.view().subspan(front));
+  if (kind_ == HttpBodyKind::json) {
+    switch (envelope_of(body.view().subspan(front))) {
+      case JsonEnvelope::none:
+        break;
+      case JsonEnvelope::logs:
+        kind_ = HttpBodyKind::otlp_json;
+        body.consume(front);
+        break;
+      case JsonEnvelope::logs_in_array:
+        co_return Refusal{400, "not_otlp", "OTLP requests go to /v1/logs, one by one"};
+      case JsonEnvelope::other_signal:
+        co_return Refusal{400, "other_signal",
+                          std::string(otlp::message_of(otlp::LogsError::other_signal))};
+    }
+  }
+  const bool is_empty = body.size() == (kind_ == HttpBodyKind::json ? front : 0);
   HttpBody decoded;
   memory::MemoryLease lease;
   Checked refusal;
@@ -312,7 +342,11 @@ asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t 
   if (refusal) co_return refusal;
   events_ = decoded.events.event_count;
   malformed_ = decoded.malformed.event_count;
-  if (events_ + malformed_ == 0) co_return std::nullopt;
+  if (events_ + malformed_ == 0) {
+    found_none_ = !is_empty && kind_ != HttpBodyKind::json;
+    if (found_none_) refuse("no_log_records");
+    co_return std::nullopt;
+  }
   co_return co_await append(std::move(decoded), std::move(lease));
 }
 
@@ -357,7 +391,9 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, 
       co_return std::nullopt;
     }
     if (entries.error() != otlp::LogsError::too_large) {
-      co_return Refusal{400, "not_otlp", "the body does not parse"};
+      const bool is_other = entries.error() == otlp::LogsError::other_signal;
+      co_return Refusal{400, is_other ? "other_signal" : "not_otlp",
+                        std::string(otlp::message_of(entries.error()))};
     }
   }
   co_return too_many_records();

@@ -48,6 +48,7 @@ class HttpSession final : public PeerSession {
   boost::asio::awaitable<void> converse() override;
   boost::asio::awaitable<bool> serve_next();
   boost::asio::awaitable<bool> await_request();
+  boost::asio::awaitable<bool> look_at_beginning();
   boost::asio::awaitable<bool> read_head();
   boost::asio::awaitable<Checked> read_body();
   boost::asio::awaitable<bool> prepare_body();
@@ -78,9 +79,11 @@ class HttpSession final : public PeerSession {
   memory::MemoryLease body_lease_;
   std::shared_ptr<WaitLimit> limit_;
   HttpBodyKind kind_ = HttpBodyKind::json;
-  uint32_t events_ = 0;     // of the request being answered
-  uint32_t malformed_ = 0;  // likewise
-  bool idle_ = false;       // between requests
+  uint32_t events_ = 0;      // of the request being answered
+  uint32_t malformed_ = 0;   // likewise
+  bool found_none_ = false;  // likewise: OTLP without a log record
+  bool has_begun_ = false;   // the connection's first byte has come
+  bool idle_ = false;        // between requests
   bool half_closing_ = false;
 
   PeerDeadline answer_deadline_{*this, "answer_timeout"};

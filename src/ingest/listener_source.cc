@@ -20,7 +20,10 @@ Result<void, Error> ListenerSource::listen(net::IoThreads& threads) {
              net::ConnectionLease connection) {
         auto its_settings = settings();
         auto stream = net::make_stream(std::move(socket), its_settings->tls);
-        open_session({thread, std::move(connection), std::move(stream)}, std::move(its_settings));
+        const bool has_tls = its_settings->tls != nullptr;
+        const bool has_proxy_header = its_settings->proxy_protocol;
+        open_session({thread, std::move(connection), std::move(stream), has_tls, has_proxy_header},
+                     std::move(its_settings));
       },
       [this](const std::string& peer) {
         intake_.metrics().messages_refused.with(name(), "max_connections").add();

@@ -20,6 +20,7 @@ namespace penstock::ingest {
 struct SourceSettings {
   virtual ~SourceSettings() = default;
   std::shared_ptr<const net::TlsContext> tls;  // null: plain TCP
+  bool proxy_protocol = false;                 // a PROXY header begins each connection
 };
 
 // A connection on its way to a session.
@@ -27,6 +28,8 @@ struct Accepted {
   net::IoThread& thread;
   net::ConnectionLease connection;
   std::unique_ptr<net::Stream> stream;
+  bool has_tls = false;
+  bool has_proxy_header = false;
 };
 
 class ListenerSource : public Source {

@@ -1,7 +1,10 @@
 #include "ingest/peer_session.h"
 
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <string>
+
+#include "protocol/proxy_header.h"
 
 namespace penstock::ingest {
 
@@ -20,7 +23,9 @@ PeerSession::PeerSession(Intake& intake, SessionSet& sessions, Accepted accepted
       bytes_received_(intake.metrics().bytes_received.with(intake.source())),
       sessions_(sessions),
       connection_(std::move(accepted.connection)),
-      words_(words) {
+      words_(words),
+      has_tls_(accepted.has_tls),
+      has_proxy_header_(accepted.has_proxy_header) {
   intake_.metrics().connections.with(intake_.source()).add();
 }
 
@@ -73,11 +78,73 @@ asio::awaitable<void> PeerSession::run() {
   const net::IoThread::Watch handshake(thread_, handshake_deadline_);
   const net::IoThread::Watch message(thread_, message_deadline_);
   handshake_deadline_.in(kHandshakeTime);
-  bool welcome = co_await shake_hands();
+  bool welcome = true;
+  if (has_proxy_header_) welcome = co_await read_proxy_header();
+  if (welcome && has_tls_) welcome = co_await look_before_tls();
+  if (welcome) welcome = co_await shake_hands();
   if (welcome) welcome = co_await identify_peer();
   handshake_deadline_.off();
   if (welcome && !closed_) co_await converse();
   close();
+}
+
+void PeerSession::refuse_opening(protocol::Opening opening) {
+  switch (opening) {
+    case protocol::Opening::tls:
+      return refuse("tls_on_plain_port", LogLevel::warn, "the source has no `tls`");
+    case protocol::Opening::http:
+      return refuse("http_on_this_port", LogLevel::warn,
+                    has_tls_ ? "HTTP without TLS: the source has `tls`" : "no http source");
+    case protocol::Opening::proxy:
+      return refuse("proxy_protocol", LogLevel::warn,
+                    "a PROXY header: set `proxy_protocol: true`, or have the balancer send none");
+    case protocol::Opening::other:
+    case protocol::Opening::undecided:
+      break;
+  }
+}
+
+// A balancer's word about whose connection this is. Not a byte behind it is read. A balancer that
+// looks whether we are there connects and closes: nothing to report.
+asio::awaitable<bool> PeerSession::read_proxy_header() {
+  ByteBuffer bytes(protocol::kProxyHeaderMax);
+  protocol::ProxyHeader header;
+  for (;;) {
+    const auto read = protocol::read_proxy_header(bytes.view(), header);
+    if (read == protocol::ProxyRead::done) break;
+    if (read != protocol::ProxyRead::need_bytes) {
+      const bool is_none = read == protocol::ProxyRead::none;
+      refuse("proxy_protocol", LogLevel::warn,
+             is_none ? "no PROXY header: the peer is no balancer, or sends none"
+                     : "a PROXY header that cannot be read");
+      co_return false;
+    }
+    const auto got =
+        co_await stream_->receive(bytes.free_space().first(header.size - bytes.size()), false);
+    if (!got || *got == 0) {
+      if (!bytes.empty()) refuse("truncated", LogLevel::info);
+      co_return false;
+    }
+    bytes_received_.add(*got);
+    bytes.commit(*got);
+  }
+  if (!header.peer.empty()) stream_->set_peer(std::move(header.peer));
+  co_return !closed_;
+}
+
+asio::awaitable<protocol::Opening> PeerSession::look_ahead() {
+  std::array<uint8_t, 512> bytes;
+  const auto got = co_await stream_->receive(bytes, true);
+  if (!got) co_return protocol::Opening::undecided;
+  co_return protocol::opening_of(ByteView(bytes).first(*got));
+}
+
+// OpenSSL would tell what is no TLS by a number: look first.
+asio::awaitable<bool> PeerSession::look_before_tls() {
+  const auto opening = co_await look_ahead();
+  if (opening != protocol::Opening::proxy && opening != protocol::Opening::http) co_return true;
+  refuse_opening(opening);
+  co_return false;
 }
 
 asio::awaitable<bool> PeerSession::shake_hands() {

@@ -14,6 +14,7 @@
 #include "ingest/listener_source.h"
 #include "ingest/peer_deadline.h"
 #include "ingest/session_set.h"
+#include "protocol/opening.h"
 
 namespace penstock::ingest {
 
@@ -47,6 +48,10 @@ class PeerSession : public Session,
   void refuse(std::string_view reason, LogLevel level = LogLevel::warn,
               std::string_view detail = {});
   void refuse_client(std::string_view reason);
+  // What the bytes are that have come and not been read yet, of a connection without TLS.
+  boost::asio::awaitable<protocol::Opening> look_ahead();
+  // For what begins with another protocol. opening: neither other nor undecided.
+  void refuse_opening(protocol::Opening opening);
 
   [[nodiscard]] bool closed() const { return closed_; }
 
@@ -58,11 +63,15 @@ class PeerSession : public Session,
 
  private:
   boost::asio::awaitable<void> run();
+  boost::asio::awaitable<bool> read_proxy_header();
+  boost::asio::awaitable<bool> look_before_tls();
   boost::asio::awaitable<bool> shake_hands();
 
   SessionSet& sessions_;
   const net::ConnectionLease connection_;
   const Words words_;
+  const bool has_tls_;
+  const bool has_proxy_header_;
   bool closed_ = false;
   PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
 };

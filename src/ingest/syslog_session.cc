@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "ingest/lend.h"
+#include "protocol/opening.h"
 
 namespace penstock::ingest {
 
@@ -45,14 +46,27 @@ asio::awaitable<void> SyslogSession::converse() {
     const auto got = co_await stream_->read_some(buffer_.free_space());
     message_deadline_.off();
     if (!got || *got == 0) {
-      co_await take_rest();
+      if (co_await take_buffered()) co_await take_rest();
       co_return;
     }
     bytes_received_.add(*got);
     buffer_.commit(*got);
-    co_await take_buffered();
-    if (closed()) co_return;
+    if (!co_await take_received()) co_return;
   }
+}
+
+// False ends the connection, here and below.
+asio::awaitable<bool> SyslogSession::take_received() {
+  if (!is_syslog_) {
+    const auto opening = protocol::opening_of(buffer_.view());
+    if (opening == protocol::Opening::undecided) co_return true;
+    if (opening != protocol::Opening::other) {
+      refuse_opening(opening);
+      co_return false;
+    }
+    is_syslog_ = true;
+  }
+  co_return co_await take_buffered();
 }
 
 asio::awaitable<void> SyslogSession::make_room() {
@@ -67,23 +81,32 @@ asio::awaitable<void> SyslogSession::make_room() {
 }
 
 // Every whole message there is, and then one append for all of them.
-asio::awaitable<void> SyslogSession::take_buffered() {
+asio::awaitable<bool> SyslogSession::take_buffered() {
   size_t taken = 0;
+  bool is_in_step = true;
   for (;;) {
     size_t consumed = 0;
     ByteView message;
     const auto outcome = frames_.next(buffer_.view().subspan(taken), consumed, message);
     taken += consumed;
     if (outcome == FrameReader::Outcome::need_bytes) break;
+    if (outcome == FrameReader::Outcome::out_of_step) {
+      refuse("out_of_step", LogLevel::warn,
+             "a counted message is followed by something that is no count: the one before has "
+             "another length than it says");
+      is_in_step = false;
+      break;
+    }
     if (outcome == FrameReader::Outcome::too_large) {
       refuse("too_large");
     } else if (!message.empty()) {
       co_await add(message);
-      if (closed()) co_return;
+      if (closed()) co_return false;
     }
   }
   buffer_.consume(taken);
   co_await flush();
+  co_return is_in_step && !closed();
 }
 
 // The peer has ended: a last line without its newline is a message.

@@ -30,14 +30,16 @@ class SyslogSession final : public PeerSession {
  private:
   boost::asio::awaitable<void> converse() override;
   boost::asio::awaitable<void> make_room();
-  boost::asio::awaitable<void> take_buffered();
+  boost::asio::awaitable<bool> take_buffered();
+  boost::asio::awaitable<bool> take_received();
   boost::asio::awaitable<void> take_rest();
   boost::asio::awaitable<void> add(ByteView message);
   boost::asio::awaitable<void> flush();
 
   const std::shared_ptr<const SyslogSettings> settings_;
   protocol::syslog::FrameReader frames_;
-  ByteBuffer buffer_;  // received, not yet a whole message
+  bool is_syslog_ = false;  // as far as the connection's first bytes tell
+  ByteBuffer buffer_;       // received, not yet a whole message
   memory::MemoryLease buffer_lease_;
   std::optional<SyslogBatch> batch_;  // of one read
   memory::MemoryLease batch_lease_;

@@ -41,11 +41,36 @@ std::string counted(std::string_view json) {
   return std::to_string(text.size()) + " " + text;
 }
 
-TEST_F(SyslogSessions, TakeBothFramingsOnOneConnection) {
+TEST_F(SyslogSessions, TakeLinesUntilTheFirstCount) {
+  open();
+  Peer peer = rig_.connect();
+  peer.send(message("{\"n\":1}\n") + counted("{\"n\":2}") + counted("{\"n\":3}"));
+  EXPECT_THAT(take_events(3), ElementsAre("{\"n\":1}", "{\"n\":2}", "{\"n\":3}"));
+}
+
+TEST_F(SyslogSessions, EndWhenACountIsWrongAndKeepWhatWasWhole) {
   open();
   Peer peer = rig_.connect();
   peer.send(counted("{\"n\":1}") + message("{\"n\":2}\n") + counted("{\"n\":3}"));
-  EXPECT_THAT(take_events(3), ElementsAre("{\"n\":1}", "{\"n\":2}", "{\"n\":3}"));
+  EXPECT_THAT(take_events(1), ElementsAre("{\"n\":1}"));
+  EXPECT_THAT(peer.receive_rest(), IsEmpty());
+  rig_.wait_refused("out_of_step");
+  EXPECT_EQ(rig_.received(), 1u);
+}
+
+TEST_F(SyslogSessions, MakeNoRecordOfAnotherProtocol) {
+  open();
+  const std::pair<std::string, std::string> openings[] = {
+      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "http_on_this_port"},
+      {"\x16\x03\x01hello\n", "tls_on_plain_port"},
+      {"PROXY UNKNOWN\r\n<13>x\n", "proxy_protocol"}};
+  for (const auto& [bytes, reason] : openings) {
+    Peer peer = rig_.connect();
+    peer.send(bytes);
+    EXPECT_THAT(peer.receive_rest(), IsEmpty());
+    rig_.wait_refused(reason);
+  }
+  EXPECT_EQ(rig_.received(), 0u);
 }
 
 TEST_F(SyslogSessions, TakeALastLineWithoutItsNewlineAndCountHalfAMessage) {

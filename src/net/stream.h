@@ -20,6 +20,13 @@ using boost::system::error_code;
 class Stream {
  public:
   virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Of the connection itself, before the handshake: up to room.size() bytes, at least one; 0: the
+  // peer has ended its side. looks: they stay, to be read again.
+  virtual asio::awaitable<Result<size_t, error_code>> receive(std::span<uint8_t> room,
+                                                              bool looks) = 0;
 
   // TLS: the handshake. TCP: nothing. A failure's text says what the peer did wrong.
   virtual asio::awaitable<Result<void, std::string>> handshake() = 0;
@@ -39,7 +46,18 @@ class Stream {
   // Ends every operation under way with an error. Idempotent.
   virtual void close() = 0;
 
-  [[nodiscard]] virtual const std::string& peer() const = 0;
+  // "192.0.2.1:56324", "[2001:db8::1]:56324"
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+  // The same without the port.
+  [[nodiscard]] std::string peer_address() const { return peer_.substr(0, peer_.rfind(':')); }
+  // Whose it is, as a balancer before us says.
+  void set_peer(std::string peer) { peer_ = std::move(peer); }
+
+ protected:
+  explicit Stream(std::string peer) : peer_(std::move(peer)) {}
+
+ private:
+  std::string peer_;
 };
 
 // Plain TCP when tls is null.

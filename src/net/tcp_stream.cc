@@ -43,7 +43,7 @@ std::string peer_name(const asio::ip::tcp::socket& socket) {
 }
 
 TcpStream::TcpStream(asio::ip::tcp::socket socket)
-    : socket_(std::move(socket)), peer_(peer_name(socket_)) {
+    : Stream(peer_name(socket)), socket_(std::move(socket)) {
   tune(socket_);
 }
 
@@ -56,17 +56,28 @@ asio::awaitable<error_code> TcpStream::wait_readable() {
   co_return error;
 }
 
-asio::awaitable<Result<size_t, error_code>> TcpStream::read_some(std::span<uint8_t> room) {
+asio::awaitable<Result<size_t, error_code>> receive_from(asio::ip::tcp::socket& socket,
+                                                         std::span<uint8_t> room, bool looks) {
   for (;;) {
-    const ssize_t got = ::recv(socket_.native_handle(), room.data(), room.size(), 0);
+    const ssize_t got =
+        ::recv(socket.native_handle(), room.data(), room.size(), looks ? MSG_PEEK : 0);
     if (got >= 0) co_return static_cast<size_t>(got);
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
       co_return failure(error_code(errno, boost::system::system_category()));
     }
-    auto [error] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, kAwait);
+    auto [error] = co_await socket.async_wait(asio::ip::tcp::socket::wait_read, kAwait);
     if (error) co_return failure(error);
   }
+}
+
+asio::awaitable<Result<size_t, error_code>> TcpStream::receive(std::span<uint8_t> room,
+                                                               bool looks) {
+  return receive_from(socket_, room, looks);
+}
+
+asio::awaitable<Result<size_t, error_code>> TcpStream::read_some(std::span<uint8_t> room) {
+  return receive_from(socket_, room, false);
 }
 
 asio::awaitable<error_code> TcpStream::write(ByteView bytes) {

@@ -11,22 +11,24 @@ namespace penstock::net {
 // else ends an idle connection from our side).
 void tune(asio::ip::tcp::socket& socket);
 [[nodiscard]] std::string peer_name(const asio::ip::tcp::socket& socket);
+// See Stream::receive().
+asio::awaitable<Result<size_t, error_code>> receive_from(asio::ip::tcp::socket& socket,
+                                                         std::span<uint8_t> room, bool looks);
 
 class TcpStream final : public Stream {
  public:
   explicit TcpStream(asio::ip::tcp::socket socket);
 
+  asio::awaitable<Result<size_t, error_code>> receive(std::span<uint8_t> room, bool looks) override;
   asio::awaitable<Result<void, std::string>> handshake() override;
   asio::awaitable<error_code> wait_readable() override;
   asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) override;
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;
   void close() override;
-  [[nodiscard]] const std::string& peer() const override { return peer_; }
 
  private:
   asio::ip::tcp::socket socket_;
-  std::string peer_;
 };
 
 }  // namespace penstock::net

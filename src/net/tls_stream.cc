@@ -24,10 +24,10 @@ std::string reason_of(int ssl_error) {
 }  // namespace
 
 TlsStream::TlsStream(asio::ip::tcp::socket socket, std::shared_ptr<const TlsContext> context)
-    : socket_(std::move(socket)),
+    : Stream(peer_name(socket)),
+      socket_(std::move(socket)),
       context_(std::move(context)),
-      ssl_(SSL_new(context_->native())),
-      peer_(peer_name(socket_)) {
+      ssl_(SSL_new(context_->native())) {
   tune(socket_);
   if (ssl_ != nullptr) {
     SSL_set_fd(ssl_, socket_.native_handle());
@@ -48,6 +48,11 @@ asio::awaitable<error_code> TlsStream::await_wanted(int ssl_error) {
     co_return error;
   }
   co_return broken();
+}
+
+asio::awaitable<Result<size_t, error_code>> TlsStream::receive(std::span<uint8_t> room,
+                                                               bool looks) {
+  return receive_from(socket_, room, looks);
 }
 
 asio::awaitable<Result<void, std::string>> TlsStream::handshake() {

@@ -11,13 +11,13 @@ class TlsStream final : public Stream {
   TlsStream(asio::ip::tcp::socket socket, std::shared_ptr<const TlsContext> context);
   ~TlsStream() override;
 
+  asio::awaitable<Result<size_t, error_code>> receive(std::span<uint8_t> room, bool looks) override;
   asio::awaitable<Result<void, std::string>> handshake() override;
   asio::awaitable<error_code> wait_readable() override;
   asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) override;
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;
   void close() override;
-  [[nodiscard]] const std::string& peer() const override { return peer_; }
 
  private:
   // Waits for what OpenSSL wants after it returned `ssl_error`; an error ends the connection.
@@ -26,7 +26,6 @@ class TlsStream final : public Stream {
   asio::ip::tcp::socket socket_;
   std::shared_ptr<const TlsContext> context_;
   SSL* ssl_;
-  std::string peer_;
   bool closed_ = false;
   bool end_is_known_ =
       false;  // the peer's end, or an error, was met behind bytes already given out

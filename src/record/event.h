@@ -1,6 +1,7 @@
 // Events: walking what came in, and reading it back entry by entry.
 //
-//   walk_entries        before a message is admitted: whole entries [time, map]? how many?
+//   walk_entries        before a message is admitted: whole entries? how many are [time, map]?
+//   EntryWalker         the same, entry by entry, to set apart what is none
 //   EntryReader         afterwards: each entry's time and record, in both encodings of a batch
 //   append_json_entry   makes an entry of the json encoding
 //
@@ -19,22 +20,40 @@
 namespace penstock::record {
 
 enum class WalkError : uint8_t {
-  not_an_entry,    // not an array of two
-  bad_time,        // none of the time forms
-  not_a_map,       // the record is something else
-  too_deep,        // the record is nested deeper than codec::kNestingMax, itself counted
   truncated,       // the bytes end inside an entry
   not_msgpack,     // a byte that no msgpack value starts with
   too_many_events  // more than 2^32 - 1
 };
 [[nodiscard]] std::string_view to_string(WalkError error);
 
-struct Walked {
-  uint32_t event_count = 0;
+enum class EntryKind : uint8_t {
+  event,         // [time, map], at most codec::kNestingMax deep
+  group_marker,  // opens or closes a group of Fluent Bit's: no event
+  malformed,     // whole msgpack, but none of these
 };
 
-// Goes over concatenated msgpack entries once.
+struct Walked {
+  uint32_t event_count = 0;
+  uint32_t marker_count = 0;
+  uint32_t malformed_count = 0;
+  size_t malformed_size = 0;  // of the malformed entries together
+};
+
+// Goes over concatenated msgpack values once.
 [[nodiscard]] Result<Walked, WalkError> walk_entries(ByteView entries);
+
+// Goes over entries that walk_entries has found whole (CHECK).
+class EntryWalker {
+ public:
+  explicit EntryWalker(ByteView entries)
+      : at_(entries.data()), end_(entries.data() + entries.size()) {}
+  // False at the end.
+  [[nodiscard]] bool next(EntryKind& kind, ByteView& entry);
+
+ private:
+  const uint8_t* at_;
+  const uint8_t* end_;
+};
 
 struct EventView {
   codec::EventTime time;
@@ -81,8 +100,8 @@ constexpr size_t kJsonEntryHead = 16;
 [[nodiscard]] constexpr size_t json_entry_size(size_t size) { return kJsonEntryHead + size; }
 
 // Appends one entry of the json encoding (see batch.h). object: one JSON object in UTF-8, at most
-// 2^32 - 1 bytes. A time outside the range of codec::EventTime (1970 to 2106) is written as 0,
-// "when it was received".
+// 2^32 - 1 bytes. A time outside the range of EventTime (1970 to 2106) is written as 0, "when it
+// was received".
 void append_json_entry(ByteBuffer& out, codec::EventTime time, ByteView object);
 
 }  // namespace penstock::record

@@ -138,58 +138,117 @@ TEST_F(Entries, HaveNanosecondsBelowOneSecond) {
   EXPECT_EQ(time_of_only_entry(), (codec::EventTime{1, 999'999'999}));
 }
 
-TEST_F(Entries, OfOtherThanTwoPartsAreRefused) {
-  writer.array(3);
-  writer.integer(1);
-  writer.map(0);
-  writer.map(0);
-  EXPECT_EQ(refusal(), WalkError::not_an_entry);
-  bytes.clear();
-  writer.map(1);
-  writer.integer(1);
-  writer.map(0);
-  EXPECT_EQ(refusal(), WalkError::not_an_entry);
+// One slip costs nothing around it.
+class MalformedEntries : public Entries {
+ protected:
+  // Between two events, the bytes are one entry set apart.
+  void expect_set_apart(const std::vector<uint8_t>& entry_bytes) {
+    bytes.clear();
+    entry({0x01}, 1);
+    bytes.append(entry_bytes);
+    entry({0xd7, 0x00, 0, 0, 0, 1, 0, 0, 0, 1}, 2);
+    const auto walked = walk_entries(bytes.view());
+    ASSERT_TRUE(walked.has_value());
+    EXPECT_EQ(walked->event_count, 2u);
+    EXPECT_EQ(walked->malformed_count, 1u);
+    EXPECT_EQ(walked->malformed_size, entry_bytes.size());
+    EntryWalker walker(bytes.view());
+    std::vector<EntryKind> kinds;
+    EntryKind kind;
+    for (ByteView found; walker.next(kind, found);) {
+      kinds.push_back(kind);
+      if (kind == EntryKind::malformed) {
+        EXPECT_THAT(found, ::testing::ElementsAreArray(entry_bytes));
+      }
+    }
+    EXPECT_THAT(kinds,
+                ::testing::ElementsAre(EntryKind::event, EntryKind::malformed, EntryKind::event));
+  }
+};
+
+TEST_F(MalformedEntries, OfOtherThanTwoParts) {
+  expect_set_apart({0xc0});  // nil
+  expect_set_apart({0x05});
+  expect_set_apart({0xa2, 'h', 'i'});
+  expect_set_apart({0x90});
+  expect_set_apart({0x91, 0x01});
+  expect_set_apart({0x93, 0x01, 0x80, 0x80});
+  expect_set_apart({0x81, 0x01, 0x80});
+  expect_set_apart({0xdd, 0x00, 0x00, 0x00, 0x01, 0x80});
 }
-TEST_F(Entries, WithAnUnknownTimeAreRefused) {
+TEST_F(MalformedEntries, WithATimeThatIsNone) {
   const std::vector<std::vector<uint8_t>> bad = {
       {0xa1, '1'},                           // a string
       {0xd7, 0x01, 0, 0, 0, 0, 0, 0, 0, 0},  // ext of another type
-      {0xd6, 0x00, 0, 0, 0, 0},              // codec::EventTime of another size
+      {0xd6, 0x00, 0, 0, 0, 0},              // EventTime of another size
       {0x91, 0x01},                          // metadata is missing
       {0x92, 0x01, 0x90},                    // metadata is no map
       {0x92, 0x92, 0x01, 0x80, 0x80},        // a pair in a pair
+      {0x93, 0x01, 0x80, 0x80},
+      {0x80},
       {0xc3}};
   for (const auto& time : bad) {
     bytes.clear();
     entry(time);
-    EXPECT_EQ(refusal(), WalkError::bad_time);
+    const std::vector<uint8_t> made(bytes.data(), bytes.data() + bytes.size());
+    expect_set_apart(made);
   }
 }
-TEST_F(Entries, WhoseRecordIsNoMapAreRefused) {
-  for (const uint8_t record : std::vector<uint8_t>{0x90, 0xc0, 0x01, 0xa0, 0xc4}) {
-    bytes.clear();
-    bytes.append(ByteView(std::vector<uint8_t>{0x92, 0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 1, record, 0}));
-    EXPECT_EQ(refusal(), WalkError::not_a_map);
+TEST_F(MalformedEntries, WhoseRecordIsNoMap) {
+  for (const uint8_t record : std::vector<uint8_t>{0x90, 0xc0, 0x01, 0xa0}) {
+    expect_set_apart({0x92, 0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 1, record});
+    expect_set_apart({0x92, 0x01, record});
+    expect_set_apart({0x92, 0x92, 0x01, 0x80, record});
   }
 }
-TEST_F(Entries, NestedToTheLimitPassAndBelowItAreRefused) {
-  const auto nested = [this](uint32_t depth) {
-    bytes.clear();
-    writer.array(2);
-    writer.integer(1);
-    for (uint32_t i = 0; i < depth; ++i) {
-      writer.map(1);
-      writer.str("k");
-    }
-    writer.nil();
+TEST_F(MalformedEntries, NestedDeeperThanTheLimit) {
+  const auto nested = [](uint32_t depth, std::vector<uint8_t> time) {
+    std::vector<uint8_t> made{0x92};
+    made.insert(made.end(), time.begin(), time.end());
+    for (uint32_t i = 0; i < depth; ++i) made.insert(made.end(), {0x81, 0xa1, 'k'});
+    made.push_back(0xc0);
+    return made;
   };
-  nested(codec::kNestingMax);
-  EXPECT_TRUE(walk_entries(bytes.view()).has_value());
-  nested(codec::kNestingMax + 1);
-  EXPECT_EQ(refusal(), WalkError::too_deep);
-  nested(10'000);
-  EXPECT_EQ(refusal(), WalkError::too_deep);
+  const std::vector<uint8_t> event_time{0xd7, 0, 0, 0, 0, 1, 0, 0, 0, 1};
+  for (const auto& time : {std::vector<uint8_t>{0x01}, event_time}) {
+    EXPECT_EQ(walk_entries(nested(codec::kNestingMax, time))->event_count, 1u);
+    expect_set_apart(nested(codec::kNestingMax + 1, time));
+    expect_set_apart(nested(100'000, time));
+  }
+  std::vector<uint8_t> wide{0x92, 0x01};  // deep, with values behind the deepest on each level
+  for (int i = 0; i < 80; ++i) wide.insert(wide.end(), {0x82, 0xa1, 'k'});
+  wide.push_back(0xc0);
+  for (int i = 0; i < 80; ++i) wide.insert(wide.end(), {0xa1, 'l', 0x93, 1, 2, 3});
+  expect_set_apart(wide);
+  std::vector<uint8_t> metadata{0x92, 0x92, 0x01};
+  for (int i = 0; i < 70; ++i) metadata.insert(metadata.end(), {0x81, 0xa1, 'k'});
+  metadata.insert(metadata.end(), {0xc0, 0x80});
+  expect_set_apart(metadata);
 }
+
+// Fluent Bit since 5.0.5: [[-1, group's metadata], group's attributes], events, [[-2, {}], {}].
+TEST_F(Entries, OfFluentBitsGroupsAreNoEvents) {
+  const std::vector<uint8_t> open{0xd7, 0x00, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0};
+  const std::vector<uint8_t> close{0xd7, 0x00, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0};
+  const auto with_metadata = [](std::vector<uint8_t> time) {
+    time.insert(time.begin(), 0x92);
+    time.insert(time.end(), {0x81, 0xa1, 'k', 0xa1, 'v'});
+    return time;
+  };
+  entry(with_metadata(open));
+  entry(with_metadata({0xd7, 0x00, 0, 0, 0, 1, 0, 0, 0, 1}));
+  entry(with_metadata(close));
+  entry(open);
+  entry(close);
+  entry(with_metadata({0xff}));
+  entry(with_metadata({0xfe}));
+  const auto walked = walk_entries(bytes.view());
+  ASSERT_TRUE(walked.has_value());
+  EXPECT_EQ(walked->event_count, 1u);
+  EXPECT_EQ(walked->marker_count, 6u);
+  EXPECT_EQ(walked->malformed_count, 0u);
+}
+
 TEST_F(Entries, CutShortAnywhereAreRefusedAsTruncated) {
   entry({0xd7, 0x00, 0, 0, 0, 1, 0, 0, 0, 1});
   for (size_t size = 1; size < bytes.size(); ++size) {

@@ -17,7 +17,7 @@
 #include "protocol/forward/ack.h"
 #include "protocol/forward/decoder.h"
 #include "protocol/forward/handshake.h"
-#include "protocol/forward/message_batch.h"
+#include "record/event.h"
 
 namespace penstock::cli {
 namespace {
@@ -139,8 +139,7 @@ TEST_F(Senders, ForwardIsDoneWhenEachChunkIsAckedAndInTheLedger) {
       read_messages(fd, [&](forward::Message& message) {
         EXPECT_EQ(message.tag, "a.tag");
         ack(fd, message);
-        const auto batch = to_batch(message, {.source = "s", .received_ns = 1, .lease = {}});
-        events += batch.has_value() ? batch->batch.event_count : 0;
+        events += record::walk_entries(message.entries()).value().event_count;
         return true;
       });
     }});

@@ -4,6 +4,7 @@
 
 #include "base/big_endian.h"
 #include "base/check.h"
+#include "protocol/opening.h"
 
 namespace penstock::protocol::forward {
 namespace {
@@ -65,6 +66,10 @@ constexpr size_t kHeadMax = 5;
 bool is_array_head(uint8_t first) {
   return (first & 0xf0) == 0x90 || first == 0xdc || first == 0xdd;
 }
+bool is_option_key(std::string_view name) {
+  return name == "chunk" || name == "size" || name == "compressed" || name == "fluent_signal";
+}
+bool is_map_head(uint8_t first) { return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf; }
 
 }  // namespace
 
@@ -78,6 +83,10 @@ std::string_view to_string(DecodeError error) {
       return "json_not_supported";
     case DecodeError::tls_on_plain_port:
       return "tls_on_plain_port";
+    case DecodeError::http_on_this_port:
+      return "http_on_this_port";
+    case DecodeError::proxy_protocol:
+      return "proxy_protocol";
     case DecodeError::message_too_large:
       return "message_too_large";
     case DecodeError::tag_too_long:
@@ -168,8 +177,8 @@ Decoder::Turn Decoder::take_start() {
     return Outcome::go_on;
   }
   if (first == '{' || first == '[') return failure(DecodeError::json_not_supported);
-  if (first == 0x16) return failure(DecodeError::tls_on_plain_port);  // RFC 8446 §5.1: handshake
   if (first == 0xc1) return failure(DecodeError::not_msgpack);
+  if (first < 0x80) return refuse_start();
   const auto head = read_head(rest());
   if (!head) return need(kHeadMax);
   if (head->kind != Head::Kind::array || head->count < 2 || head->count > 4) {
@@ -179,6 +188,23 @@ Decoder::Turn Decoder::take_start() {
   at_ = head->size;
   phase_ = Phase::tag;
   return Outcome::go_on;
+}
+
+// A small number begins no message: what is it?
+Decoder::Turn Decoder::refuse_start() {
+  switch (opening_of(rest())) {
+    case Opening::undecided:
+      return need(rest().size() + 1);
+    case Opening::tls:
+      return failure(DecodeError::tls_on_plain_port);
+    case Opening::http:
+      return failure(DecodeError::http_on_this_port);
+    case Opening::proxy:
+      return failure(DecodeError::proxy_protocol);
+    case Opening::other:
+      break;
+  }
+  return failure(DecodeError::wrong_shape);
 }
 
 Decoder::Turn Decoder::take_tag() {
@@ -201,6 +227,7 @@ Decoder::Turn Decoder::take_body() {
   if (rest().empty()) return need(1);
   const auto head = read_head(rest());
   if (!head) return need(kHeadMax);
+  body_at_ = at_;
   if (head->kind == Head::Kind::text) {
     if (parts_left_ > 2) return failure(DecodeError::wrong_shape);
     message_.mode = Mode::packed_forward;
@@ -210,22 +237,46 @@ Decoder::Turn Decoder::take_body() {
     phase_ = Phase::packed;
     return Outcome::go_on;
   }
-  bool entries = head->kind == Head::Kind::array;
-  if (entries && head->count == 2) {  // [time, metadata] of a Message, or two entries?
-    if (rest().size() == head->size) return need(head->size + 1);
-    entries = is_array_head(rest()[head->size]);
+  if (head->kind != Head::Kind::array) return begin_message_mode();
+  if (head->count == 2 && parts_left_ > 1) return take_pair(head->size);
+  return begin_entries(head->size);
+}
+
+// [time, metadata] of a Message, or two entries? A time is a scalar, metadata a map.
+Decoder::Turn Decoder::take_pair(size_t head_size) {
+  if (parts_left_ > 2) return begin_message_mode();
+  if (rest().size() == head_size) return need(head_size + 1);
+  const ByteView pair = rest().subspan(head_size);
+  const auto first = read_head(pair);
+  const bool is_map = is_map_head(pair[0]);
+  if (is_map || !first || first->kind != Head::Kind::other) return begin_entries(head_size);
+  MsgpackScanner scanner;
+  switch (scanner.scan(pair)) {
+    case MsgpackScanner::State::failed:
+      return failure(DecodeError::not_msgpack);
+    case MsgpackScanner::State::need_bytes:
+      return need(head_size + scanner.needed());
+    case MsgpackScanner::State::done:
+      break;
   }
-  if (entries) {
-    if (parts_left_ > 2) return failure(DecodeError::wrong_shape);
-    message_.mode = Mode::forward;
-    entries_begin_ = at_ + head->size;
-    begin_scan(Phase::forward, 2);
-    return Outcome::go_on;
-  }
+  const auto second = static_cast<size_t>(scanner.position());
+  if (pair.size() == second) return need(head_size + second + 1);
+  return is_map_head(pair[second]) ? begin_message_mode() : begin_entries(head_size);
+}
+
+Decoder::Turn Decoder::begin_entries(size_t head_size) {
+  if (parts_left_ > 2) return failure(DecodeError::wrong_shape);
+  message_.mode = Mode::forward;
+  entries_begin_ = at_ + head_size;
+  begin_scan(Phase::forward, MsgpackScanner::TooDeep::is_passed);
+  return Outcome::go_on;
+}
+
+Decoder::Turn Decoder::begin_message_mode() {
   if (parts_left_ < 2) return failure(DecodeError::wrong_shape);
   message_.mode = Mode::message;
   entries_begin_ = at_ - 1;  // 0x92 goes there, over the last byte of the tag
-  begin_scan(Phase::time, 0);
+  begin_scan(Phase::time, MsgpackScanner::TooDeep::is_passed);
   return Outcome::go_on;
 }
 
@@ -234,13 +285,13 @@ Decoder::Turn Decoder::take_packed() {
   at_ += packed_size_;
   entries_end_ = at_;
   --parts_left_;
-  begin_scan(Phase::option, 0);
+  begin_scan(Phase::option, MsgpackScanner::TooDeep::fails);
   return Outcome::go_on;
 }
 
-void Decoder::begin_scan(Phase phase, uint32_t levels_around) {
+void Decoder::begin_scan(Phase phase, MsgpackScanner::TooDeep too_deep) {
   phase_ = phase;
-  scanner_.restart(levels_around);
+  scanner_.restart(too_deep);
 }
 
 // Looks for the end of the value at at_, and steps over it.
@@ -269,7 +320,11 @@ Decoder::Turn Decoder::take_scanned() {
   const Turn scanned = scan();
   if (!scanned || *scanned == Outcome::need_bytes) return scanned;
   entries_end_ = at_;
-  begin_scan(phase_ == Phase::time ? Phase::record : Phase::option, 0);
+  if (phase_ == Phase::time) {
+    begin_scan(Phase::record, MsgpackScanner::TooDeep::is_passed);
+  } else {
+    begin_scan(Phase::option, MsgpackScanner::TooDeep::fails);
+  }
   return Outcome::go_on;
 }
 
@@ -293,6 +348,7 @@ Result<void, DecodeError> Decoder::read_option(ByteView option) {
   CHECK(cursor.next(token));  // it has been scanned
   if (token.type == MsgpackType::nil) return {};
   if (token.type != MsgpackType::map) return failure(DecodeError::wrong_shape);
+  bool has_known_key = false;
   for (uint32_t pairs = token.count; pairs > 0; --pairs) {
     const ByteView key_bytes = cursor.skip().value();
     const ByteView value_bytes = cursor.skip().value();
@@ -301,6 +357,7 @@ Result<void, DecodeError> Decoder::read_option(ByteView option) {
     CHECK(MsgpackCursor(key_bytes).next(key) && MsgpackCursor(value_bytes).next(value));
     if (!key.is_text()) continue;
     const std::string_view name = as_text(key.bytes);
+    has_known_key = has_known_key || is_option_key(name);
     if (name == "chunk" && value.is_text()) {
       message_.has_chunk = true;
       message_.chunk = as_text(value.bytes);
@@ -321,7 +378,18 @@ Result<void, DecodeError> Decoder::read_option(ByteView option) {
       message_.compression = *compression;
     }
   }
+  if (token.count > 0 && !has_known_key) reconsider_mode();
   return {};
+}
+
+// [tag, "yesterday", record], [tag, [1, 2], record]: the option is none, and what stands before it
+// begins with no entry, so it is a Message with a time that is none, to be set apart as malformed.
+void Decoder::reconsider_mode() {
+  if (message_.mode == Mode::message || entries_begin_ == entries_end_) return;
+  if (is_array_head(buffer_.data()[start_ + entries_begin_])) return;
+  message_.mode = Mode::message;
+  entries_begin_ = body_at_ - 1;
+  entries_end_ = at_;
 }
 
 Message Decoder::hand_over() {

@@ -12,7 +12,9 @@
 //   while wanted_capacity() > capacity():  borrow that much, then grow()
 //   read into free_space(), commit() what came, take messages by next() until there is none
 //
-// What the entries hold is not looked at; see message_batch.h.
+// What the entries hold is not looked at, see message_batch.h, but where it tells one form from
+// another: [tag, [time, metadata], record] from two entries, and a message whose time is none from
+// entries with an option.
 //
 // Thread: none of its own.
 #pragma once
@@ -34,10 +36,12 @@ enum class DecodeError : uint8_t {
   wrong_shape,         // valid msgpack so far, not a Forward message
   json_not_supported,  // starts with { or [
   tls_on_plain_port,   // starts as a TLS record does
+  http_on_this_port,   // starts as an HTTP request does
+  proxy_protocol,      // starts with a PROXY header, which is not expected
   message_too_large,   // declared or accumulated size, or a number of items that cannot fit
   tag_too_long,
   option_too_large,
-  too_deep,             // nested deeper than codec::kNestingMax
+  too_deep,             // the option is nested deeper than codec::kNestingMax
   metrics_or_traces,    // fluent_signal other than 0: not logs
   unknown_compression,  // option compressed is neither text, gzip nor zstd
 };
@@ -113,16 +117,21 @@ class Decoder {
   [[nodiscard]] ByteView rest() const { return buffer_.view().subspan(start_ + at_); }
   Turn turn();
   Turn take_start();
+  Turn refuse_start();
   Turn take_tag();
   Turn take_body();
+  Turn take_pair(size_t head_size);
+  Turn begin_entries(size_t head_size);
+  Turn begin_message_mode();
   Turn take_packed();
   Turn take_scanned();
   Turn scan();
   Turn take_option();
   Result<void, DecodeError> read_option(ByteView option);
+  void reconsider_mode();
   Turn need(uint64_t bytes);
   bool complete() const { return phase_ == Phase::option && parts_left_ == 0; }
-  void begin_scan(Phase phase, uint32_t levels_around);
+  void begin_scan(Phase phase, codec::MsgpackScanner::TooDeep too_deep);
   Message hand_over();
   void begin_message();
 
@@ -135,6 +144,7 @@ class Decoder {
   size_t needed_ = 0;        // bytes of this message that must be there to get on
   uint32_t parts_left_ = 0;  // of the outer array
   size_t packed_size_ = 0;
+  size_t body_at_ = 0;  // what stands behind the tag
   size_t entries_begin_ = 0;
   size_t entries_end_ = 0;
   codec::MsgpackScanner scanner_;

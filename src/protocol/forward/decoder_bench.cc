@@ -66,8 +66,17 @@ void decode(benchmark::State& state) {
       if (!next) state.SkipWithError("refused");
       if (!next->has_value()) continue;
       if constexpr (kToBatch) {
-        auto batch = to_batch(**next, {.source = "forward", .received_ns = 1, .lease = {}});
-        if (!batch) state.SkipWithError("refused");
+        const auto walked = record::walk_entries((*next)->entries());
+        if (!walked) {
+          state.SkipWithError("refused");
+          break;
+        }
+        auto batch = to_batch(**next, *walked,
+                              {.source = "forward",
+                               .sender = {},
+                               .received_ns = 1,
+                               .lease = {},
+                               .malformed_lease = {}});
         benchmark::DoNotOptimize(batch);
       }
       got = true;

@@ -35,9 +35,19 @@ std::string told(Message& message) {
     }
     message.set_inflated(std::move(inflated));
   }
-  const auto made = to_batch(message, {"forward", 1, {}});
-  text += made ? std::to_string(made->batch.event_count)
-               : std::string(penstock::record::to_string(made.error()));
+  const auto walked = penstock::record::walk_entries(message.entries());
+  if (!walked) return text + std::string(penstock::record::to_string(walked.error()));
+  const auto made = to_batch(
+      message, *walked,
+      {.source = "forward", .sender = {}, .received_ns = 1, .lease = {}, .malformed_lease = {}});
+  for (const auto* batch : {&made.batch, made.malformed ? &*made.malformed : nullptr}) {
+    if (batch == nullptr) continue;
+    const auto again = penstock::record::walk_entries(batch->entries());
+    require(again && again->event_count == batch->event_count);
+    require(again->malformed_count + again->marker_count == 0);
+    text += '|' + std::string(penstock::as_text(batch->entries()));
+  }
+  require(!made.malformed || made.malformed->storage.size() <= malformed_cost(*walked));
   return text;
 }
 

@@ -265,7 +265,11 @@ TEST(Decoder, HoldsNoMemoryBetweenMessages) {
 }
 
 TEST(Decoder, RefusesWhatIsNoForwardMessageAtItsFirstBytes) {
-  EXPECT_EQ(refusal(text("GET / HTTP/1.1\r\n")), DecodeError::wrong_shape);
+  EXPECT_EQ(refusal(text("GET / HTTP/1.1\r\n")), DecodeError::http_on_this_port);
+  EXPECT_EQ(refusal(text("GET it\r\n")), DecodeError::wrong_shape);
+  EXPECT_EQ(refusal(text("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n")), DecodeError::proxy_protocol);
+  EXPECT_EQ(refusal(text("\r\n\r\n") + Bytes{0} + text("\r\nQUIT\n")), DecodeError::proxy_protocol);
+  EXPECT_EQ(refusal(text("<13>hello\n")), DecodeError::wrong_shape);
   EXPECT_EQ(refusal(text("{\"a\":1}")), DecodeError::json_not_supported);
   EXPECT_EQ(refusal(text("[\"tag\",1,{}]")), DecodeError::json_not_supported);
   EXPECT_EQ(refusal(Bytes{0x16, 0x03, 0x01}), DecodeError::tls_on_plain_port);
@@ -299,23 +303,58 @@ TEST(Decoder, RefusesMoreItemsThanAMessageCanHoldAtOnce) {
             DecodeError::message_too_large);
 }
 
-TEST(Decoder, RefusesNestingWithoutEnd) {
-  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0x01} + Bytes(10'000, 0x81)), DecodeError::too_deep);
-  EXPECT_EQ(refusal(Bytes{0x92, 0xa1, 't'} + Bytes(10'000, 0x91)), DecodeError::too_deep);
-  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0xa0} + Bytes(10'000, 0x81)), DecodeError::too_deep);
-}
-
-TEST(Decoder, AllowsTheSameNestingOfRecordsInEveryMode) {
+TEST(Decoder, FindsTheEndOfRecordsHoweverDeepButRefusesSuchAnOption) {
   const auto record = [](uint32_t depth) {
     Bytes bytes;
     for (uint32_t i = 0; i < depth; ++i) bytes = bytes + Bytes{0x81, 0xa1, 'k'};
     return bytes + Bytes{0xc0};
   };
-  const Bytes entry = Bytes{0x92, 0x01} + record(codec::kNestingMax);
-  EXPECT_EQ(decode(Bytes{0x92, 0xa1, 't', 0x91} + entry).messages.size(), 1u);
-  EXPECT_EQ(decode(Bytes{0x93, 0xa1, 't', 0x01} + record(codec::kNestingMax)).messages.size(), 1u);
-  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0x01} + record(codec::kNestingMax + 1)),
+  const Bytes next{0x92, 0xa1, 'n', 0xa0};
+  for (const uint32_t depth : {codec::kNestingMax, codec::kNestingMax + 1, 10'000u}) {
+    const Bytes entry = Bytes{0x92, 0x01} + record(depth);
+    for (const size_t piece : {size_t{1}, SIZE_MAX}) {
+      EXPECT_EQ(decode(Bytes{0x92, 0xa1, 't', 0x91} + entry + next, piece).messages.size(), 2u);
+      EXPECT_EQ(decode(Bytes{0x93, 0xa1, 't', 0x01} + record(depth) + next, piece).messages.size(),
+                2u);
+    }
+  }
+  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0xa0} + record(codec::kNestingMax + 1)),
             DecodeError::too_deep);
+  EXPECT_EQ(refusal(Bytes{0x93, 0xa1, 't', 0xa0} + Bytes(10'000, 0x81)), DecodeError::too_deep);
+}
+
+// An entry that is none is told from a time with metadata, and the other way round.
+TEST(Decoder, TellsEntriesFromATimeWithMetadata) {
+  const auto mode = [](const Bytes& body) {
+    const Message message = only_message(Bytes{0x92, 0xa1, 't'} + body);
+    return std::pair(message.mode, Bytes(message.entries().begin(), message.entries().end()));
+  };
+  const auto mode_with = [](const Bytes& body, const Bytes& third) {
+    const Message message = only_message(Bytes{0x93, 0xa1, 't'} + body + third);
+    return std::pair(message.mode, Bytes(message.entries().begin(), message.entries().end()));
+  };
+  const Bytes entry{0x92, 0x01, 0x81, 0xa1, 'n', 0x01};
+  const Bytes event_time{0xd7, 0x00, 0, 0, 0, 1, 0, 0, 0, 1};
+  const Bytes option{0x81, 0xa4, 's', 'i', 'z', 'e', 0x02};
+  const Bytes record{0x81, 0xa1, 'k', 0x01};
+  for (const Bytes& bad : {Bytes{0xc0}, Bytes{0x05}, Bytes{0xa2, 'h', 'i'}, Bytes{0x81, 1, 2},
+                           Bytes{0xc3}, event_time, Bytes{0x91, 0x01}}) {
+    EXPECT_EQ(mode(Bytes{0x92} + bad + entry), std::pair(Mode::forward, bad + entry));
+    EXPECT_EQ(mode(Bytes{0x92} + entry + bad), std::pair(Mode::forward, entry + bad));
+    EXPECT_EQ(mode_with(Bytes{0x92} + bad + entry, option), std::pair(Mode::forward, bad + entry));
+    EXPECT_EQ(mode_with(Bytes{0x92} + entry + bad, option), std::pair(Mode::forward, entry + bad));
+    EXPECT_EQ(mode(Bytes{0x91} + bad), std::pair(Mode::forward, bad));
+    EXPECT_EQ(mode(Bytes{0x93} + bad + bad + entry), std::pair(Mode::forward, bad + bad + entry));
+  }
+  for (const Bytes& time : {Bytes{0x01}, event_time, Bytes{0xc0}}) {
+    const Bytes pair = Bytes{0x92} + time + Bytes{0x81, 0xa1, 'm', 0x02};
+    EXPECT_EQ(mode_with(pair, record), std::pair(Mode::message, Bytes{0x92} + pair + record));
+  }
+  // A time that is none, and a record that is no option: nothing of it is lost.
+  for (const Bytes& time : {Bytes{0xa3, 'n', 'o', 'w'}, Bytes{0x93, 1, 2, 3}, Bytes{0x92, 1, 0xc0},
+                            Bytes{0x80}, Bytes{0xc3}}) {
+    EXPECT_EQ(mode_with(time, record), std::pair(Mode::message, Bytes{0x92} + time + record));
+  }
 }
 
 TEST(Decoder, RefusesAMessageThatGrowsBeyondTheLimit) {

@@ -4,7 +4,7 @@
 
 #include "protocol/forward/ack.h"
 #include "protocol/forward/decoder.h"
-#include "protocol/forward/message_batch.h"
+#include "record/event.h"
 
 namespace penstock::protocol::forward {
 namespace {
@@ -36,10 +36,10 @@ TEST_P(WrittenMessage, IsDecodedToWhatItWasMadeOf) {
     ASSERT_TRUE(codec::inflate_whole({message.compression, 1_MiB}, message.entries(), inflated));
     message.set_inflated(std::move(inflated));
   }
-  const auto batch = to_batch(message, {.source = "forward", .received_ns = 1, .lease = {}});
-  ASSERT_TRUE(batch.has_value());
-  EXPECT_EQ(batch->batch.event_count, 1000u);
-  EXPECT_TRUE(batch->fingerprint.has_value());
+  const auto walked = record::walk_entries(message.entries());
+  ASSERT_TRUE(walked.has_value());
+  EXPECT_EQ(walked->event_count, 1000u);
+  EXPECT_EQ(walked->malformed_count, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Compressions, WrittenMessage,

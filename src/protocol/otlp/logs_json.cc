@@ -5,6 +5,7 @@
 #include "codec/msgpack_cursor.h"
 #include "codec/rfc3339.h"
 #include "protocol/json_entries.h"
+#include "protocol/otlp/json_names.h"
 #include "protocol/otlp/json_reader.h"
 #include "protocol/otlp/log_object.h"
 #include "protocol/otlp/logs.h"
@@ -28,11 +29,6 @@ constexpr size_t kBytesPerContainer = 16;
 enum class Written : uint8_t { done, wrong_shape, too_deep };
 
 Written write_value(ByteBuffer& out, const JsonValue& any_value, uint32_t depth);
-
-// A name in camelCase or as the .proto file has it.
-bool is_named(std::string_view key, std::string_view camel, std::string_view snake) {
-  return key == camel || key == snake;
-}
 
 // Is this text a number as JSON writes it?
 bool is_json_number(std::string_view text, bool is_integer) {
@@ -243,45 +239,6 @@ std::optional<codec::EventTime> time_of(ByteView value) {
   return is_json(value, '"') ? codec::parse_rfc3339(raw_text(value)) : std::nullopt;
 }
 
-// LogRecord's members, read where they stand.
-struct LogRecord {
-  JsonValue time;
-  JsonValue observed_time;
-  JsonValue severity_number;
-  JsonValue severity_text;
-  JsonValue event_name;
-  JsonValue trace_id;
-  JsonValue span_id;
-  JsonValue flags;
-  JsonValue attributes;
-  JsonValue dropped_attributes;
-  JsonValue body;
-
-  explicit LogRecord(const JsonValue& object) {
-    JsonMembers reader(object);
-    std::string_view key;
-    for (JsonValue value; reader.next(key, value);) {
-      if (JsonValue* const member = named(key)) *member = value;
-    }
-  }
-
-  JsonValue* named(std::string_view key) {
-    if (is_named(key, "timeUnixNano", "time_unix_nano")) return &time;
-    if (is_named(key, "observedTimeUnixNano", "observed_time_unix_nano")) return &observed_time;
-    if (is_named(key, "severityNumber", "severity_number")) return &severity_number;
-    if (is_named(key, "severityText", "severity_text")) return &severity_text;
-    if (is_named(key, "eventName", "event_name")) return &event_name;
-    if (is_named(key, "traceId", "trace_id")) return &trace_id;
-    if (is_named(key, "spanId", "span_id")) return &span_id;
-    if (key == "flags") return &flags;
-    if (key == "attributes") return &attributes;
-    if (is_named(key, "droppedAttributesCount", "dropped_attributes_count")) {
-      return &dropped_attributes;
-    }
-    return key == "body" ? &body : nullptr;
-  }
-};
-
 class JsonDecoder {
  public:
   JsonDecoder(const JsonValue& body, const LogsOptions& options)
@@ -294,12 +251,21 @@ class JsonDecoder {
     if (!is_json(body_, '{')) return failure(LogsError::not_otlp);
     JsonMembers request(body_);
     std::string_view key;
+    bool has_logs = false;
+    bool has_others = false;
+    LogsError otherwise = LogsError::no_logs;
     for (JsonValue value; request.next(key, value);) {
-      if (is_named(key, "resourceLogs", "resource_logs") &&
-          !read_each(value, &JsonDecoder::read_resource_logs)) {
+      if (!is_named(key, "resourceLogs", "resource_logs")) {
+        if (otherwise == LogsError::no_logs) otherwise = error_of_member(key);
+        has_others = true;
+        continue;
+      }
+      has_logs = true;
+      if (!read_each(value, &JsonDecoder::read_resource_logs)) {
         return failure(is_full() ? LogsError::too_large : LogsError::not_otlp);
       }
     }
+    if (!has_logs && has_others) return failure(otherwise);  // {} is an empty request
     return Logs{events_.take(), malformed_.take()};
   }
 
@@ -330,14 +296,29 @@ class JsonDecoder {
     JsonValue resource;
     JsonValue scopes;
     JsonValue schema_url;
+    has_unknown_ = false;
+    const uint32_t records_before = events_.count() + malformed_.count();
     JsonMembers reader(object);
     std::string_view key;
     for (JsonValue value; reader.next(key, value);) {
-      if (key == "resource") resource = value;
-      if (is_named(key, "scopeLogs", "scope_logs")) scopes = value;
-      if (is_named(key, "schemaUrl", "schema_url")) schema_url = value;
+      if (key == "resource") {
+        resource = value;
+      } else if (is_named(key, "scopeLogs", "scope_logs") ||
+                 is_named(key, "instrumentationLibraryLogs", "instrumentation_library_logs")) {
+        if (scopes.empty() || !is_no_list(value)) scopes = value;
+      } else if (is_named(key, "schemaUrl", "schema_url")) {
+        schema_url = value;
+      } else {
+        has_unknown_ = true;
+      }
     }
-    return write_resource(resource, schema_url) && read_each(scopes, &JsonDecoder::read_scope_logs);
+    if (!write_resource(resource, schema_url) ||
+        !read_each(scopes, &JsonDecoder::read_scope_logs)) {
+      return false;
+    }
+    const bool has_records = events_.count() + malformed_.count() > records_before;
+    if (!has_records && has_unknown_) malformed_.add_malformed(object);
+    return !is_full();
   }
 
   bool write_resource(const JsonValue& resource, const JsonValue& schema_url) {
@@ -370,9 +351,15 @@ class JsonDecoder {
     JsonMembers reader(object);
     std::string_view key;
     for (JsonValue value; reader.next(key, value);) {
-      if (key == "scope") scope = value;
-      if (is_named(key, "logRecords", "log_records")) records = value;
-      if (is_named(key, "schemaUrl", "schema_url")) schema_url = value;
+      if (key == "scope" || is_named(key, "instrumentationLibrary", "instrumentation_library")) {
+        scope = value;
+      } else if (is_named(key, "logRecords", "log_records") || key == "logs") {
+        if (records.empty() || !is_no_list(value)) records = value;
+      } else if (is_named(key, "schemaUrl", "schema_url")) {
+        schema_url = value;
+      } else {
+        has_unknown_ = true;
+      }
     }
     return write_scope(scope, schema_url) && read_each(records, &JsonDecoder::read_log_record);
   }
@@ -409,13 +396,15 @@ class JsonDecoder {
   }
 
   bool read_log_record(const JsonValue& object) {
-    if (!is_json(object, '{') || !write_log_record(LogRecord(object))) {
+    const bool is_object = is_json(object, '{');
+    const JsonLogRecord record = is_object ? JsonLogRecord(object) : JsonLogRecord();
+    if (!is_object || record.is_foreign() || !write_log_record(record)) {
       malformed_.add_malformed(object);
     }
     return !is_full();
   }
 
-  bool write_log_record(const LogRecord& record) {
+  bool write_log_record(const JsonLogRecord& record) {
     // As long as the record at most, but for its times: it need not look at the limit.
     const auto write = [&](MemberWriter& members, ByteBuffer&, size_t) {
       std::optional<codec::EventTime> time;
@@ -428,7 +417,7 @@ class JsonDecoder {
     return add_record(events_, beginning_.view(), scratch_, size_left_for_records(), write);
   }
 
-  static bool write_members(MemberWriter& members, const LogRecord& record) {
+  static bool write_members(MemberWriter& members, const JsonLogRecord& record) {
     bool written = write_time(members, "timestamp", record.time) &&
                    write_time(members, "observed_timestamp", record.observed_time) &&
                    write_number(members, "severity_number", record.severity_number) &&
@@ -452,6 +441,7 @@ class JsonDecoder {
   const codec::EventTime received_;
   ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
+  bool has_unknown_ = false;  // members of the present resource's entry, its scopes' included
   ByteBuffer scratch_;
   JsonEntries events_;
   JsonEntries malformed_;

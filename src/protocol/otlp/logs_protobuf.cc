@@ -143,6 +143,7 @@ struct LogRecord {
   ByteView trace_id;
   ByteView span_id;
   ByteView event_name;
+  bool is_other_signal = false;  // a Span begins with its trace_id, a Metric with its name
 
   static std::optional<LogRecord> read(ByteView message) {
     LogRecord record;
@@ -154,6 +155,7 @@ struct LogRecord {
 
   void take(const WireField& field) {
     if (field.is(1, WireType::fixed64)) time = field.value;
+    if (field.is(1, WireType::bytes)) is_other_signal = true;
     if (field.is(2, WireType::varint)) severity_number = field.value;
     if (field.is(3, WireType::bytes)) severity_text = field.bytes;
     if (field.is(5, WireType::bytes)) body = field.bytes;
@@ -177,12 +179,17 @@ class ProtobufDecoder {
 
   Result<Logs, LogsError> decode() {
     WireReader request(body_);
+    bool has_logs = body_.empty();
     for (WireField field; request.next(field);) {
-      if (field.is(1, WireType::bytes) && !read_resource_logs(field.bytes)) {
+      if (!field.is(1, WireType::bytes)) continue;
+      has_logs = true;
+      if (!read_resource_logs(field.bytes)) {
         return failure(is_full() ? LogsError::too_large : LogsError::not_otlp);
       }
     }
     if (request.failed()) return failure(LogsError::not_otlp);
+    if (!has_logs) return failure(LogsError::no_logs);
+    if (events_.count() == 0 && has_other_signal_) return failure(LogsError::other_signal);
     return Logs{events_.take(), malformed_.take()};
   }
 
@@ -205,7 +212,8 @@ class ProtobufDecoder {
     return written == Written::done;
   }
 
-  // ResourceLogs {resource = 1, scope_logs = 2, schema_url = 3}, in any order.
+  // ResourceLogs {resource = 1, scope_logs = 2, schema_url = 3}, in any order; 1000 was
+  // instrumentation_library_logs, of the same shape.
   bool read_resource_logs(ByteView message) {
     ByteView resource;
     ByteView schema_url;
@@ -215,11 +223,17 @@ class ProtobufDecoder {
       if (field.is(3, WireType::bytes)) schema_url = field.bytes;
     }
     if (reader.failed() || !write_resource(resource, schema_url)) return false;
+    const uint32_t records_before = events_.count() + malformed_.count();
+    has_unknown_ = false;
     WireReader scopes(message);
     for (WireField field; scopes.next(field);) {
-      if (field.is(2, WireType::bytes) && !read_scope_logs(field.bytes)) return false;
+      const bool is_scope = field.is(2, WireType::bytes) || field.is(1000, WireType::bytes);
+      if (is_scope && !read_scope_logs(field.bytes)) return false;
+      has_unknown_ = has_unknown_ || (!is_scope && field.number > 3);
     }
-    return true;
+    const bool has_records = events_.count() + malformed_.count() > records_before;
+    if (!has_records && has_unknown_) malformed_.add_malformed(message);
+    return !is_full();
   }
 
   // Resource {attributes = 1, dropped_attributes_count = 2}
@@ -256,6 +270,7 @@ class ProtobufDecoder {
     WireReader records(message);
     for (WireField field; records.next(field);) {
       if (field.is(2, WireType::bytes)) read_log_record(field.bytes);
+      has_unknown_ = has_unknown_ || field.number > 3;
       if (is_full()) return false;
     }
     return true;
@@ -294,7 +309,10 @@ class ProtobufDecoder {
 
   void read_log_record(ByteView message) {
     const auto record = LogRecord::read(message);
-    if (!record || !write_log_record(*record, message)) malformed_.add_malformed(message);
+    if (record && record->is_other_signal) has_other_signal_ = true;
+    if (!record || record->is_other_signal || !write_log_record(*record, message)) {
+      malformed_.add_malformed(message);
+    }
   }
 
   bool write_log_record(const LogRecord& record, ByteView message) {
@@ -341,6 +359,8 @@ class ProtobufDecoder {
   const codec::EventTime received_;
   ByteBuffer beginning_;      // the record's beginning: resource and scope
   size_t resource_size_ = 0;  // of it without the scope
+  bool has_unknown_ = false;  // fields of the present resource's entry, its scopes' included
+  bool has_other_signal_ = false;
   ByteBuffer scratch_;
   JsonEntries events_;
   JsonEntries malformed_;

@@ -16,8 +16,9 @@ enum class LogsEncoding : uint8_t { protobuf, json };
 [[nodiscard]] std::string_view content_type(LogsEncoding encoding);
 
 // Body of a 200. rejected: log records that were broken; they are kept in the dead letters, and
-// sending them again would not help.
-[[nodiscard]] std::string success_body(LogsEncoding encoding, uint64_t rejected);
+// sending them again would not help. found_none: the body was not empty, but held no log record.
+[[nodiscard]] std::string success_body(LogsEncoding encoding, uint64_t rejected,
+                                       bool found_none = false);
 
 // Body of any other answer: a google.rpc.Status. message: for the operator, never a record's
 // content.

@@ -268,6 +268,79 @@ TEST(OtlpLogs, WhatIsNoRequestIsAnError) {
   }
 }
 
+// Success would be said where nothing was kept.
+TEST(OtlpLogs, ABodyWithoutLogsIsAnErrorThatSaysWhatItIs) {
+  for (const std::string_view body : {R"({"message":"hello"})", R"({"logs":[{"body":"x"}]})"}) {
+    EXPECT_EQ(from_json(body).error, LogsError::no_logs) << body;
+  }
+  for (const std::string_view body :
+       {R"({"ResourceLogs":[{}]})", R"({"RESOURCE_LOGS":[]})", R"({"resourcelogs":[]})"}) {
+    EXPECT_EQ(from_json(body).error, LogsError::name_case) << body;
+  }
+  for (const std::string_view body : {R"({"resourceSpans":[{}]})", R"({"resource_metrics":[]})"}) {
+    EXPECT_EQ(from_json(body).error, LogsError::other_signal) << body;
+  }
+  EXPECT_EQ(from_protobuf(ProtobufWriter().varint(7, 1).str()).error, LogsError::no_logs);
+  // Span {trace_id = 1, span_id = 2, name = 5}, Metric {name = 1, …}: the same envelopes.
+  for (const std::string& record :
+       {ProtobufWriter().bytes(1, std::string(16, 'x')).bytes(2, "12345678").bytes(5, "GET").str(),
+        ProtobufWriter().bytes(1, "requests").bytes(3, "1").str()}) {
+    const std::string scope = ProtobufWriter().bytes(2, record).str();
+    const std::string body =
+        ProtobufWriter().bytes(1, ProtobufWriter().bytes(2, scope).str()).str();
+    EXPECT_EQ(from_protobuf(body).error, LogsError::other_signal);
+  }
+}
+
+TEST(OtlpLogs, WhatIsNoLogRecordWhereOneShouldBeIsSetApart) {
+  for (const std::string resource :
+       {R"({"resource":{},"ScopeLogs":[{"logRecords":[{"body":"x"}]}]})",
+        R"({"scopeLogs":[{"LogRecords":[{"body":"x"}]}]})", R"({"scopeSpans":[{"spans":[{}]}]})",
+        R"({"message":"hello"})"}) {
+    const Decoded decoded = from_json(R"({"resourceLogs":[)" + resource + "," +
+                                      R"({"scopeLogs":[{"logRecords":[{"severityText":"x"}]}]}]})");
+    EXPECT_THAT(decoded.events, ElementsAre(R"({"severity_text":"x"})")) << resource;
+    ASSERT_THAT(decoded.malformed, SizeIs(1)) << resource;
+    EXPECT_EQ(Json::parse(decoded.malformed[0])["malformed"], resource);
+  }
+  EXPECT_THAT(from_json(around(R"({"Body":"x"},{"SeverityText":"y"})")).malformed, SizeIs(2));
+  EXPECT_THAT(from_json(around(R"({"Body":"x","severityText":"y"})")).events, SizeIs(1))
+      << "unknown members beside known ones are passed over";
+  for (const std::string_view empty :
+       {R"({"resourceLogs":[]})", R"({"resourceLogs":[{}]})",
+        R"({"resourceLogs":[{"scopeLogs":[]}]})",
+        R"({"resourceLogs":[{"resource":{"attributes":[]},"scopeLogs":[{"logRecords":[]}]}]})"}) {
+    const Decoded decoded = from_json(empty);
+    EXPECT_FALSE(decoded.error.has_value()) << empty;
+    EXPECT_THAT(decoded.malformed, IsEmpty()) << empty;
+  }
+  const std::string record = ProtobufWriter().bytes(3, "x").str();
+  const std::string scope = ProtobufWriter().bytes(12, record).str();
+  const std::string body = ProtobufWriter().bytes(1, ProtobufWriter().bytes(2, scope).str()).str();
+  EXPECT_THAT(from_protobuf(body).malformed, SizeIs(1));
+}
+
+TEST(OtlpLogs, InstrumentationLibrariesAreTheScopesOfOld) {
+  const std::string expected = R"({"scope":{"name":"lib"},"severity_text":"x"})";
+  EXPECT_THAT(
+      from_json(R"({"resourceLogs":[{"instrumentationLibraryLogs":[)"
+                R"({"instrumentationLibrary":{"name":"lib"},"logs":[{"severityText":"x"}]}]}]})")
+          .events,
+      ElementsAre(expected));
+  EXPECT_THAT(from_json(R"({"resourceLogs":[{"scopeLogs":[{"scope":{"name":"lib"},"logRecords":[)"
+                        R"({"severityText":"x"}]}],"instrumentationLibraryLogs":[]}]})")
+                  .events,
+              ElementsAre(expected));
+  const std::string record = ProtobufWriter().bytes(3, "x").str();
+  const std::string library = ProtobufWriter().bytes(1, "lib").str();
+  const std::string scope = ProtobufWriter().bytes(1, library).bytes(2, record).str();
+  for (const uint32_t number : {2u, 1000u}) {
+    const std::string body =
+        ProtobufWriter().bytes(1, ProtobufWriter().bytes(number, scope).str()).str();
+    EXPECT_THAT(from_protobuf(body).events, ElementsAre(expected));
+  }
+}
+
 TEST(OtlpLogs, ALongResourceCannotGrowBeyondTheBound) {
   std::string records = "{}";
   for (int i = 0; i < 1'000; ++i) records += ",{}";
@@ -338,6 +411,10 @@ TEST(OtlpLogsResponse, TellsAPartialSuccess) {
   EXPECT_EQ(body.substr(0, 1), "\x0a");
   EXPECT_EQ(static_cast<size_t>(body[1]), body.size() - 2);
   EXPECT_EQ(body.substr(2, 4), "\x08\xac\x02\x12");
+  const Json none = Json::parse(success_body(LogsEncoding::json, 0, true))["partialSuccess"];
+  EXPECT_EQ(none["rejectedLogRecords"], "0");
+  EXPECT_NE(none["errorMessage"], "");
+  EXPECT_EQ(success_body(LogsEncoding::protobuf, 0, true).substr(2, 1), "\x12");
   EXPECT_EQ(Json::parse(error_body(LogsEncoding::json, "a \"b\""))["message"], "a \"b\"");
   EXPECT_EQ(error_body(LogsEncoding::protobuf, "no"), "\x12\x02no");
 }

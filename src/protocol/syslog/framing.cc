@@ -1,9 +1,13 @@
 #include "protocol/syslog/framing.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace penstock::protocol::syslog {
 namespace {
+
+constexpr uint64_t kSkippedMax = 64_MiB;
 
 bool is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
 bool ends_line(uint8_t byte) { return byte == '\n' || byte == 0; }
@@ -26,7 +30,59 @@ ByteView without_cr(ByteView line) {
   return !line.empty() && line.back() == '\r' ? line.first(line.size() - 1) : line;
 }
 
+constexpr size_t kNeedBytes = SIZE_MAX;
+
+// Steps over a few spaces and a byte order mark; kNeedBytes when that may go on behind the input.
+size_t pass_blanks(ByteView input, size_t at) {
+  constexpr size_t kSpacesMax = 4;
+  constexpr std::array<uint8_t, 3> kMark{0xef, 0xbb, 0xbf};
+  for (size_t i = 0; i < kSpacesMax && at < input.size() && input[at] == ' '; ++i) ++at;
+  const size_t there = std::min(input.size() - at, kMark.size());
+  if (!std::equal(kMark.begin(), kMark.begin() + there, input.begin() + static_cast<ptrdiff_t>(at)))
+    return at;
+  return there == kMark.size() && at + there < input.size() ? at + there : kNeedBytes;
+}
+
+enum class Match : uint8_t { no, yes, need_bytes };
+
+// "<", one to three digits, ">"
+Match match_priority(ByteView input, size_t& size) {
+  if (input[0] != '<') return Match::no;
+  size_t at = 1;
+  while (at < std::min<size_t>(input.size(), 4) && is_digit(input[at])) ++at;
+  if (at == input.size()) return Match::need_bytes;
+  size = at + 1;
+  return at > 1 && input[at] == '>' ? Match::yes : Match::no;
+}
+
 }  // namespace
+
+FrameReader::Head FrameReader::take_count(ByteView rest, size_t& head_size) {
+  constexpr size_t kDigitsMax = 10;
+  size_t at = pass_blanks(rest, 0);
+  if (at == kNeedBytes) return Head::need_bytes;
+  size_t digits = 0;
+  size_ = 0;
+  for (; digits < kDigitsMax && at < rest.size() && is_digit(rest[at]); ++digits) {
+    size_ = size_ * 10 + static_cast<uint64_t>(rest[at++] - '0');
+  }
+  if (at == rest.size()) return Head::need_bytes;
+  if (digits == 0 || rest[at] != ' ') return Head::none;
+  head_size = at + 1;
+  if (is_counted_ && size_ == 0) return Head::count;  // an empty message
+  at = pass_blanks(rest, head_size);
+  if (at == kNeedBytes) return Head::need_bytes;
+  size_t priority_size = 0;
+  switch (match_priority(rest.subspan(at), priority_size)) {
+    case Match::yes:  // which the message has room for
+      return size_ == 0 || at + priority_size <= head_size + size_ ? Head::count : Head::none;
+    case Match::need_bytes:
+      return Head::need_bytes;
+    case Match::no:
+      break;
+  }
+  return is_counted_ && rest[at] == '<' ? Head::count : Head::none;
+}
 
 bool FrameReader::tell(ByteView input, size_t& consumed) {
   while (consumed < input.size() && (ends_line(input[consumed]) || input[consumed] == '\r')) {
@@ -35,29 +91,25 @@ bool FrameReader::tell(ByteView input, size_t& consumed) {
   const ByteView rest = input.subspan(consumed);
   if (rest.empty()) return false;
   scanned_ = 0;
-  constexpr size_t kDigitsMax = kHeadMax - 2;
-  size_t digits = 0;
-  size_ = 0;
-  if (rest[0] != '0') {
-    while (digits < std::min(rest.size(), kDigitsMax) && is_digit(rest[digits])) {
-      size_ = size_ * 10 + static_cast<uint64_t>(rest[digits++] - '0');
-    }
-  }
-  if (digits == 0) {
-    state_ = State::line;
-    return true;
-  }
-  // "123", "123 ": may still become a count.
-  if (rest.size() == digits) return false;
-  if (rest.size() > digits && rest[digits] == ' ') {
-    if (rest.size() == digits + 1) return false;
-    if (rest[digits + 1] == '<') {
-      consumed += digits + 1;
-      state_ = size_ > message_max_ ? State::skipping_counted : State::counted;
+  size_t head_size = 0;
+  switch (take_count(rest, head_size)) {
+    case Head::need_bytes:
+      return false;
+    case Head::none:
+      state_ = is_counted_ ? State::out_of_step : State::line;
       return true;
-    }
+    case Head::count:
+      break;
   }
-  state_ = State::line;
+  is_counted_ = true;
+  consumed += head_size;
+  // Nobody's message is that much larger than message_max: passing over it would be passing over
+  // all that follows.
+  if (size_ > std::max<uint64_t>(kSkippedMax, 16 * uint64_t{message_max_})) {
+    state_ = State::out_of_step;
+  } else {
+    state_ = size_ > message_max_ ? State::skipping_counted : State::counted;
+  }
   return true;
 }
 
@@ -92,7 +144,10 @@ FrameReader::Outcome FrameReader::next(ByteView input, size_t& consumed, ByteVie
         message = without_line_end(rest.first(static_cast<size_t>(size_)));
         consumed += static_cast<size_t>(size_);
         state_ = State::between;
+        if (size_ == 0) break;
         return Outcome::message;
+      case State::out_of_step:
+        return Outcome::out_of_step;
       case State::line:
         return take_line(input, consumed, message);
       case State::skipping_counted: {
@@ -115,9 +170,11 @@ FrameReader::Outcome FrameReader::next(ByteView input, size_t& consumed, ByteVie
 }
 
 FrameReader::Rest FrameReader::finish(ByteView input) {
-  const State state = state_;
-  state_ = State::between;
-  if (state == State::counted) return {{}, true};
+  const State state = std::exchange(state_, State::between);
+  if (state == State::counted || (state == State::between && is_counted_ && !input.empty())) {
+    return {{}, true};
+  }
+  if (state == State::out_of_step) return {{}, false};
   if (state == State::skipping_counted || state == State::skipping_line) return {{}, false};
   const ByteView message = without_cr(input);
   if (message.size() > message_max_) return {{}, true};

@@ -15,6 +15,7 @@ using Outcome = FrameReader::Outcome;
 struct Read {
   std::vector<std::string> messages;
   int too_large = 0;
+  bool is_out_of_step = false;
   bool is_cut_off = false;
 };
 
@@ -32,6 +33,10 @@ Read read(std::string_view stream, size_t step, size_t message_max = 100) {
       if (outcome == Outcome::message) result.messages.emplace_back(as_text(message));
       if (outcome == Outcome::too_large) ++result.too_large;
       buffer.erase(0, consumed);
+      if (outcome == Outcome::out_of_step) {
+        result.is_out_of_step = true;
+        return result;
+      }
       if (outcome == Outcome::need_bytes) break;
     }
     EXPECT_LE(buffer.size(), message_max + FrameReader::kHeadMax);
@@ -64,14 +69,51 @@ TEST(SyslogFraming, CountedMessagesMayHoldNewlines) {
       << "newlines inside the count, behind it, or both";
 }
 
-TEST(SyslogFraming, EachMessageIsToldByItself) {
-  EXPECT_THAT(messages("<13>line\n5 <13>c<13>again\n5 <13>d"),
-              ElementsAre("<13>line", "<13>c", "<13>again", "<13>d"));
+TEST(SyslogFraming, LinesAreToldOneByOneUntilTheFirstCount) {
+  EXPECT_THAT(messages("<13>line\n5 <13>c5 <13>d\n"), ElementsAre("<13>line", "<13>c", "<13>d"));
 }
 
 TEST(SyslogFraming, DigitsWithoutAPriorityBehindThemAreALine) {
-  EXPECT_THAT(messages("2024 was a year\n42\n7 x\n0 <13>y\n12345678901 <13>z\n123"),
-              ElementsAre("2024 was a year", "42", "7 x", "0 <13>y", "12345678901 <13>z", "123"));
+  EXPECT_THAT(messages("2024 was a year\n42\n7 x\n5 <b>\n12345678901 <13>z\n123"),
+              ElementsAre("2024 was a year", "42", "7 x", "5 <b>", "12345678901 <13>z", "123"));
+}
+
+TEST(SyslogFraming, SpacesAndMarksAroundACountAndLeadingZerosAreNoHarm) {
+  EXPECT_THAT(messages("\xef\xbb\xbf"
+                       "5 <13>a"
+                       "05 <13>b"
+                       "  5 <13>c"),
+              ElementsAre("<13>a", "<13>b", "<13>c"));
+  EXPECT_THAT(messages("8 \xef\xbb\xbf<13>a6  <13>b"), ElementsAre("\xef\xbb\xbf<13>a", " <13>b"));
+  EXPECT_THAT(messages("5 <13>a0 5 <13>b"), ElementsAre("<13>a", "<13>b")) << "0 is an empty one";
+  EXPECT_THAT(messages("\xef\xbb\xbf<13>a\n<13>b\n"), ElementsAre("\xef\xbb\xbf<13>a", "<13>b"));
+}
+
+// One count that is wrong: what was whole before it is there, what follows is not guessed at.
+TEST(SyslogFraming, AConnectionWithAWrongCountIsOutOfStep) {
+  const std::string good = "6 <13>ok";
+  const std::string message = "<13>some text";
+  for (const std::string count : {"3", "9", "12", "14", "15", "17", "20", "0", "00", "-1", "1x", "",
+                                  " ", "99999999999", "9999999999", "70000000"}) {
+    std::string stream = good + count + " " + message;
+    for (int i = 0; i < 10; ++i) stream += good;
+    for (const size_t step : {size_t{1}, size_t{3}, stream.size()}) {
+      const Read got = read(stream, step);
+      EXPECT_TRUE(got.is_out_of_step) << count;
+      ASSERT_GE(got.messages.size(), 1u) << count;
+      EXPECT_EQ(got.messages.front(), "<13>ok");
+      EXPECT_LE(got.messages.size(), 2u) << count;
+    }
+  }
+}
+
+TEST(SyslogFraming, ACountedConnectionIsNeverReadByLines) {
+  for (const std::string rest :
+       {"<13>line\n", "text\n", "17\n", "17 text\n", "\xef\xbb\xbf<13>x\n"}) {
+    const Read got = read("5 <13>a" + rest + "5 <13>b", 1);
+    EXPECT_THAT(got.messages, ElementsAre("<13>a")) << rest;
+    EXPECT_TRUE(got.is_out_of_step) << rest;
+  }
 }
 
 TEST(SyslogFraming, TooLargeOnesAreLeftOutAndTheRestGoesOn) {
@@ -84,7 +126,7 @@ TEST(SyslogFraming, TooLargeOnesAreLeftOutAndTheRestGoesOn) {
     EXPECT_THAT(counted.messages, ElementsAre("<13>c"));
     EXPECT_EQ(counted.too_large, 1);
   }
-  EXPECT_EQ(read("9999999999 <13>x", 1).too_large, 1);
+  EXPECT_TRUE(read("9999999999 <13>x", 1).is_out_of_step) << "nobody's message";
   EXPECT_THAT(read(std::string(100, 'x') + "\n", 3).messages, ElementsAre(std::string(100, 'x')));
 }
 
@@ -94,6 +136,8 @@ TEST(SyslogFraming, WhatIsLeftAtTheEndIsALineOrHalfAMessage) {
   EXPECT_THAT(half.messages, ElementsAre("<13>a"));
   EXPECT_TRUE(half.is_cut_off);
   EXPECT_FALSE(read("", 1).is_cut_off);
+  EXPECT_FALSE(read("5 <13>a\n", 1).is_cut_off);
+  EXPECT_TRUE(read("5 <13>a12", 1).is_cut_off) << "half a count";
 }
 
 }  // namespace

@@ -14,7 +14,10 @@ namespace penstock::protocol::syslog {
 
 struct Header {
   std::optional<uint8_t> priority;  // facility * 8 + severity
-  std::string timestamp;            // RFC 3339; empty: none was sent
+  // Priority and time as they were sent, when they cannot be read.
+  std::string_view invalid_priority;
+  std::string_view invalid_timestamp;
+  std::string timestamp;  // RFC 3339; empty: none was sent
   std::optional<codec::EventTime> time;
   // Empty: not sent.
   std::string_view hostname;
@@ -22,14 +25,23 @@ struct Header {
   std::string_view process_id;
   std::string_view message_id;
   std::string_view structured_data;  // [id name="value" …][…] as it stands, well-formed
+  std::string_view sequence;         // Cisco's number of a message
   std::string_view text;
+  // The text may still begin with parts of a header that could not be read: broken structured data,
+  // or a time or tag of RFC 3164.
+  bool has_broken_data = false;
+  bool is_partly_read = false;
 };
+
+// Both forms, and what senders make of them. received: see read_rfc3164().
+[[nodiscard]] Header read_header(std::string_view message, codec::EventTime received);
 
 // Takes "<PRI>" off the front: 0 to 191, at most three digits. Without one the text is untouched.
 [[nodiscard]] std::optional<uint8_t> take_priority(std::string_view& text);
 
-// RFC 5424. text: behind the priority. False: it is not of this form.
-[[nodiscard]] bool read_rfc5424(std::string_view text, Header& header);
+// RFC 5424. text: behind the priority. False: it is not of this form. A time that cannot be read
+// costs no other field, where what stands behind shows that the form is meant.
+[[nodiscard]] bool read_rfc5424(std::string_view text, codec::EventTime received, Header& header);
 
 // RFC 3164, as real senders write it: any part may be missing, times come in many forms. Always
 // succeeds: at worst all of it is text.

@@ -20,13 +20,6 @@ constexpr std::array<std::string_view, 24> kFacilities{
 constexpr std::array<std::string_view, 8> kSeverities{"emerg",   "alert",  "crit", "err",
                                                       "warning", "notice", "info", "debug"};
 
-Header read_header(std::string_view text, codec::EventTime received) {
-  Header header;
-  header.priority = take_priority(text);
-  if (!header.priority || !read_rfc5424(text, header)) read_rfc3164(text, received, header);
-  return header;
-}
-
 // Members in the order they are written; the first one has no comma before it.
 class Members {
  public:
@@ -71,11 +64,14 @@ void write_record(ByteBuffer& out, const Header& header) {
     members.add("facility", kFacilities[*header.priority / 8]);
     members.add("severity", kSeverities[*header.priority % 8]);
   }
+  members.add_unless_empty("invalid_priority", header.invalid_priority);
   members.add_unless_empty("timestamp", header.timestamp);
+  members.add_unless_empty("invalid_timestamp", header.invalid_timestamp);
   members.add_unless_empty("hostname", header.hostname);
   members.add_unless_empty("appname", header.app_name);
   members.add_unless_empty("procid", header.process_id);
   members.add_unless_empty("msgid", header.message_id);
+  members.add_unless_empty("sequence", header.sequence);
   if (!header.structured_data.empty()) {
     members.key("structured_data");
     write_structured_data(out, header.structured_data);
@@ -116,12 +112,37 @@ bool append_unwrapped(JsonEntries& events, std::string_view text, codec::EventTi
   return true;
 }
 
+// Parts of a header of RFC 3164 that could not be read: a time in another language, a tag of two
+// words. Not "done {…}", which is text.
+bool is_rest_of_header(std::string_view text) {
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.ends_with(':') || text.starts_with("1 ")) return true;
+  for (size_t at = text.find(':'); at != std::string_view::npos; at = text.find(':', at + 1)) {
+    if (text.substr(at + 3, 1) == ":") return true;  // 08:15:00
+  }
+  return false;
+}
+
+// A JSON message is found behind whatever could not be read of its header.
+bool append_unwrapped(JsonEntries& events, const Header& header, codec::EventTime time) {
+  if (append_unwrapped(events, header.text, time)) return true;
+  constexpr size_t kRestMax = 1_KiB;
+  constexpr size_t kTriesMax = 8;
+  if (!header.is_partly_read && !header.has_broken_data) return false;
+  size_t at = header.text.find('{');
+  for (size_t i = 0; i < kTriesMax && at < kRestMax; ++i, at = header.text.find('{', at + 1)) {
+    if (!header.has_broken_data && !is_rest_of_header(header.text.substr(0, at))) continue;
+    if (append_unwrapped(events, header.text.substr(at), time)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void append_message(JsonEntries& events, ByteView message, const MessageOptions& options) {
   const Header header = read_header(as_text(message), options.received);
   const codec::EventTime time = header.time.value_or(options.received);
-  if (options.unwrap_json && append_unwrapped(events, header.text, time)) return;
+  if (options.unwrap_json && append_unwrapped(events, header, time)) return;
   write_record(events.open(), header);
   events.close(time);
 }

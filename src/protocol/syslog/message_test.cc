@@ -64,8 +64,64 @@ TEST(Rfc5424, WhatSendersLeaveOutOrBreakBecomesText) {
             R"("msgid":"m","message":"[broken x=1] text"})");
   EXPECT_EQ(object_of("<13>1 apple"),
             R"({"facility":"user","severity":"notice","message":"1 apple"})");
-  EXPECT_EQ(object_of("<13>1 yesterday h a p m - text"),
-            R"({"facility":"user","severity":"notice","message":"1 yesterday h a p m - text"})");
+  EXPECT_EQ(
+      object_of("<13>1 apple a day keeps the doctor away"),
+      R"({"facility":"user","severity":"notice","message":"1 apple a day keeps the doctor away"})");
+}
+
+TEST(Rfc5424, OneFieldThatCannotBeReadCostsNoOther) {
+  const std::string rest = R"("hostname":"h","appname":"a","procid":"p","msgid":"m",)"
+                           R"("structured_data":{"x@1":{"k":"v"}},"message":"text"})";
+  const std::string user = R"({"facility":"user","severity":"notice",)";
+  for (const std::string time : {"yesterday", "2024-13-01T00:00:00Z", "2024-06-11T88:15:00Z",
+                                 "2024-06-11T08:15:00+99:99", "11.06.2024", "%timestamp%"}) {
+    EXPECT_EQ(object_of("<13>1 " + time + " h a p m [x@1 k=\"v\"] text"),
+              user + R"("invalid_timestamp":")" + time + R"(",)" + rest);
+    EXPECT_EQ(parse("<13>1 " + time + " h a p m - text").time, kReceived);
+  }
+  const std::string good = "1 2024-06-11T08:15:00Z h a p m [x@1 k=\"v\"] text";
+  for (const std::string priority : {"<999>", "<1234>", "<>", "<x>", "<13 >", "<-1>"}) {
+    EXPECT_EQ(object_of(priority + good), R"({"invalid_priority":")" + priority +
+                                              R"(","timestamp":"2024-06-11T08:15:00Z",)" + rest);
+  }
+  EXPECT_EQ(object_of(good), R"({"timestamp":"2024-06-11T08:15:00Z",)" + rest) << "no priority";
+  EXPECT_EQ(object_of("<13>1 2024-06-11T08:15:00Z h a p m [x@1 k=\"v\"][broken x=1] text"),
+            user + R"("timestamp":"2024-06-11T08:15:00Z","hostname":"h","appname":"a",)"
+                   R"("procid":"p","msgid":"m","structured_data":{"x@1":{"k":"v"}},)"
+                   R"("message":"[broken x=1] text"})");
+  EXPECT_EQ(object_of("<13>1 2024-06-11T08:15:00Z  a p m - text"),
+            user + R"("timestamp":"2024-06-11T08:15:00Z","appname":"a","procid":"p","msgid":"m",)"
+                   R"("message":"text"})")
+      << "no host, not even a dash";
+  EXPECT_EQ(object_of("<13>1 2024-06-11T08:15:00Z h a"),
+            user + R"("timestamp":"2024-06-11T08:15:00Z","hostname":"h","appname":"a",)"
+                   R"("message":""})");
+}
+
+TEST(Rfc5424, TimesAsPeopleWriteThem) {
+  const auto timestamp = [](const std::string& time) {
+    const Event event = parse("<13>1 " + time + " h a p m - text");
+    const auto object = nlohmann::json::parse(event.object);
+    EXPECT_EQ(object.value("hostname", ""), "h") << time;
+    EXPECT_EQ(object["message"], "text") << time;
+    const std::string text = object.value("timestamp", "");
+    EXPECT_EQ(event.time, at(text)) << time;
+    return text;
+  };
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00+0000"), "2024-06-11T08:15:00+00:00");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00.5-0730"), "2024-06-11T08:15:00.5-07:30");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00+02"), "2024-06-11T08:15:00+02:00");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00"), "2024-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00,123Z"), "2024-06-11T08:15:00.123Z");
+  EXPECT_EQ(timestamp("2024-06-11 08:15:00+02:00"), "2024-06-11T08:15:00+02:00");
+  EXPECT_EQ(timestamp("2024-06-11 08:15:00 +0200"), "2024-06-11T08:15:00+02:00");
+  EXPECT_EQ(timestamp("2024/06/11 8:15:00"), "2024-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("2024-06-11t08:15:00z"), "2024-06-11t08:15:00z") << "RFC 3339 as it is";
+}
+
+TEST(SyslogMessage, AByteOrderMarkBeforeThePriorityIsPassedOver) {
+  EXPECT_EQ(object_of("\xef\xbb\xbf<13>1 - h a p m - text"), object_of("<13>1 - h a p m - text"));
+  EXPECT_EQ(object_of("\xef\xbb\xbf<13>root: hello"), object_of("<13>root: hello"));
 }
 
 TEST(Rfc3164, TheExamplesOfTheRfc) {
@@ -114,6 +170,12 @@ TEST(Rfc3164, TimesInManyForms) {
   EXPECT_EQ(timestamp("jun  1 8:15:00:"), "2024-06-01T08:15:00Z");
   EXPECT_EQ(timestamp("Feb 29 08:15:00"), "2024-02-29T08:15:00Z");
   EXPECT_EQ(timestamp("Dec 31 23:59:59"), "2023-12-31T23:59:59Z");
+  EXPECT_EQ(timestamp("Jun 11 08:15:00 2021"), "2021-06-11T08:15:00Z") << "the year behind";
+  EXPECT_EQ(timestamp("Jun 11 08:15:00 UTC 2021"), "2021-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("Jun 11 08:15:00 CEST"), "2024-06-11T08:15:00+02:00");
+  EXPECT_EQ(timestamp("Jun 11 08:15:00 +0200"), "2024-06-11T08:15:00+02:00");
+  EXPECT_EQ(timestamp("Tue Jun 11 08:15:00"), "2024-06-11T08:15:00Z");
+  EXPECT_EQ(timestamp("2024-06-11T08:15:00+0200"), "2024-06-11T08:15:00+02:00");
   EXPECT_EQ(timestamp("Jun 12 08:15:00"), "2024-06-12T08:15:00Z") << "a clock ahead of ours";
 }
 
@@ -122,9 +184,52 @@ TEST(Rfc3164, WhatOnlyLooksLikeATimeIsText) {
             R"({"facility":"user","severity":"notice","message":"Jun 11 88:15:00 host t: x"})");
   EXPECT_EQ(object_of("<13>Mai 11 08:15:00 x"),
             R"({"facility":"user","severity":"notice","message":"Mai 11 08:15:00 x"})");
-  EXPECT_EQ(object_of("<189>29: *Jun 11 08:15:00.123: %SYS-5-CONFIG_I: x"),
-            R"({"facility":"local7","severity":"notice","appname":"29",)"
-            R"("message":"*Jun 11 08:15:00.123: %SYS-5-CONFIG_I: x"})");
+  EXPECT_EQ(object_of("<13>29: x"), R"({"facility":"user","severity":"notice","message":"29: x"})")
+      << "no program is called 29";
+  EXPECT_EQ(object_of("<13>app: %s failed"),
+            R"({"facility":"user","severity":"notice","appname":"app","message":"%s failed"})");
+  EXPECT_EQ(object_of("<13>Jun 11 08:15:00 [error] x y"),
+            R"({"facility":"user","severity":"notice","timestamp":"2024-06-11T08:15:00Z",)"
+            R"("message":"[error] x y"})");
+}
+
+TEST(Rfc3164, CiscosForms) {
+  const auto read = [](const std::string& text) {
+    auto object = nlohmann::json::parse(object_of("<189>" + text));
+    EXPECT_EQ(object["message"], "x y") << text;
+    EXPECT_EQ(object.value("appname", ""), "%SYS-5-CONFIG_I") << text;
+    return object.value("sequence", "") + "|" + object.value("hostname", "") + "|" +
+           object.value("timestamp", "");
+  };
+  const std::string tail = " %SYS-5-CONFIG_I: x y";
+  EXPECT_EQ(read("237: *Jan  8 19:46:03.295:" + tail), "237||2024-01-08T19:46:03.295Z");
+  EXPECT_EQ(read("237: .Jan  8 19:46:03.295 UTC:" + tail), "237||2024-01-08T19:46:03.295Z");
+  EXPECT_EQ(read("237: Jan  8 19:46:03.295 CEST:" + tail), "237||2024-01-08T19:46:03.295+02:00");
+  EXPECT_EQ(read("237: Jan  8 19:46:03.295 XYZ:" + tail), "237||2024-01-08T19:46:03.295Z");
+  EXPECT_EQ(read("237: rtr1: *Jan  8 2023 19:46:03:" + tail), "237|rtr1|2023-01-08T19:46:03Z");
+  EXPECT_EQ(read("rtr1: 237: *Jan  8 19:46:03 2023:" + tail), "237|rtr1|2023-01-08T19:46:03Z");
+  EXPECT_EQ(read("237: 2024 Jan  8 19:46:03 UTC:" + tail), "237||2024-01-08T19:46:03Z");
+  EXPECT_EQ(read("237:" + tail), "237||");
+  EXPECT_EQ(read(":Jan 08 19:46:03 UTC:" + tail), "||2024-01-08T19:46:03Z") << "ASA, EMBLEM";
+  EXPECT_EQ(read("Jan 08 2024 19:46:03:" + tail), "||2024-01-08T19:46:03Z");
+  EXPECT_EQ(read("Jan 08 2024 19:46:03 fw1 :" + tail), "|fw1|2024-01-08T19:46:03Z") << "ASA";
+  EXPECT_EQ(read("fw1 :" + tail), "|fw1|");
+  EXPECT_EQ(object_of("<189>237: *Jan  8 19:46:03.295: %SYS-5: x"),
+            R"({"facility":"local7","severity":"notice","timestamp":"2024-01-08T19:46:03.295Z",)"
+            R"("appname":"%SYS-5","sequence":"237","message":"x"})");
+}
+
+TEST(Rfc3164, AixForwardsAndHostsOfAllKinds) {
+  EXPECT_EQ(object_of("<13>Jun 11 08:15:00 Message forwarded from aix1: su[12]: x"),
+            R"({"facility":"user","severity":"notice","timestamp":"2024-06-11T08:15:00Z",)"
+            R"("hostname":"aix1","appname":"su","procid":"12","message":"x"})");
+  for (const std::string host :
+       {"a@b/c", "fe80::1%eth0", "fe80::1", "10.0.0.1", "web_1.example.com"}) {
+    EXPECT_EQ(object_of("<13>Jun 11 08:15:00 " + host + " app[7]: x"),
+              R"({"facility":"user","severity":"notice","timestamp":"2024-06-11T08:15:00Z",)"
+              R"("hostname":")" +
+                  host + R"(","appname":"app","procid":"7","message":"x"})");
+  }
 }
 
 TEST(SyslogMessage, TextIsRepairedAndEscaped) {
@@ -178,6 +283,18 @@ TEST(SyslogMessage, JsonIsUnwrappedOnRequest) {
   EXPECT_EQ(parse(header + "@cee: " + object + " ", true).object, object);
   EXPECT_EQ(parse("<13>Jun 11 08:15:00 h t: {\"a\":\"\xff\"}", true).object, "{\"a\":\"\ufffd\"}");
   EXPECT_EQ(parse(object, true).object, object);
+  // Whatever the header is: an audit record must not lose its log_type.
+  for (const std::string broken :
+       {"\xef\xbb\xbf<14>1 2024-06-11T08:15:00Z h a p m - ",
+        "<14>1 2024-06-11T08:15:00+0000 h a p m - ", "<14>1 yesterday h a p m - ",
+        "<14>1 - h a p m [broken x=1] ", "<14>1 - h a p m [x j=\"{\"][y ", "<999>1 - h a p m - ",
+        "<14>1 yesterday h ", "<14>Mai 11 08:15:00 h a: ", "<14>Jun 11 08:15:00 h my app: ",
+        "<14>237: *Jun 11 08:15:00: %A-1-B: ", "<14>Jun 88 08:15:00 h a: "}) {
+    EXPECT_EQ(parse(broken + object, true).object, object) << broken;
+  }
+  EXPECT_EQ(nlohmann::json::parse(parse("<13>done {\"a\":1}", true).object)["message"],
+            "done {\"a\":1}")
+      << "text before it is text";
   for (const std::string text : {R"({"a":1} tail)", R"({"a":tru})", R"([1])", "{}{}", "{"}) {
     EXPECT_EQ(nlohmann::json::parse(parse(header + text, true).object)["message"], text);
   }

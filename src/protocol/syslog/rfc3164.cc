@@ -1,10 +1,7 @@
 #include <algorithm>
-#include <array>
-#include <cstdlib>
 
-#include "base/bytes.h"
-#include "codec/rfc3339.h"
 #include "protocol/syslog/header.h"
+#include "protocol/syslog/timestamp.h"
 
 // RFC 3164 says what was seen on the wire in 2001; what is seen since:
 //
@@ -12,28 +9,24 @@
 //   Oct  1 22:14:15 tag: text                no host (syslog(3), busybox)
 //   Oct 11 2024 22:14:15.123 host text       with a year, a fraction, no tag
 //   2024-10-11T22:14:15.123+02:00 host tag:  RSYSLOG_ForwardFormat and most others of today
-//   2024-10-11 22:14:15 host tag: text
 //   tag[pid]: text                           no time
+//   237: host: *Oct 11 22:14:15.123 CEST: %SYS-5-CONFIG_I: text     Cisco IOS
+//   Oct 11 2024 22:14:15 host : %ASA-6-302013: text                 Cisco ASA
+//   Oct 11 22:14:15 Message forwarded from host: tag[pid]: text     AIX
 //   text
+//
+// (rsyslog's pmrfc3164, pmciscoios and pmaixforwardedfrom; syslog-ng's cisco-parser.)
 
 namespace penstock::protocol::syslog {
 namespace {
-
-using codec::EventTime;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find(' ')); }
 
-// Digits, `count_min` to `count_max` of them, off the front.
-bool take_digits(std::string_view& text, size_t count_min, size_t count_max, std::string& digits) {
-  size_t count = 0;
-  while (count < std::min(text.size(), count_max) && is_digit(text[count])) ++count;
-  if (count < count_min) return false;
-  digits = text.substr(0, count);
-  text.remove_prefix(count);
-  return true;
+void pass_spaces(std::string_view& text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
 }
 
 bool take(std::string_view& text, std::string_view prefix) {
@@ -42,111 +35,28 @@ bool take(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-// hh:mm:ss with an optional fraction
-bool take_clock(std::string_view& text, std::string& clock) {
-  std::string hours;
-  std::string minutes;
-  std::string seconds;
-  if (!take_digits(text, 1, 2, hours) || !take(text, ":") || !take_digits(text, 2, 2, minutes) ||
-      !take(text, ":") || !take_digits(text, 2, 2, seconds)) {
-    return false;
-  }
-  if (hours.size() == 1) hours.insert(0, "0");
-  clock = hours + ":" + minutes + ":" + seconds;
-  std::string fraction;
-  if (std::string_view rest = text; take(rest, ".") && take_digits(rest, 1, 12, fraction)) {
-    clock += "." + fraction;
-    text = rest;
-  }
-  return true;
+bool is_hostname(std::string_view word) {
+  constexpr size_t kNameMax = 255;
+  const bool is_v6 = word.find(':') != std::string_view::npos;  // %eth0 is its scope
+  return !word.empty() && word.size() <= kNameMax && word.front() != '/' && word.front() != '@' &&
+         std::all_of(word.begin(), word.end(), [is_v6](char c) {
+           return is_letter(c) || is_digit(c) || (c == '%' && is_v6) ||
+                  std::string_view(".-_:@/").find(c) != std::string_view::npos;
+         });
 }
 
-// "Oct" to "10"
-bool take_month(std::string_view& text, std::string& month) {
-  constexpr std::array<std::string_view, 12> kMonths{"jan", "feb", "mar", "apr", "may", "jun",
-                                                     "jul", "aug", "sep", "oct", "nov", "dec"};
-  if (text.size() < 4 || text[3] != ' ') return false;
-  std::string name(text.substr(0, 3));
-  for (char& c : name) c = static_cast<char>(c | 0x20);
-  const auto found = std::find(kMonths.begin(), kMonths.end(), name);
-  if (found == kMonths.end()) return false;
-  const auto number = static_cast<size_t>(found - kMonths.begin()) + 1;
-  month = (number < 10 ? "0" : "") + std::to_string(number);
-  text.remove_prefix(4);
-  return true;
-}
-
-// The latest year that does not bring a date into the future, but for clocks that are a little
-// ahead: who sends a time without its year sends it soon.
-std::optional<EventTime> latest(const std::string& month_to_second, EventTime received,
-                                std::string& timestamp) {
-  constexpr int64_t kAheadMax = 7 * 86'400;  // s
-  constexpr int kYearsBack = 8;              // a 29th of February may be that long ago
-  std::array<uint8_t, codec::kRfc3339Size> now{};
-  if (!codec::has_rfc3339(received)) return std::nullopt;
-  codec::write_rfc3339(now.data(), received);
-  const int this_year = std::atoi(std::string(as_text({now.data(), 4})).c_str());
-  for (int year = this_year + 1; year >= this_year - kYearsBack; --year) {
-    timestamp = std::to_string(year) + "-" + month_to_second;
-    const auto time = codec::parse_rfc3339(timestamp);
-    if (time && time->seconds <= received.seconds + kAheadMax) return time;
-  }
-  return std::nullopt;
-}
-
-// Mmm dd [yyyy] hh:mm:ss, or the year first.
-bool take_bsd_time(std::string_view& text, EventTime received, Header& header) {
-  std::string_view rest = text;
-  std::string year;
-  std::string month;
-  std::string day;
-  std::string clock;
-  if (std::string_view behind = rest; take_digits(behind, 4, 4, year) && take(behind, " ")) {
-    rest = behind;
-  } else {
-    year.clear();
-  }
-  if (!take_month(rest, month)) return false;
-  take(rest, " ");  // a day of one digit is padded with a space
-  if (!take_digits(rest, 1, 2, day) || !take(rest, " ")) return false;
-  if (day.size() == 1) day.insert(0, "0");
-  if (std::string_view behind = rest;
-      year.empty() && take_digits(behind, 4, 4, year) && take(behind, " ")) {
-    rest = behind;
-  } else if (behind.size() != rest.size()) {
-    year.clear();
-  }
-  if (!take_clock(rest, clock)) return false;
-  const std::string date = month + "-" + day + "T" + clock + "Z";
-  if (year.empty()) {
-    header.time = latest(date, received, header.timestamp);
-  } else {
-    header.timestamp = year + "-" + date;
-    header.time = codec::parse_rfc3339(header.timestamp);
-  }
-  if (!header.time) return false;
-  text = rest;
-  return true;
-}
-
-// 2024-10-11T22:14:15+02:00, or with a space for the T and no zone
-bool take_iso_time(std::string_view& text, Header& header) {
+// "%SYS-5-CONFIG_I:"
+bool is_cisco_message(std::string_view text) {
   const std::string_view word = first_word(text);
-  if (word.size() < 10 || !is_digit(word[0]) || word[4] != '-') return false;
-  std::string_view whole = word;
-  if (whole.ends_with(':')) whole.remove_suffix(1);
-  if ((header.time = codec::parse_rfc3339(whole))) {
-    header.timestamp = whole;
-    text.remove_prefix(word.size());
-    return true;
-  }
-  std::string_view rest = text.substr(word.size());
-  std::string clock;
-  if (word.size() != 10 || !take(rest, " ") || !take_clock(rest, clock)) return false;
-  header.timestamp = std::string(word) + "T" + clock + "Z";
-  header.time = codec::parse_rfc3339(header.timestamp);
-  if (!header.time) return false;
-  text = rest;
+  return word.size() > 4 && word[0] == '%' && is_letter(word[1]) && word.ends_with(':') &&
+         word.find('-') != std::string_view::npos;
+}
+
+bool take_time(std::string_view& text, codec::EventTime received, Header& header) {
+  auto timestamp = take_timestamp(text, received);
+  if (!timestamp) return false;
+  header.time = timestamp->time;
+  header.timestamp = std::move(timestamp->text);
   return true;
 }
 
@@ -160,6 +70,7 @@ bool take_tag(std::string_view& text, Header& header) {
   size_t size = 0;
   while (size < text.size() && is_name(text[size])) ++size;
   if (size == 0 || size > kNameMax || size == text.size()) return false;
+  const bool is_number = std::all_of(text.begin(), text.begin() + size, is_digit);
   std::string_view rest = text.substr(size);
   std::string_view process_id;
   if (take(rest, "[")) {
@@ -168,7 +79,7 @@ bool take_tag(std::string_view& text, Header& header) {
     process_id = rest.substr(0, end);
     rest.remove_prefix(end + 1);
     take(rest, ":");
-  } else if (!take(rest, ":")) {
+  } else if (is_number || !take(rest, ":")) {
     return false;
   }
   if (!rest.empty() && rest.front() != ' ') return false;
@@ -179,42 +90,85 @@ bool take_tag(std::string_view& text, Header& header) {
 }
 
 bool take_hostname(std::string_view& text, Header& header) {
-  constexpr size_t kNameMax = 255;
   const std::string_view word = first_word(text);
-  const bool is_name = std::all_of(word.begin(), word.end(), [](char c) {
-    return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_' || c == ':';
-  });
-  if (word.empty() || word.size() > kNameMax || !is_name || word.size() == text.size())
-    return false;
+  if (!is_hostname(word) || word.size() == text.size()) return false;
   header.hostname = word;
   text.remove_prefix(word.size());
   return true;
 }
 
+// "237: ", "rtr1: 237: ", "237: rtr1: ", what says how good the clock is, and the time, before a
+// %FACILITY-SEVERITY-MNEMONIC: of Cisco. Anything else is left as it is.
+bool take_cisco_head(std::string_view& text, codec::EventTime received, Header& header) {
+  constexpr size_t kHeadMax = 200;
+  constexpr size_t kPartsMax = 3;
+  if (text.substr(0, kHeadMax).find('%') == std::string_view::npos) return false;
+  Header read;
+  std::string_view rest = text;
+  for (size_t i = 0; i < kPartsMax; ++i) {
+    const std::string_view word = first_word(rest);
+    if (word.size() < 2 || !word.ends_with(':') || word.starts_with('%')) break;
+    const std::string_view part = word.substr(0, word.size() - 1);
+    if (!is_hostname(part) || part.find(':') != std::string_view::npos) break;
+    const bool is_number = std::all_of(part.begin(), part.end(), is_digit);
+    std::string_view& field = is_number ? read.sequence : read.hostname;
+    if (field.empty()) field = part;
+    rest.remove_prefix(word.size());
+    pass_spaces(rest);
+  }
+  const bool is_rated = take(rest, "*") || take(rest, ".") || take(rest, ":");
+  const bool has_time = take_time(rest, received, read);
+  if (has_time) {
+    if (!rest.starts_with(": ") && !rest.starts_with(" :")) return false;
+    rest.remove_prefix(2);
+    pass_spaces(rest);
+  }
+  if (!is_cisco_message(rest) || (!has_time && is_rated)) return false;
+  header.sequence = read.sequence;
+  header.hostname = read.hostname;
+  header.time = read.time;
+  header.timestamp = std::move(read.timestamp);
+  text = rest;
+  return true;
+}
+
+// Behind the time: the host and the tag, or one of them.
+void take_names(std::string_view& text, Header& header) {
+  take(text, ":");
+  pass_spaces(text);
+  std::string_view rest = text;
+  if (take(rest, "Message forwarded from ")) {  // AIX
+    const size_t colon = rest.find(": ");
+    if (colon != std::string_view::npos && is_hostname(rest.substr(0, colon))) {
+      header.hostname = rest.substr(0, colon);
+      text = rest.substr(colon + 2);
+      take_tag(text, header);
+      return;
+    }
+  }
+  if (take_tag(text, header) || !take_hostname(text, header)) return;
+  pass_spaces(text);
+  take(text, ": ");  // ASA
+  take_tag(text, header);
+}
+
 }  // namespace
 
-void read_rfc3164(std::string_view text, EventTime received, Header& header) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  header.text = text;
-  const bool has_time = take_iso_time(text, header) || take_bsd_time(text, received, header);
-  if (!has_time) {
-    header.time.reset();
-    header.timestamp.clear();
-  } else if (!text.empty() && text.front() != ' ' && text.front() != ':') {
-    header.time.reset();  // "22:14:15x": it was no time after all
-    header.timestamp.clear();
-    text = header.text;
-  }
-  if (header.time) {
-    take(text, ":");
-    while (text.starts_with(' ')) text.remove_prefix(1);
-    if (!take_tag(text, header) && take_hostname(text, header)) {
-      while (text.starts_with(' ')) text.remove_prefix(1);
+void read_rfc3164(std::string_view text, codec::EventTime received, Header& header) {
+  pass_spaces(text);
+  if (take_cisco_head(text, received, header)) {
+    take_tag(text, header);
+  } else if (take_time(text, received, header)) {
+    take_names(text, header);
+  } else if (!take_tag(text, header)) {
+    const std::string_view word = first_word(text);
+    if (is_hostname(word) && text.substr(word.size()).starts_with(" : %")) {  // ASA
+      header.hostname = word;
+      text.remove_prefix(word.size() + 3);
       take_tag(text, header);
     }
-  } else {
-    take_tag(text, header);
   }
+  header.is_partly_read = header.app_name.empty();
   if (text.starts_with(' ')) text.remove_prefix(1);
   header.text = text;
 }

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "codec/rfc3339.h"
 #include "protocol/syslog/header.h"
+#include "protocol/syslog/timestamp.h"
 
 // RFC 5424 section 6: VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP
 // STRUCTURED-DATA [SP MSG]. Lengths are not held to the RFC's: real senders pass them.
@@ -12,15 +12,24 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The text up to the next space, which is taken off too; "-" is nothing. False: no space follows.
-bool take_word(std::string_view& text, std::string_view& word) {
-  const size_t space = text.find(' ');
-  if (space == std::string_view::npos || space == 0) return false;
-  word = text.substr(0, space);
-  text.remove_prefix(space + 1);
-  if (word == "-") word = {};
-  return true;
-}
+// The words of a header: each is taken off with the space behind it; nothing, and "-", are nil.
+class Words {
+ public:
+  explicit Words(std::string_view& text) : text_(text) {}
+  std::string_view take() {
+    std::string_view word = text_.substr(0, text_.find(' '));
+    is_cut_off_ = word.size() == text_.size();
+    text_.remove_prefix(word.size() + (is_cut_off_ ? 0 : 1));
+    if (word == "-") word = {};
+    return word;
+  }
+  // The text ended within the words.
+  [[nodiscard]] bool is_cut_off() const { return is_cut_off_; }
+
+ private:
+  std::string_view& text_;
+  bool is_cut_off_ = false;
+};
 
 bool take_version(std::string_view& text) {
   const size_t digits =
@@ -30,8 +39,9 @@ bool take_version(std::string_view& text) {
   return true;
 }
 
-// What is neither nil nor well-formed is left in the text: some senders leave it out. So is what is
-// longer than any sender's: values without their escapes are held while they are read.
+// Elements up to the first that is not well-formed, which stays in the text: some senders leave
+// structured data out, and some break it. So does what is longer than any sender's: values without
+// their escapes are held while they are read.
 constexpr size_t kStructuredDataMax = 1_MiB;
 std::string_view take_structured_data(std::string_view& text) {
   if (text == "-" || text.starts_with("- ")) {
@@ -42,52 +52,59 @@ std::string_view take_structured_data(std::string_view& text) {
   StructuredData reader(within);
   std::string_view name;
   std::string_view value;
+  size_t size = 0;
   while (reader.next_element(name)) {
     while (reader.next_parameter(name, value)) {
     }
+    if (reader.failed()) break;
+    const std::string_view rest = text.substr(within.size() - reader.rest().size());
+    if (rest.empty() || rest.front() == ' ' || rest.front() == '[')
+      size = text.size() - rest.size();
   }
-  const std::string_view data = text.substr(0, within.size() - reader.rest().size());
-  const std::string_view rest = text.substr(data.size());
-  if (reader.failed() || (!rest.empty() && rest.front() != ' ')) return {};
-  text = rest;
+  const std::string_view data = text.substr(0, size);
+  text.remove_prefix(size);
   return data;
+}
+
+bool looks_like_structured_data(std::string_view text) {
+  return text == "-" || text.starts_with("- ") || text.starts_with('[');
 }
 
 }  // namespace
 
-std::optional<uint8_t> take_priority(std::string_view& text) {
-  constexpr unsigned kPriorityMax = 191;
-  const size_t end = text.substr(0, 5).find('>');
-  if (!text.starts_with('<') || end == std::string_view::npos || end < 2) return std::nullopt;
-  const std::string_view digits = text.substr(1, end - 1);
-  unsigned priority = 0;
-  for (const char c : digits) {
-    if (!is_digit(c)) return std::nullopt;
-    priority = priority * 10 + static_cast<unsigned>(c - '0');
-  }
-  if (priority > kPriorityMax) return std::nullopt;
-  text.remove_prefix(end + 1);
-  return static_cast<uint8_t>(priority);
-}
-
-bool read_rfc5424(std::string_view text, Header& header) {
-  std::string_view timestamp;
+bool read_rfc5424(std::string_view text, codec::EventTime received, Header& header) {
+  const bool has_priority = header.priority || !header.invalid_priority.empty();
+  if (!take_version(text)) return false;
   Header read;
-  if (!take_version(text) || !take_word(text, timestamp) || !take_word(text, read.hostname) ||
-      !take_word(text, read.app_name) || !take_word(text, read.process_id) ||
-      !take_word(text, read.message_id)) {
-    return false;
+  Words words(text);
+  const bool is_iso = text.size() > 4 && is_digit(text[0]) && (text[4] == '-' || text[4] == '/');
+  std::string_view behind = text;
+  auto timestamp = take_timestamp(behind, received);
+  if (timestamp && !behind.starts_with(':')) {
+    read.time = timestamp->time;
+    read.timestamp = std::move(timestamp->text);
+    text = behind.substr(std::min<size_t>(behind.size(), 1));
+  } else {
+    read.invalid_timestamp = words.take();
   }
-  if (!timestamp.empty()) {
-    read.time = codec::parse_rfc3339(timestamp);
-    if (!read.time) return false;
-    read.timestamp = timestamp;
+  read.hostname = words.take();
+  read.app_name = words.take();
+  read.process_id = words.take();
+  read.message_id = words.take();
+  // Is it meant to be of this form?
+  const bool has_iso_time = read.time && is_iso;
+  if (!has_iso_time) {
+    const bool has_nil_time = !read.time && read.invalid_timestamp.empty();
+    if (words.is_cut_off() || !has_priority) return false;
+    if (!has_nil_time && !looks_like_structured_data(text)) return false;
   }
   read.structured_data = take_structured_data(text);
   if (text.starts_with(' ')) text.remove_prefix(1);
+  read.has_broken_data = text.starts_with('[');
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // the mark of UTF-8
   read.text = text;
   read.priority = header.priority;
+  read.invalid_priority = header.invalid_priority;
   header = std::move(read);
   return true;
 }

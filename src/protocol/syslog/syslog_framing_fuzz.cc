@@ -16,6 +16,7 @@ constexpr size_t kMessageMax = 40;
 struct Read {
   std::vector<std::string> messages;
   size_t too_large = 0;
+  bool is_out_of_step = false;
 };
 
 Read read(std::string_view stream, size_t step) {
@@ -36,6 +37,10 @@ Read read(std::string_view stream, size_t step) {
       if (outcome == FrameReader::Outcome::too_large) ++result.too_large;
       more = outcome != FrameReader::Outcome::need_bytes;
       buffer.erase(0, consumed);
+      if (outcome == FrameReader::Outcome::out_of_step) {
+        result.is_out_of_step = true;
+        return result;
+      }
     }
     CHECK(buffer.size() <= kMessageMax + FrameReader::kHeadMax);
   }
@@ -52,5 +57,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Read whole = read(stream, stream.size());
   const Read pieces = read(stream, 1u + data[0] % 16u);
   CHECK(whole.messages == pieces.messages && whole.too_large == pieces.too_large);
+  CHECK(whole.is_out_of_step == pieces.is_out_of_step);
   return 0;
 }
