@@ -55,7 +55,8 @@ def compressed(body: bytes, how: str = "gzip") -> bytes:
     return wire.packed_frame(TAG, body, {"compressed": how})
 
 
-# Frames that must be refused whole: nothing of them is received, the connection is closed.
+# Frames that cannot be taken apart are refused whole: nothing of them is received, the connection is closed. What is whole
+# and no event is dead-lettered: see test_one_slip.py.
 BROKEN = {
     "random bytes 1": lambda: random_bytes(1),
     "random bytes 2": lambda: random_bytes(2),
@@ -73,9 +74,6 @@ BROKEN = {
     "array of 2^32-1 entries": lambda: b"\x92" + wire.pack(TAG) + b"\xdd\xff\xff\xff\xff" + GOOD,
     "array of 2^32-1 in a record": lambda: in_entry(b"\xdd\xff\xff\xff\xff\x01\x01"),
     "map of 2^32-1 pairs": lambda: in_entry(b"\xdf\xff\xff\xff\xff\xa1a\x01"),
-    "maps 10,000 deep": lambda: in_entry(b"\x81\xa1a" * 10_000 + b"\x01"),
-    "arrays 10,000 deep": lambda: in_entry(b"\x91" * 10_000 + b"\x01"),
-    "deep in a message": lambda: b"\x93" + wire.pack(TAG) + b"\x01" + b"\x81\xa1a" * 10_000 + b"\x01",
     "deep in an option": lambda: b"\x93" + wire.pack(TAG) + b"\x90" + b"\x81\xa1a" * 10_000 + b"\x01",
     "deep instead of a message": lambda: b"\x91" * 10_000,
     "gzip bomb": lambda: compressed(bomb("gzip")),
@@ -92,14 +90,11 @@ BROKEN = {
     "a tag that is a number": lambda: wire.pack([5, [[1, {}]]]),
     "entries that are a number": lambda: wire.pack([TAG, 5]),
     "five elements": lambda: wire.pack([TAG, 1, {}, {}, {}]),
-    "a record that is no map": lambda: wire.pack([TAG, [[1, {"n": 1}], [1, "text"]]]),
-    "an entry that is no pair": lambda: wire.pack([TAG, [[1, {"n": 1}], [1]]]),
     "an option that is no map": lambda: wire.pack([TAG, [[1, {"n": 1}]], 7]),
     "an entry cut off in a chunk": lambda: wire.packed_frame(TAG, GOOD + GOOD[:5]),
     "garbage after entries": lambda: wire.packed_frame(TAG, GOOD + b"\xc1"),
     "fluent bit metrics": lambda: wire.packed_frame(TAG, GOOD, {"fluent_signal": 1}),
     "fluent bit traces": lambda: wire.packed_frame(TAG, GOOD, {"fluent_signal": 2}),
-    "a time that is text": lambda: wire.pack([TAG, [["yesterday", {"n": 1}]]]),
 }
 
 
