@@ -50,7 +50,7 @@ TEST(TopScreen, ShowsBannerStreamsSourcesAndProblems) {
   EXPECT_THAT(screen, HasSubstr("penstock 0.2.0 on pod-0, up 2 h, memory 100 MiB of 256 MiB"));
   EXPECT_THAT(screen, HasSubstr("✕ Not delivering to projects for 2 min 14 s"));
   EXPECT_THAT(screen, HasSubstr("retrying: unreachable"));
-  EXPECT_THAT(screen, HasSubstr("2 min 14 s      145,700     80 MiB of 160 MiB     6 h 20 min"));
+  EXPECT_THAT(screen, HasSubstr("2 min 14 s      145,700    80 MiB of 160 MiB   6 h 20 min"));
   EXPECT_THAT(screen, HasSubstr("bad_key 3"));
   EXPECT_THAT(screen, HasSubstr("dead letters: 2 stored (2.0 KiB); since the start: refused 2"));
   EXPECT_THAT(screen, HasSubstr("05:17:57 Not delivering to projects. Check DNS."));
