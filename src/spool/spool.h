@@ -96,12 +96,12 @@ struct Entry {
   uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
   // Events (indices, ascending) that recovery found in the overflow log, or of an overflow entry in
   // a later entry of the overflow log: final here, to be skipped. Empty in steady state.
-  std::vector<uint32_t> overflowed;
+  std::vector<uint32_t> overflowed = {};
   // Overflow log only: the entry of the main log that the events came from, their indices in it
   // and their buckets.
-  std::optional<Position> origin;
-  std::vector<uint32_t> origin_events;
-  BucketSet buckets;
+  std::optional<Position> origin = {};
+  std::vector<uint32_t> origin_events = {};
+  BucketSet buckets = {};
 };
 
 // Events copied out of an entry, on their way to the overflow log of its stream.
