@@ -77,6 +77,8 @@ void Compressor::append(ByteBuffer& out, ByteView payload) {
   if (compression_ == codec::Compression::gzip) {
     isal_zstream stream;
     isal_deflate_stateless_init(&stream);
+    // The init leaves it as it was: what lay on the stack would be the window, down to a few bytes.
+    stream.hist_bits = 0;
     stream.level = kGzipLevel;
     stream.level_buf = memory_->gzip_level.data();
     stream.level_buf_size = static_cast<uint32_t>(memory_->gzip_level.size());
