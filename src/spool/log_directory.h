@@ -2,6 +2,7 @@
 //
 //   streams/<stream, escaped>.<generation>/
 //     description           stream, target and settings: enough to deliver what is stored here
+//     description.copy      the same
 //     checkpoint            see checkpoint.h
 //     <number, 16 hex>.seg  see segment_format.h
 //     spare.seg             a file kept to be used again
@@ -39,14 +40,18 @@ struct DirectoryName {
 // Of "0000000000000012.seg"; nullopt for every other name.
 [[nodiscard]] std::optional<uint64_t> parse_segment_name(std::string_view name);
 
-// Written aside, synced, renamed, and the directory synced.
+// Both copies, one after the other: each is written aside, synced, renamed, and the directory
+// synced.
 IoResult<void> write_description(FileSystem& file_system, const std::string& directory,
                                  const LogDescription& description);
-// nullopt: none there, or not whole.
+// The description, or its copy when that cannot be read. nullopt: neither is whole.
 IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system,
                                                          const std::string& directory);
 
-// The same two steps for any small file.
+// Whether both copies are whole and equal.
+[[nodiscard]] bool has_both_descriptions(FileSystem& file_system, const std::string& directory);
+
+// The same steps for any small file. What was written aside is removed when a step fails.
 IoResult<void> replace_file(FileSystem& file_system, const std::string& directory,
                             const std::string& name, std::string_view content);
 // Files over 1 MiB are none of ours: EFBIG.

@@ -9,6 +9,7 @@
 #include "spool/log_directory.h"
 #include "spool/overflow_recovery.h"
 #include "spool/segment_recovery.h"
+#include "spool/set_aside.h"
 
 namespace penstock::spool {
 
@@ -218,10 +219,12 @@ IoResult<void> LogRecovery::recover_one(uint64_t number) {
   auto segment = read_durable(path, number);
   if (!segment) return failure(segment.error());
   if (segment->state == State::no_header) {
-    log_error("a file of the spool is damaged from its beginning; it is set aside",
-              {{"file", path}, {"bytes", segment->file_bytes}});
     queue_.held_bytes += segment->file_bytes;
-    return state_.file_system.rename(path, path.substr(0, path.size() - 4) + ".damaged");
+    const auto aside = set_aside(state_.file_system, path);
+    if (!aside) return failure(aside.error());
+    log_error("a file of the spool is damaged from its beginning; it is set aside",
+              {{"file", *aside}, {"bytes", segment->file_bytes}});
+    return {};
   }
   bool cut = false;
   for (const SegmentCut& end : cuts_) {
@@ -326,6 +329,83 @@ IoResult<void> recover_overflow(SpoolState& state, AlignedBuffer& staging,
   return {};
 }
 
+// What is in this directory, opened. It belongs to the log that the description names.
+IoResult<LogPair> recover_pair(SpoolState& state, AlignedBuffer& staging,
+                               const std::string& directory, const std::vector<std::string>& listed,
+                               const LogDescription& description, uint64_t generation,
+                               RecoveredChunks& chunks) {
+  StreamOptions options;
+  options.stream = description.stream;
+  options.target = description.target;
+  options.settings = description.settings;
+  LogPair logs = make_pair_of_logs(state, options);
+  StreamQueue& main = *logs.main;
+  main.open = false;
+  main.generation = logs.overflow->generation = generation;
+  main.held_bytes = kLogFixedBytes;
+  OverflowRecovery overflow;
+  // First, so that it can be asked about what the main log holds.
+  if (auto done = recover_overflow(state, staging, overflow_path(directory), *logs.overflow, chunks,
+                                   overflow);
+      !done) {
+    return failure(done.error());
+  }
+  LogRecovery recovery(state, directory, main, chunks, &overflow);
+  if (auto done = recovery.run(sort_names(listed)); !done) return failure(done.error());
+  main.files = writer_after(recovery, state, staging, directory);
+  if (auto done = overflow.resolve(state.file_system, overflow_path(directory), main,
+                                   *logs.overflow, chunks);
+      !done) {
+    return failure(done.error());
+  }
+  return logs;
+}
+
+// Best effort: where the disk is full the next start has another try.
+void mend_description(FileSystem& file_system, const std::string& directory,
+                      const LogDescription& description) {
+  if (has_both_descriptions(file_system, directory)) return;
+  log_info("description of a log written again: one of its two copies was missing or damaged",
+           {{"directory", directory}});
+  (void)write_description(file_system, directory, description);
+}
+
+bool holds_segments(FileSystem& file_system, const std::string& directory,
+                    const std::vector<std::string>& listed) {
+  const auto is_kept = [](const std::string& name) {
+    return parse_segment_name(name).has_value() || is_set_aside(name);
+  };
+  if (std::any_of(listed.begin(), listed.end(), is_kept)) return true;
+  const auto overflow = file_system.list(overflow_path(directory));
+  return overflow && std::any_of(overflow->begin(), overflow->end(), is_kept);
+}
+
+// A log whose target nobody knows any more. Its events are counted as lost, and its chunks are not
+// known as repeats: a sender that still has one may send it again.
+IoResult<void> set_aside_log(SpoolState& state, AlignedBuffer& staging,
+                             const std::string& directory, const std::vector<std::string>& listed,
+                             const DirectoryName& name) {
+  RecoveredChunks nobodys(0, 0, false);
+  uint64_t events = 0;
+  {
+    auto logs = recover_pair(state, staging, directory, listed, {name.stream, "", ""},
+                             name.generation, nobodys);
+    if (!logs) return failure(logs.error());
+    for (const auto& queue : {logs->main.get(), logs->overflow.get()}) {
+      for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
+    }
+  }
+  const auto path = set_aside(state.file_system, directory);
+  if (!path) return failure(path.error());
+  const record::Ledger::Admitted admitted{name.stream, events};
+  state.ledger.receive("recovered", {&admitted, 1});
+  state.ledger.drop(name.stream, "damaged", events);
+  state.note_error("the target of what is stored in " + directory + " is unknown, because both " +
+                   "copies of its description are damaged: " + std::to_string(events) +
+                   " events of stream " + name.stream + " are set aside in " + *path);
+  return {};
+}
+
 }  // namespace
 
 LogPair make_pair_of_logs(SpoolState& state, const StreamOptions& options) {
@@ -343,50 +423,30 @@ IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
                               const std::string& streams_path, const std::string& name,
                               RecoveredChunks& chunks) {
   const auto parsed = parse_directory_name(name);
-  if (!parsed) return LogPair{};  // not made by us: left alone
+  if (!parsed) return LogPair{};  // not made by us, or set aside: left alone
   const std::string directory = streams_path + "/" + name;
   auto listed = state.file_system.list(directory);
   if (!listed) return failure(listed.error());
-  const LogNames names = sort_names(*listed);
   auto description = read_description(state.file_system, directory);
   if (!description) return failure(description.error());
-  if (!description->has_value()) {
-    if (names.segments.empty()) {  // being made, or being removed, when the process stopped
-      for (const std::string& left : *listed) {
-        (void)state.file_system.remove(directory + "/" + left);
-      }
-      (void)state.file_system.remove_directory(directory);
-      return LogPair{};
+  if (description->has_value()) {
+    mend_description(state.file_system, directory, **description);
+    return recover_pair(state, staging, directory, *listed, **description, parsed->generation,
+                        chunks);
+  }
+  if (!holds_segments(state.file_system, directory, *listed)) {
+    // Being made, or being removed, when the process stopped.
+    for (const std::string& left : *listed) {
+      (void)state.file_system.remove(directory + "/" + left);
     }
-    log_error("a log without its description: it is kept, its target is not known",
-              {{"directory", directory}});
-    description->emplace(LogDescription{parsed->stream, "", ""});
+    (void)state.file_system.remove_directory(overflow_path(directory));
+    (void)state.file_system.remove_directory(directory);
+    return LogPair{};
   }
-  StreamOptions options;
-  options.stream = (*description)->stream;
-  options.target = (*description)->target;
-  options.settings = (*description)->settings;
-  LogPair logs = make_pair_of_logs(state, options);
-  StreamQueue& main = *logs.main;
-  main.open = false;
-  main.generation = logs.overflow->generation = parsed->generation;
-  main.held_bytes = kLogFixedBytes;
-  OverflowRecovery overflow;
-  // First, so that it can be asked about what the main log holds.
-  if (auto done = recover_overflow(state, staging, overflow_path(directory), *logs.overflow, chunks,
-                                   overflow);
-      !done) {
+  if (auto done = set_aside_log(state, staging, directory, *listed, *parsed); !done) {
     return failure(done.error());
   }
-  LogRecovery recovery(state, directory, main, chunks, &overflow);
-  if (auto done = recovery.run(names); !done) return failure(done.error());
-  main.files = writer_after(recovery, state, staging, directory);
-  if (auto done = overflow.resolve(state.file_system, overflow_path(directory), main,
-                                   *logs.overflow, chunks);
-      !done) {
-    return failure(done.error());
-  }
-  return logs;
+  return LogPair{};
 }
 
 IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,

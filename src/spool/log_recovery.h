@@ -70,7 +70,7 @@ IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
                              const std::string& streams_path, const std::string& name,
                              const StreamOptions& options);
 
-// What a log takes besides its segments: description and checkpoint.
-inline constexpr uint64_t kLogFixedBytes = 4096 + CheckpointFile::kFileBytes;
+// What a log takes besides its segments: two descriptions and the checkpoint.
+inline constexpr uint64_t kLogFixedBytes = 2 * 4096 + CheckpointFile::kFileBytes;
 
 }  // namespace penstock::spool

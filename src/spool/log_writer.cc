@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "spool/log_directory.h"
+#include "spool/set_aside.h"
 
 namespace penstock::spool {
 namespace {
@@ -185,14 +186,19 @@ IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {
     auto names = file_system_.list(directory);
     if (!names && names.error().code == ENOENT) return {};
     if (!names) return failure(names.error());
-    // The description last: without it what is left of the directory is known to be nothing.
-    std::stable_partition(names->begin(), names->end(),
-                          [](const std::string& name) { return name != "description"; });
+    // The descriptions last: without them what is left of the directory is known to be nothing.
+    std::stable_partition(names->begin(), names->end(), [](const std::string& name) {
+      return !name.starts_with("description");
+    });
+    bool kept = false;
     for (const std::string& name : *names) {
-      if (name == "overflow") continue;
+      kept |= is_set_aside(name);
+      if (name == "overflow" || is_set_aside(name)) continue;
       if (auto done = file_system_.remove(directory + "/" + name); !done) return done;
     }
-    return file_system_.remove_directory(directory);
+    if (!kept) return file_system_.remove_directory(directory);
+    const auto aside = set_aside(file_system_, directory);
+    return aside ? IoResult<void>{} : failure(aside.error());
   };
   if (auto done = remove_directory(overflow_path(options_.directory)); !done) return done;
   if (auto done = remove_directory(options_.directory); !done) return done;

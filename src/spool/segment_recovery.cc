@@ -30,7 +30,10 @@ bool in_order(const std::vector<IndexEntry>& entries, uint64_t end) {
   return true;
 }
 
+// But for the last block: of a segment whose birth was interrupted the copy of the header may be
+// there in part.
 IoResult<bool> all_zeros(File& file, uint64_t bytes) {
+  bytes -= std::min(bytes, kBlockBytes);
   std::vector<uint8_t> block(static_cast<size_t>(std::min(bytes, 16 * kBlockBytes)));
   const auto got = file.read_at(0, block);
   if (!got) return failure(got.error());

@@ -9,6 +9,7 @@
 #include "spool/checkpoint.h"
 #include "spool/dead_letter.h"
 #include "spool/segment_recovery.h"
+#include "spool/set_aside.h"
 
 namespace penstock::spool {
 namespace {
@@ -107,7 +108,7 @@ Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::stri
   std::sort(names->begin(), names->end());
   for (const std::string& name : *names) {
     const std::string path = directory + "/" + name;
-    if (name.ends_with(".damaged")) ++log.set_aside;
+    if (is_set_aside(name)) ++log.set_aside;
     if (const auto number = parse_segment_name(name)) {
       auto segment = inspect_segment(file_system, directory, *number, options, *finality);
       if (!segment) return cannot_read(path, segment.error());
