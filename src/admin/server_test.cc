@@ -158,7 +158,7 @@ TEST_F(AdminPort, StatusIsJsonOfTheSameFigures) {
 TEST_F(AdminPort, TheStatusPageIsWhole) {
   start();
   EXPECT_THAT(get("/"), EndsWith("</html>\n"));
-  EXPECT_THAT(std::string(status_page()), HasSubstr("fetch(\"/api/status\")"));
+  EXPECT_THAT(std::string(status_page()), HasSubstr("get(\"/api/status\")"));
 }
 
 TEST_F(AdminPort, HeadHasTheLengthAndNoBody) {
