@@ -125,6 +125,7 @@ ControlClient::Answer<StreamSummary> ControlClient::describe_stream(const Stream
   auto answer = call(control_signer_, "DescribeStreamSummary", stream_call(stream, ""));
   std::string_view operation = "DescribeStreamSummary";
   if (!answer && (answer.error().error == PutError::unknown_operation ||
+                  answer.error().error == PutError::unknown_code ||
                   answer.error().error == PutError::access_denied)) {
     operation = "DescribeStream";
     auto older = call(control_signer_, operation, stream_call(stream, "\"Limit\":1"));

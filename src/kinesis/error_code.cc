@@ -75,10 +75,6 @@ PutError by_status(int status) {
       return PutError::credentials;
     case 403:  // a policy of an endpoint, a proxy or a firewall
       return PutError::access_denied;
-    case 404:
-    case 405:
-    case 415:
-      return PutError::unknown_operation;
     case 408:
       return PutError::server_fault;
     case 413:

@@ -184,10 +184,9 @@ TEST(PutRecords, WholeRequestErrorsFollowTheTable) {
 
 TEST(PutRecords, StatusDecidesWhereNoCodeCanBeRead) {
   const std::pair<int, PutError> rows[] = {
-      {413, PutError::too_large},         {502, PutError::server_fault},
-      {504, PutError::server_fault},      {429, PutError::throttled},
-      {403, PutError::access_denied},     {404, PutError::unknown_operation},
-      {415, PutError::unknown_operation}, {400, PutError::unknown_code},
+      {413, PutError::too_large},    {502, PutError::server_fault},  {504, PutError::server_fault},
+      {429, PutError::throttled},    {403, PutError::access_denied}, {404, PutError::unknown_code},
+      {405, PutError::unknown_code}, {415, PutError::unknown_code},  {400, PutError::unknown_code},
       {302, PutError::unknown_code}};
   for (const auto& [status, error] : rows) {
     for (const char* body :
