@@ -5,6 +5,7 @@ import errno
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness import forward_client as wire
 from harness.daemon import forward_port, three_streams
 from harness.forward_client import ForwardClient
 from harness.waiting import wait_until
-from power_loss import WatchedDirectory
+from power_loss import HANGS, WatchedDirectory
 
 FAILURES = {
     "full": {"write": errno.ENOSPC, "create": errno.ENOSPC},
@@ -49,6 +50,38 @@ def test_while_the_disk_fails_nothing_is_acked_and_afterwards_everything_is(kine
     client.close()
     penstock.wait_settled(7)
     assert set(kinesis.tally("projects", "id")) == {"before", "after", *(f"during-{i}" for i in range(5))}
+
+
+@pytest.mark.timeout(120)
+def test_a_disk_that_does_not_answer_makes_it_unready_and_not_unhealthy(kinesis, start_penstock, watched):
+    config = three_streams(kinesis.endpoint, spool=watched.directory)
+    penstock = start_penstock(config, environment=watched.environment)
+    with ForwardClient(forward_port(config), timeout_s=90) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": "before"})])
+        watched.fail(sync=HANGS)
+        client.send(wire.packed_forward("t", [(1, {"id": "during"})], {"chunk": "during"}))
+        began = time.monotonic()
+        wait_until(lambda: penstock.get("/readyz")[0] == 503, "acks that hang make it unready", 15)
+        while time.monotonic() - began < 35:
+            assert penstock.get("/healthz")[0] == 200, "a restart would not help"
+            time.sleep(1)
+        watched.fail()
+        client.wait_ack("during")
+        wait_until(lambda: penstock.get("/readyz")[0] == 200, "it is ready again", 30)
+    penstock.wait_settled(2)
+
+
+def test_with_a_disk_that_does_not_answer_it_stops_when_drain_timeout_has_passed(kinesis, start_penstock, watched):
+    config = three_streams(kinesis.endpoint, spool=watched.directory, drain_timeout="8s")
+    penstock = start_penstock(config, environment=watched.environment)
+    with ForwardClient(forward_port(config), timeout_s=90) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": "before"})])
+        watched.fail(sync=HANGS)
+        client.send(wire.packed_forward("t", [(1, {"id": "during"})], {"chunk": "during"}))
+        began = time.monotonic()
+        assert penstock.terminate(30) == 1
+        assert time.monotonic() - began < 15
+    assert "the disk does not answer" in penstock.log()
 
 
 def test_no_ack_leaves_before_a_sync_that_began_after_its_bytes_were_written(kinesis, start_penstock, tmp_path):

@@ -71,7 +71,8 @@ Health::Answer Health::readyz() {
   look_locked();
   if (phase_ == Phase::starting) return {false, "starting"};
   if (phase_ == Phase::draining) return {false, "draining"};
-  if (!readiness_.ready()) return {false, "pushing back: no room for more"};
+  if (!readiness_.ready())
+    return {false, "pushing back: no room for more, or the disk does not answer"};
   return {true, "ok"};
 }
 

@@ -1,9 +1,10 @@
 // The answers of /healthz and /readyz.
 //
 //   healthz  bad only when a thread of ours has not gone round its loop for 30 s: a restart would
-//            help. Outages, throttles, a full disk or refused credentials are none of its business.
-//   readyz   bad while starting, while draining, and after 5 s of pushing back without pause; good
-//            again after 5 s without.
+//            help. Outages, throttles, refused credentials, a disk that is full or does not answer
+//            are none of its business.
+//   readyz   bad while starting, while draining, and after 5 s of pushing back without pause (no
+//            room, or acks that the disk keeps waiting); good again after 5 s without.
 //
 // Thread: Health is for any; Readiness has none of its own.
 #pragma once

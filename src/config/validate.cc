@@ -10,8 +10,8 @@ namespace penstock::config {
 namespace {
 
 constexpr uint64_t kMessageBytesMin = 1_KiB;
-constexpr uint64_t kMessageBytesMax = 2_GiB;
-constexpr uint64_t kFixedBytes = 32_MiB;  // what the process needs beside messages
+constexpr uint64_t kMessageBytesMax = 1_GiB;  // an entry of the spool is less than 2 GiB
+constexpr uint64_t kFixedBytes = 32_MiB;      // what the process needs beside messages
 
 enum class SecretUse { text, header };  // header: comes in as an HTTP header, which has no blanks
 
@@ -58,7 +58,7 @@ void check_users(const std::string& key, const std::vector<UserOptions>& users,
 
 void check_message_limit(const std::string& key, uint64_t bytes, Findings& findings) {
   if (bytes < kMessageBytesMin || bytes > kMessageBytesMax) {
-    findings.error(key, show_size(bytes) + " is out of range", "use 1KiB to 2GiB");
+    findings.error(key, show_size(bytes) + " is out of range", "use 1KiB to 1GiB");
   }
 }
 

@@ -1,5 +1,11 @@
 #include "daemon/drain.h"
 
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "base/log.h"
 
 namespace penstock::daemon {
@@ -9,6 +15,7 @@ constexpr seconds kAcceptTime{5};  // endpoints and load balancers learn that we
 constexpr seconds kLeaveTime{5};   // for peers to answer our half-close
 constexpr milliseconds kStep{50};
 constexpr seconds kCloseTime{1};  // kept back for the last sync
+constexpr seconds kDiskTime{3};   // beyond drain_timeout, for a disk that is slow but answers
 
 class Waits {
  public:
@@ -43,6 +50,38 @@ class Waits {
   bool abandoned_ = false;  // a third signal: keep what is on disk and go
 };
 
+// Ends the process when closing takes longer than drain_timeout allows: a thread that waits for a
+// disk cannot be told to stop.
+class LastResort {
+ public:
+  explicit LastResort(SteadyTime end) : thread_([this, end] { wait_until(end); }) {}
+  ~LastResort() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  LastResort(const LastResort&) = delete;
+  LastResort& operator=(const LastResort&) = delete;
+
+ private:
+  void wait_until(SteadyTime end) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_until(lock, end, [this] { return closed_; })) return;
+    log_error(
+        "stopped at the end of drain_timeout while the disk does not answer: what was not synced "
+        "was not acknowledged; check the disk");
+    ::_exit(1);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 int drain(Daemon& daemon, const Signals& signals, bool hurry) {
@@ -50,6 +89,7 @@ int drain(Daemon& daemon, const Signals& signals, bool hurry) {
   const auto timeout = daemon.config().drain_timeout;
   const SteadyTime end = began + timeout - std::min<milliseconds>(kCloseTime, timeout / 10);
   const SteadyTime read_end = began + timeout / 2;
+  const LastResort last_resort(began + timeout + kDiskTime);
   Waits wait(daemon, signals, hurry);
 
   log_info("draining", {{"connections", daemon.connections()},

@@ -187,6 +187,7 @@ bool has_room(SpoolState& state, const Append& append, std::vector<std::string>&
 void queue_part(SpoolState& state, StreamQueue& queue, QueuedEntry entry, Calls& calls) {
   entry.bytes = queue.files != nullptr ? stored_size(entry.as_stored()) : entry.batch->entries_size;
   queue.plan(entry.bytes);
+  entry.admitted = state.clock.steady();
   if (queue.files != nullptr) {
     queue.unsynced.push_back(std::move(entry));
     state.commit_wake.raise();

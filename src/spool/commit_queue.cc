@@ -118,8 +118,11 @@ bool CommitQueue::turn() {
   }
   make(calls);
   if (turns.empty()) return false;
+  is_at_disk_ = true;
   write(turns);
   for (LogTurn& turn : turns) look_after(turn);
+  last_turn_ = state_.clock.steady().time_since_epoch().count();
+  is_at_disk_ = false;
   {
     const std::lock_guard lock(state_.mutex);
     for (LogTurn& turn : turns) publish(turn, calls);
@@ -175,6 +178,7 @@ void CommitQueue::collect_entries(LogTurn& turn, uint64_t& room_in_round) {
     unsynced.pop_front();
   }
   turn.queue->in_round = turn.entries.size();
+  turn.queue->round_admitted = oldest_admitted(turn.entries);
 }
 
 void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {

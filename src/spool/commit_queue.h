@@ -36,7 +36,10 @@ class CommitQueue {
   bool turn();
   // Rounds until all that was admitted is safe, or the disk fails; then the last checkpoints.
   void drain();
-  [[nodiscard]] SteadyTime last_turn() const { return SteadyTime(nanoseconds(last_turn_.load())); }
+  // A disk that does not answer is no standstill of ours.
+  [[nodiscard]] SteadyTime last_turn() const {
+    return is_at_disk_ ? state_.clock.steady() : SteadyTime(nanoseconds(last_turn_.load()));
+  }
 
  private:
   // A segment whose file is to go.
@@ -104,6 +107,7 @@ class CommitQueue {
   int upkeep_failures_ = 0;
   Calls collected_calls_;
   std::atomic<int64_t> last_turn_{0};
+  std::atomic<bool> is_at_disk_{false};
   std::thread thread_;
 };
 

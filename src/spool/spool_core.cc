@@ -372,7 +372,9 @@ std::optional<SteadyTime> SpoolCore::pushing_back_since() const {
   const std::lock_guard lock(state_->mutex);
   forget_cancelled(*state_);
   state_->note_pressure();
-  return state_->pushing_back_since;
+  const auto since = state_->pushing_back_since;
+  const auto unsynced = state_->unsynced_since();
+  return since && unsynced ? std::min(since, unsynced) : since ? since : unsynced;
 }
 
 SteadyTime SpoolCore::last_turn() const {

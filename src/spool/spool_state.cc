@@ -137,6 +137,21 @@ void SpoolState::note_pressure() {
   }
 }
 
+std::optional<SteadyTime> SpoolState::unsynced_since() const {
+  constexpr seconds kUsual{1};  // every entry waits for its sync
+  std::optional<SteadyTime> oldest;
+  const auto consider = [&](const StreamQueue& queue) {
+    std::optional<SteadyTime> its;
+    if (queue.in_round > 0) its = queue.round_admitted;
+    if (!its) its = oldest_admitted(queue.unsynced);
+    if (its && (!oldest || *its < *oldest)) oldest = its;
+  };
+  for (const auto& queue : queues) consider(*queue);
+  if (dead_letters != nullptr) consider(*dead_letters);
+  if (oldest && clock.steady() - *oldest < kUsual) oldest.reset();
+  return oldest;
+}
+
 void SpoolState::note_error(std::string what) {
   log_limited(LogLevel::error, "spool/disk", what);
   last_error = std::move(what);

@@ -66,6 +66,8 @@ struct SpoolState {
   void share_out();
   [[nodiscard]] uint64_t make_salt();
   void note_pressure();
+  // Since when the senders of what was admitted have waited for the disk; nullopt: not long.
+  [[nodiscard]] std::optional<SteadyTime> unsynced_since() const;
   void note_error(std::string what);
 
   SpoolOptions options;

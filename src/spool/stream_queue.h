@@ -53,6 +53,7 @@ struct QueuedEntry {
   std::shared_ptr<const record::Batch> batch;
   ChunkPart chunk;
   uint64_t bytes = 0;  // what it takes on disk, or in memory
+  SteadyTime admitted{};
   [[nodiscard]] EntryToStore as_stored() const;
   bool answered = false;  // its chunk has been told that it is synced
   // Dead letters only:
@@ -64,6 +65,15 @@ struct QueuedEntry {
   std::shared_ptr<const OverflowOrigin> origin;
   std::function<void(bool)> overflowed;
 };
+
+// When the first of these was admitted that came with an append: its sender waits for it.
+template <class Entries>
+[[nodiscard]] std::optional<SteadyTime> oldest_admitted(const Entries& entries) {
+  for (const QueuedEntry& entry : entries) {
+    if (!entry.letters) return entry.admitted;
+  }
+  return std::nullopt;
+}
 
 // An entry in memory that delivery has not read yet.
 struct ReadyEntry {
@@ -189,15 +199,16 @@ class StreamQueue final : public StreamLog {
 
   std::unique_ptr<LogWriter> files;  // used by the commit thread alone; null: in memory
   std::deque<QueuedEntry> unsynced;
-  uint64_t held_bytes = 0;             // files, or payload in memory
-  uint64_t planned_files = 0;          // of segments that what is queued will need
-  uint64_t planned_room = 0;           // left in the last of them
-  bool planned_spare = false;          // the spare is there and not planned for
-  uint64_t spare_bytes = 0;            // of the spare file, part of held_bytes
-  uint64_t segment_bytes = 0;          // of an ordinary segment file
-  size_t in_round = 0;                 // entries that the commit thread is writing
-  std::optional<SteadyTime> retry_at;  // the disk failed: not before this time
-  uint32_t failures = 0;               // in a row
+  uint64_t held_bytes = 0;                   // files, or payload in memory
+  uint64_t planned_files = 0;                // of segments that what is queued will need
+  uint64_t planned_room = 0;                 // left in the last of them
+  bool planned_spare = false;                // the spare is there and not planned for
+  uint64_t spare_bytes = 0;                  // of the spare file, part of held_bytes
+  uint64_t segment_bytes = 0;                // of an ordinary segment file
+  size_t in_round = 0;                       // entries that the commit thread is writing
+  std::optional<SteadyTime> round_admitted;  // when the first of them was that a sender waits for
+  std::optional<SteadyTime> retry_at;        // the disk failed: not before this time
+  uint32_t failures = 0;                     // in a row
   SteadyTime upkeep_retry_at{};
   bool drop_wanted = false;  // an append waits and when_full is drop_oldest
   bool checkpoint_due = false;

@@ -16,6 +16,7 @@ from pathlib import Path
 
 WRITE, SIZE, SYNC, CREATE, RENAME, UNLINK, DIRECTORY_SYNC, MAKE_DIRECTORY, REMOVE_DIRECTORY = range(1, 10)
 SECTOR_BYTES = 512
+HANGS = 1 << 16
 _RECORD = struct.Struct("<IIQQQQQQ")
 
 
@@ -71,7 +72,7 @@ class WatchedDirectory:
                             "POWER_LOSS_JOURNAL": str(self._journal), "POWER_LOSS_ERRORS": str(errors)}
 
     def fail(self, write: int = 0, sync: int = 0, create: int = 0) -> None:
-        """From now on these operations fail with these error numbers; 0: they work."""
+        """From now on these operations fail with these error numbers; 0: they work; HANGS: they do not come back."""
         self._errors[:] = struct.pack("<III", write, sync, create)
 
     def forget(self) -> None:
