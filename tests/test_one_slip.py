@@ -53,9 +53,7 @@ def settle(penstock, received: int):
 
 
 def refused(penstock) -> dict[str, float]:
-    """The reasons that were counted: all of them are there as zeros from the start."""
-    return {reason: count for reason, count
-            in penstock.metrics().by("penstock_messages_refused_total", "reason").items() if count}
+    return penstock.metrics().by("penstock_messages_refused_total", "reason")
 
 
 def stored(kinesis) -> list[dict]:
@@ -112,7 +110,10 @@ def test_a_wrong_count_ends_the_connection_and_the_next_one_brings_the_rest(
     assert metrics.imbalance() == 0
     texts = [record["message"] for record in stored(kinesis)]
     assert "first" in texts and {f"good {n}" for n in range(GOOD)} <= set(texts)
-    assert len(texts) <= GOOD + 2, "one message of the wrong length at most, no line of the rest"
+    # A count that is one too large takes the first digit of the next one with it: what the other digits then count is
+    # cut off wrongly, too, before anything shows that the connection is out of step.
+    cut_wrongly = 2 if slip == "by one" else 1
+    assert len(texts) <= GOOD + 1 + cut_wrongly, "no line of the rest"
     assert refused(penstock) == {"out_of_step": 1}
     assert penstock.log().count("out_of_step") == 1
 

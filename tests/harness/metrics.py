@@ -26,9 +26,11 @@ class Metrics:
         return any(name == metric or name.startswith(metric + "_") for name, _, _ in self.samples)
 
     def by(self, metric: str, label: str) -> dict[str, float]:
+        """Sums over all samples of the name, by the value of one label; what is 0 is left out: every known series is
+        exported from the start."""
         result: dict[str, float] = {}
         for name, labels, value in self.samples:
-            if name == metric:
+            if name == metric and value != 0:
                 result[labels.get(label, "")] = result.get(labels.get(label, ""), 0) + value
         return result
 
