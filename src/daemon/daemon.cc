@@ -267,8 +267,7 @@ bool Daemon::may_deliver() const {
   return std::any_of(deliveries_.begin(), deliveries_.end(), [&](const auto& entry) {
     const auto found = pending.find(entry.first);
     if (found == pending.end() || found->second == 0) return false;
-    return entry.second->held_because().empty() &&
-           !entry.second->status(Clock::system().steady()).failing_since;
+    return entry.second->may_deliver(Clock::system().steady());
   });
 }
 

@@ -20,7 +20,7 @@ metrics::StreamStatus Daemon::stream_status(StreamDelivery& delivery, SteadyTime
         std::chrono::duration_cast<WallTime::duration>(nanoseconds(figures.oldest_received_ns)));
   }
   entry.credentials = delivery.credentials_status();
-  entry.paused_because = delivery.held_because();
+  entry.paused_because = delivery.paused_because();
   entry.delivery = delivery.status(now);
   return entry;
 }

@@ -1,42 +1,27 @@
-// StreamDelivery: empties the logs of one stream, oldest generation first: what was stored before
-// the stream's name, arn or region changed goes to the old target before anything goes to the new.
+// StreamDelivery: empties the logs of one stream, oldest first: what was stored before the stream's
+// name, arn or region changed goes to the former target before anything goes to the present one.
+// When the service says that the former target does not exist, what is stored for it waits, and the
+// next log is begun beside it.
 //
-// Thread: the daemon's; what it makes lives on the delivery thread.
+// Invariants, checked here:
+//   a log is delivered by one LogDelivery at a time, which ends only when the log is done
+//   logs are begun in their order; a later one only while all earlier ones are done or missing
+//
+// Thread: the daemon's.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "config/options.h"
-#include "daemon/credentials.h"
-#include "daemon/delivery_watch.h"
-#include "daemon/shard_watch.h"
-#include "delivery/delivery_thread.h"
-#include "delivery/http_put_port.h"
-#include "delivery/sender.h"
+#include "daemon/log_delivery.h"
 
 namespace penstock::daemon {
-
-// What all streams share; outlives them.
-struct DeliveryParts {
-  spool::Spool& spool;
-  record::Ledger& ledger;
-  memory::MemoryBudget& memory;
-  metrics::Metrics& metrics;
-  Identities& identities;
-  ShardWatch& shards;
-};
 
 class StreamDelivery {
  public:
   StreamDelivery(std::string stream, delivery::DeliveryThread& thread, DeliveryParts parts);
-  ~StreamDelivery();
-  StreamDelivery(const StreamDelivery&) = delete;
-  StreamDelivery& operator=(const StreamDelivery&) = delete;
 
   [[nodiscard]] const std::string& stream() const { return stream_; }
 
@@ -44,24 +29,25 @@ class StreamDelivery {
   // the configured one and takes these settings; else all go by their own.
   void update(const std::vector<spool::StreamLog*>& logs, const config::StreamOptions* current,
               const config::AwsOptions& aws);
-  // Goes on to the next generation when the present one is empty. True: nothing is left of any.
+  // Begins and ends deliveries as the logs allow. True: nothing is left of any, and the stream is
+  // not configured.
   bool advance();
 
-  // Why nothing is let through; empty: it flows.
-  [[nodiscard]] std::string held_because();
-  [[nodiscard]] metrics::DeliveryStatus status(SteadyTime now) const { return watch_->status(now); }
-  [[nodiscard]] metrics::CredentialsStatus credentials_status() const {
-    return credentials_ ? credentials_->status() : metrics::CredentialsStatus();
-  }
+  // Why nothing is let through to the present target, or to a former one; empty: all flows.
+  [[nodiscard]] std::string paused_because();
+  // Something is stored of which a target, as far as is known, takes more.
+  [[nodiscard]] bool may_deliver(SteadyTime now) const;
+  // Of the log that takes what comes in now, once its delivery has begun; else of the first.
+  [[nodiscard]] metrics::DeliveryStatus status(SteadyTime now) const;
+  [[nodiscard]] metrics::CredentialsStatus credentials_status() const;
   // The settings in force.
   [[nodiscard]] const config::StreamOptions& settings() const { return settings_; }
 
  private:
-  void begin(spool::StreamLog& log);
-  void end_sender();
-  void watch_shards();
-  void take_news(const ShardNews& news);
-  void look_at_credentials();
+  [[nodiscard]] bool is_current(const spool::StreamLog& log) const;
+  [[nodiscard]] LogDelivery* delivery_of(const spool::StreamLog& log);
+  void end_done();
+  LogDelivery& begin(spool::StreamLog& log);
 
   const std::string stream_;
   delivery::DeliveryThread& thread_;
@@ -69,23 +55,8 @@ class StreamDelivery {
   config::AwsOptions aws_;
   std::optional<config::StreamOptions> current_;
   config::StreamOptions settings_;
-  std::vector<spool::StreamLog*> logs_;
-  const std::shared_ptr<DeliveryWatch> watch_ = std::make_shared<DeliveryWatch>();
-
-  // Made, used and destroyed on the delivery thread.
-  std::unique_ptr<delivery::HttpPutPort> port_;
-  std::unique_ptr<WatchedPort> watched_port_;
-  std::unique_ptr<delivery::Sender> sender_;
-  std::optional<net::HttpLoop::TimerId> timer_;
-  // Points to this while there is a sender: for news that were posted and come later.
-  std::shared_ptr<StreamDelivery*> for_news_;
-  size_t shards_known_ = 0;
-  std::shared_ptr<Credentials> credentials_;  // of the settings in force
-  std::shared_ptr<const kinesis::Credentials> credentials_seen_;
-
-  spool::StreamLog* sending_ = nullptr;
-  // Read on the delivery thread; 0: not watched.
-  std::atomic<ShardWatch::Id> watched_{0};
+  std::vector<spool::StreamLog*> logs_;                   // oldest first
+  std::vector<std::unique_ptr<LogDelivery>> deliveries_;  // those begun and not done
 };
 
 }  // namespace penstock::daemon

@@ -98,6 +98,8 @@ class Sender {
   [[nodiscard]] bool idle() const { return tracker_.events() == 0 && in_flight_ == 0; }
   // Since when nothing is let through, and why; for status and alerts. Empty: it flows.
   [[nodiscard]] const std::string& held_because() const { return held_because_; }
+  // The service says that there is no such stream.
+  [[nodiscard]] bool is_missing() const { return held_because_ == "ResourceNotFoundException"; }
 
  private:
   enum class Fill : uint8_t { more_to_come, dry };

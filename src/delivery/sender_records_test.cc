@@ -299,6 +299,41 @@ TEST(SenderAggregates, AnAggregateWithAPoisonedEventIsTakenApart) {
   EXPECT_EQ(rig.pending(), 0u);
 }
 
+// An aggregate made without order is refused alone when order is asked for already, and the other
+// way about.
+TEST(SenderAggregates, OneUnderWayWhileOrderChangesIsTakenApart) {
+  for (const bool to_ordered : {true, false}) {
+    World world;
+    SenderOptions options = by_tag(packed(kinesis_format::Aggregation::kpl));
+    options.flush_interval = 50ms;
+    options.packer.keep_order = !to_ordered;
+    Rig rig(world, options);
+    rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
+      for (const auto& record : call.records) {
+        if (record.data.find("\"n\":3,") != std::string::npos) {
+          return whole(Verdict::refused, "InvalidArgumentException");
+        }
+      }
+      return std::nullopt;
+    };
+    rig.add(objects(0, 10, 100), "a");
+    world.run_for(55ms);
+    ASSERT_THAT(rig.stream.calls, SizeIs(1));
+    options.packer.keep_order = to_ordered;
+    rig.sender->reconfigure(options);
+    for (uint32_t i = 1; i <= 5; ++i) {  // others, to tell the record from the stream by
+      rig.add(objects(10 * i, 10, 100), i % 2 == 0 ? "a" : "b");
+      world.run_for(61s);
+    }
+    world.run_until_quiet(30min);
+    EXPECT_EQ(rig.delivered(), 59u);
+    EXPECT_EQ(rig.pending(), 0u);
+    ASSERT_THAT(world.spool.letters, SizeIs(1));
+    EXPECT_EQ(world.spool.letters[0].object, object(3, 100));
+    EXPECT_TRUE(rig.sender->idle());
+  }
+}
+
 TEST(SenderAggregates, AWindowThatTheyFillDoesNotWaitForTheirTime) {
   World world;
   SenderOptions options = packed(kinesis_format::Aggregation::kpl);

@@ -153,7 +153,14 @@ void Sender::dissolve(Waiting record) {
     for (const EventSpan& span : note.more) take_apart(span);
   }
   if (note.lane == 0) {
-    for (Waiting& made : alone) queue_.add(std::move(made));
+    // Order may be asked for since it was made: its events have lanes then.
+    for (Waiting& made : alone) {
+      if (made.note.lane != 0) {
+        queue_.lane_append(std::move(made));
+      } else {
+        queue_.add(std::move(made));
+      }
+    }
   } else if (alone.empty()) {
     queue_.lane_done(note.lane);
   } else {

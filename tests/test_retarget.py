@@ -1,0 +1,119 @@
+"""A stream's name changed by reload: idle, in use, many times in a row, and out of a mistake."""
+
+import json
+import signal
+
+import pytest
+
+from harness import forward_client as wire
+from harness.daemon import forward_port, three_streams
+from harness.forward_client import ForwardClient, new_chunk
+from harness.waiting import wait_until
+
+NAMES = ["projects", "audit", "operations"]
+RELOADS = 20
+
+
+def one_stream(endpoint: str, spool, name: str = "projects") -> dict:
+    """One stream, `projects`, that is sent to the stream of this name."""
+    config = three_streams(endpoint, spool=spool, routes=[{"stream": "projects"}])
+    config["streams"] = {"projects": {**config["streams"]["projects"], "name": name}}
+    return config
+
+
+def rename(penstock, config: dict, name: str, key: str = "name") -> None:
+    """By reload; returns when it is in force."""
+    changed = json.loads(json.dumps(config))
+    stream = changed["streams"]["projects"]
+    if key == "arn":
+        del stream["name"]
+        stream["arn"] = f"arn:aws:kinesis:us-east-1:123456789012:stream/{name}"
+    else:
+        stream["name"] = name
+    penstock.write_config(changed)
+    penstock.signal(signal.SIGHUP)
+    wait_until(lambda: penstock.status()["streams"][0]["target"].startswith(f"{name} ("), f"{name} is in force")
+
+
+def delivered(kinesis) -> dict[str, int]:
+    """How often each id was accepted, by whatever stream."""
+    counts: dict[str, int] = {}
+    for name in NAMES:
+        for event, times in kinesis.tally(name, "id").items():
+            counts[event] = counts.get(event, 0) + times
+    return counts
+
+
+def wait_nothing_left(penstock) -> None:
+    wait_until(lambda: penstock.metrics().sum("penstock_events_pending") == 0, "nothing is left behind")
+
+
+@pytest.mark.parametrize("key", ["name", "arn"])
+def test_an_idle_stream_is_renamed_again_and_again(kinesis, start_penstock, storage, key):
+    config = one_stream(kinesis.endpoint, storage)
+    penstock = start_penstock(config)
+    for turn in range(1, RELOADS + 1):
+        rename(penstock, config, NAMES[turn % 3], key)
+    with ForwardClient(forward_port(config)) as client:
+        client.send_acked(wire.forward, "x", [(1, {"id": 1})])
+    wait_until(lambda: kinesis.tally(NAMES[RELOADS % 3], "id") == {"1": 1}, "it goes to the last name")
+    wait_nothing_left(penstock)
+
+
+def test_what_came_between_two_renames_goes_where_it_was_sent(kinesis, start_penstock, storage):
+    config = one_stream(kinesis.endpoint, storage)
+    penstock = start_penstock(config)
+    sent = {name: 0 for name in NAMES}
+    with ForwardClient(forward_port(config)) as client:
+        for turn in range(1, RELOADS + 1):
+            name = NAMES[turn % 3]
+            rename(penstock, config, name)
+            client.send_acked(wire.forward, "x", [(1, {"id": 20 * turn + i}) for i in range(20)])
+            sent[name] += 20
+    wait_until(lambda: {name: len(kinesis.tally(name, "id")) for name in NAMES} == sent, "all went where they were sent")
+    wait_nothing_left(penstock)
+
+
+def test_a_loaded_stream_is_renamed_again_and_again(kinesis, start_penstock, storage):
+    """Nothing is delivered meanwhile: every generation waits for the one before it."""
+    config = one_stream(kinesis.endpoint, storage)
+    if storage is not None:
+        config["spool"]["max_size"] = "4GiB"  # each generation has a segment file of its own
+    penstock = start_penstock(config)
+    kinesis.add_fault("error", operation="PutRecords", code="InternalFailure", status=500)
+    with ForwardClient(forward_port(config), timeout_s=120) as client:
+        chunks = []
+        for turn in range(1, RELOADS + 1):
+            chunks.append(new_chunk())
+            client.send(wire.forward("x", [(1, {"id": 20 * turn + i}) for i in range(20)], {"chunk": chunks[-1]}))
+            penstock.wait_metric("penstock_events_received_total", 20 * turn)
+            rename(penstock, config, NAMES[turn % 3])
+        kinesis.remove_fault()
+        for chunk in chunks:
+            assert client.read_ack() == chunk
+    wait_until(lambda: len(delivered(kinesis)) == 20 * RELOADS, "every generation is delivered", 120)
+    wait_nothing_left(penstock)
+    assert set(delivered(kinesis).values()) == {1}
+    first, last = (kinesis.arrivals(NAMES[turn % 3], "id") for turn in (0, RELOADS - 1))
+    when = {event: arrival for name in NAMES for event, arrival in kinesis.arrivals(name, "id")}
+    assert first and last
+    generations = [[when[20 * turn + i] for i in range(20)] for turn in range(1, RELOADS + 1)]
+    for older, newer in zip(generations, generations[1:]):
+        assert max(older) <= min(newer), "the oldest target comes first"
+
+
+def test_a_mistaken_name_that_is_corrected_pauses_nothing_new(kinesis, start_penstock, tmp_path):
+    config = one_stream(kinesis.endpoint, tmp_path / "spool")
+    penstock = start_penstock(one_stream(kinesis.endpoint, tmp_path / "spool", "projcets") | {
+        "sources": config["sources"], "admin": config["admin"]})
+    with ForwardClient(forward_port(config)) as client:
+        client.send_acked(wire.forward, "x", [(1, {"id": 1})])
+        penstock.wait_metric("penstock_stream_paused", 1)
+        rename(penstock, config, "projects")
+        client.send_acked(wire.forward, "x", [(1, {"id": 2})])
+        wait_until(lambda: kinesis.tally("projects", "id") == {"2": 1}, "what is new goes to the name that is right")
+    assert penstock.metrics().sum("penstock_events_pending") == 1, "what was stored before waits"
+    wait_until(lambda: "projcets" in str(penstock.status()["streams"][0]["paused_because"]), "and is shown")
+    kinesis.create_stream("projcets", 1)
+    wait_until(lambda: kinesis.tally("projcets", "id") == {"1": 1}, "it is delivered when the stream is there", 90)
+    wait_nothing_left(penstock)
