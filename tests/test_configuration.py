@@ -281,8 +281,9 @@ def test_each_stream_is_signed_by_its_own_identity(kinesis, start_penstock, sts,
     identities = {each["identity"]: each for each in penstock.status()["identities"]}
     assert set(identities) == {"default", "profile other", "default > arn:aws:iam::444455556666:role/audit"}
     assert identities["default"]["provider"] == "environment"
-    expiring = penstock.metrics().by("penstock_credentials_expiry_seconds", "identity")
-    assert set(expiring) == {"default > arn:aws:iam::444455556666:role/audit"}
+    # They live for seconds: at the moment they expire and are renewed the gauge is 0.
+    wait_until(lambda: set(penstock.metrics().by("penstock_credentials_expiry_seconds", "identity"))
+               == {"default > arn:aws:iam::444455556666:role/audit"}, "the role's credentials expire some time", 30)
 
     # A reload gives a stream another identity; the one nobody has any more ends.
     config["streams"]["operations"].pop("aws")

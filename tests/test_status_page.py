@@ -112,8 +112,8 @@ def test_kinesis_away_and_back(start_penstock, page, tmp_path):
             page(penstock, "bad", rf"Not delivering to audit, operations and projects for {DURATION}: cannot connect to "
                  rf"127\.0\.0\.1:{kinesis.port} \(connection refused\)\. [\d,]+ events are safe on disk\. "
                  r"Check egress rules, the proxy and DNS\.$")
-            open_ones = {problem["subject"] for problem in penstock.status()["problems"]}
-            assert open_ones >= {"audit", "operations", "projects"}
+            wait_until(lambda: {problem["subject"] for problem in penstock.status()["problems"]}
+                       >= {"audit", "operations", "projects"}, "each stream has an open problem", 60)
     with KinesisProcess(streams=STREAMS, port=kinesis.port):
         wait_until(lambda: penstock.status()["solved_problems"], "a problem is solved", 60)
         wait_until(lambda: penstock.status()["banner"]["level"] == "good", "it delivers again", 60)
@@ -128,9 +128,10 @@ def test_stream_missing(kinesis, on_disk, page):
         page(on_disk, "bad", rf"Not delivering to projects for {DURATION}: stream projects \(us-east-1\) does not "
              r"exist \(ResourceNotFoundException\)\. [\d,]+ events? (is|are) safe on disk; room for .+\. "
              r"Create it, or correct streams\.projects\.name or \.region\.$")
-        streams = {stream["name"]: stream for stream in on_disk.status()["streams"]}
-        assert streams["projects"]["state"] == "paused: stream not found"
-        assert streams["audit"]["state"] == "delivering"
+        def states():
+            return {stream["name"]: stream["state"] for stream in on_disk.status()["streams"]}
+        wait_until(lambda: states()["projects"] == "paused: stream not found" and states()["audit"] == "delivering",
+                   "one stream is paused and the others deliver", 60)
 
 
 def test_wrong_credentials(kinesis, start_penstock, page, tmp_path):
