@@ -116,7 +116,7 @@ def test_a_connection_may_send_byte_by_byte_and_a_thousand_may_idle(kinesis, sta
     penstock = start_syslog()
     idle = [connect(penstock) for _ in range(1000)]
     with connect(penstock) as peer:
-        for byte in counted(b"<13>slow") + b"<13>line\n":
+        for byte in counted(b"<13>slow") + counted(b"<13>line"):
             peer.sendall(bytes([byte]))
         penstock.wait_settled(2)
         penstock.wait_connections(1001, "syslog")
