@@ -118,7 +118,7 @@ bool is_rest_of_header(std::string_view text) {
   while (text.ends_with(' ')) text.remove_suffix(1);
   if (text.ends_with(':') || text.starts_with("1 ")) return true;
   for (size_t at = text.find(':'); at != std::string_view::npos; at = text.find(':', at + 1)) {
-    if (text.substr(at + 3, 1) == ":") return true;  // 08:15:00
+    if (at + 3 < text.size() && text[at + 3] == ':') return true;  // 08:15:00
   }
   return false;
 }

@@ -295,6 +295,9 @@ TEST(SyslogMessage, JsonIsUnwrappedOnRequest) {
   EXPECT_EQ(nlohmann::json::parse(parse("<13>done {\"a\":1}", true).object)["message"],
             "done {\"a\":1}")
       << "text before it is text";
+  for (const std::string text : {"Mai x:y{}", "Mai x:{}", "Mai :yz{}", ":{", "::({}"}) {
+    EXPECT_FALSE(parse("<14>" + text, true).object.empty()) << "a colon near the end";
+  }
   for (const std::string text : {R"({"a":1} tail)", R"({"a":tru})", R"([1])", "{}{}", "{"}) {
     EXPECT_EQ(nlohmann::json::parse(parse(header + text, true).object)["message"], text);
   }
