@@ -35,7 +35,7 @@ LAYERS = {
     "codec": {"base"},
     "record": {"base", "memory", "codec"},
     "metrics": {"base", "record"},  # the ledger's snapshot is what a scrape shows
-    "kinesis_format": {"base", "codec", "record"},
+    "kinesis_format": {"base", "codec", "record", "route"},
     "net": {"base"},
     "protocol": {"base", "codec", "record"},
     "route": {"base", "codec", "record"},

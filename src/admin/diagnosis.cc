@@ -286,6 +286,7 @@ std::string plain_reason(const std::string& reason) {
       {"malformed", "not a log record"},
       {"max_connections", "max_connections are open"},
       {"missing_credentials", "no Authorization"},
+      {"no_data_key", "no text at the stream's data_key"},
       {"no_handshake", "no handshake: the sender has no shared key"},
       {"no_route", "no route matches"},
       {"oversized", "larger than the stream accepts"},

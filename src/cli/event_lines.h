@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kinesis_format/event_json.h"
+#include "kinesis_format/event_encoder.h"
 #include "spool/spool_inspection.h"
 
 namespace penstock::cli {

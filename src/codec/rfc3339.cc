@@ -82,7 +82,7 @@ bool has_rfc3339(codec::EventTime time) {
          time.nanoseconds < 1'000'000'000;
 }
 
-uint8_t* write_rfc3339(uint8_t* to, codec::EventTime time) {
+CalendarTime calendar_time(codec::EventTime time) {
   CHECK(has_rfc3339(time));
   int64_t days = time.seconds / kDaySeconds;
   int64_t second_of_day = time.seconds % kDaySeconds;
@@ -92,17 +92,31 @@ uint8_t* write_rfc3339(uint8_t* to, codec::EventTime time) {
   }
   const Civil date = civil_of(days);
   const auto seconds = static_cast<uint32_t>(second_of_day);
-  to = write_digits(to, date.year, 4);
+  CalendarTime at{};
+  at.year = date.year;
+  at.month = date.month;
+  at.day = date.day;
+  at.hour = seconds / 3600;
+  at.minute = seconds / 60 % 60;
+  at.second = seconds % 60;
+  at.day_of_year = static_cast<uint32_t>(days - days_of({date.year, 1, 1})) + 1;
+  at.weekday = static_cast<uint32_t>(((days + 4) % 7 + 7) % 7);  // 1970 began on a Thursday
+  return at;
+}
+
+uint8_t* write_rfc3339(uint8_t* to, codec::EventTime time) {
+  const CalendarTime at = calendar_time(time);
+  to = write_digits(to, at.year, 4);
   *to++ = '-';
-  to = write_digits(to, date.month, 2);
+  to = write_digits(to, at.month, 2);
   *to++ = '-';
-  to = write_digits(to, date.day, 2);
+  to = write_digits(to, at.day, 2);
   *to++ = 'T';
-  to = write_digits(to, seconds / 3600, 2);
+  to = write_digits(to, at.hour, 2);
   *to++ = ':';
-  to = write_digits(to, seconds / 60 % 60, 2);
+  to = write_digits(to, at.minute, 2);
   *to++ = ':';
-  to = write_digits(to, seconds % 60, 2);
+  to = write_digits(to, at.second, 2);
   *to++ = '.';
   to = write_digits(to, time.nanoseconds, 9);
   *to++ = 'Z';

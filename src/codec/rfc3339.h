@@ -17,6 +17,16 @@ inline constexpr size_t kRfc3339Size = 30;
 // Writes kRfc3339Size bytes and returns their end. Requires has_rfc3339(time).
 uint8_t* write_rfc3339(uint8_t* to, codec::EventTime time);
 
+// Of the proleptic Gregorian calendar, in UTC.
+struct CalendarTime {
+  uint32_t year, month, day;      // month and day from 1
+  uint32_t hour, minute, second;  // from 0
+  uint32_t day_of_year;           // from 1
+  uint32_t weekday;               // 0: Sunday
+};
+// Requires has_rfc3339(time).
+[[nodiscard]] CalendarTime calendar_time(codec::EventTime time);
+
 // Reads RFC 3339 with any number of fraction digits (those after the ninth are cut off) and any
 // offset.
 [[nodiscard]] std::optional<codec::EventTime> parse_rfc3339(std::string_view text);

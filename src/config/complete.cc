@@ -41,6 +41,9 @@ void complete_arn(const std::string& at, StreamOptions& stream, Findings& findin
 void complete_stream(StreamOptions& stream, const Config& config,
                      const kinesis::Environment& environment, Findings& findings) {
   const std::string at = "streams." + stream.key;
+  if (!stream.oversized) {  // a text has no place for what says that it is a part
+    stream.oversized = stream.data_key.empty() ? Oversized::split : Oversized::dead_letter;
+  }
   if (!stream.arn.empty()) complete_arn(at, stream, findings);
   if (stream.endpoint.empty()) {
     const bool firehose = stream.kind == StreamKind::firehose;

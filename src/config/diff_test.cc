@@ -39,6 +39,9 @@ TEST(Diff, NamesEachKeyAndWhatNeedsARestart) {
   wanted.syslog[0].udp = true;
   wanted.streams[1].region = "us-east-1";
   wanted.streams[1].kind = StreamKind::firehose;
+  wanted.streams[1].data_key = {"log"};
+  wanted.streams[1].newline = true;
+  wanted.streams[1].inject.fields = {{"a", "b"}};
   wanted.routes.emplace_back().stream = "audit";
   wanted.spool.directory = "/other";
   wanted.spool.max_size = 1;
@@ -49,13 +52,15 @@ TEST(Diff, NamesEachKeyAndWhatNeedsARestart) {
 
   EXPECT_THAT(
       diff(running(), wanted),
-      ElementsAre(Changes("sources.forward.listen", true),
-                  Changes("sources.forward.shared_key_file", false),
-                  Changes("sources.syslog.udp", true), Changes("streams.projects.firehose", false),
-                  Changes("streams.projects.region", false), Changes("routes", false),
-                  Changes("spool.directory", true), Changes("spool.max_size", false),
-                  Changes("dedup.window", false), Changes("memory_limit", true),
-                  Changes("ignore_own_logs", false), Changes("admin.listen", true)));
+      ElementsAre(
+          Changes("sources.forward.listen", true),
+          Changes("sources.forward.shared_key_file", false), Changes("sources.syslog.udp", true),
+          Changes("streams.projects.firehose", false), Changes("streams.projects.region", false),
+          Changes("streams.projects.data_key", false), Changes("streams.projects.newline", false),
+          Changes("streams.projects.inject", false), Changes("routes", false),
+          Changes("spool.directory", true), Changes("spool.max_size", false),
+          Changes("dedup.window", false), Changes("memory_limit", true),
+          Changes("ignore_own_logs", false), Changes("admin.listen", true)));
 }
 
 TEST(Diff, NewAndRemovedStreamsNeedNoRestartSourcesDo) {

@@ -122,11 +122,12 @@ streams:
     oversized: truncate
     max_record: 2MiB
     flush: {interval: 500ms, size: 1MiB}
-    inject: {time: "@time", tag: "@tag", id: "@id"}
+    newline: yes
+    inject: {time: "@time", tag: "@tag", id: "@id", time_format: unix_ms, fields: {z: 1, a: "b c"}}
     protocol: json
     max_size: 2GiB
   operations: {arn: "arn:aws:kinesis:us-west-2:123456789012:stream/ops", partition_key: tag}
-  projects: {firehose: to-s3, aggregation: lines, region: us-east-1}
+  projects: {firehose: to-s3, aggregation: lines, region: us-east-1, data_key: a."b.c"}
 spool: {directory: /var/lib/penstock, max_size: 10GiB, when_full: drop_oldest}
 dead_letters: {max_size: 2GiB, when_full: drop_oldest}
 dedup: {window: 10m}
@@ -173,6 +174,12 @@ aws:
   EXPECT_EQ(audit.max_record, 2ull << 20);
   EXPECT_EQ(audit.flush.interval, milliseconds(500));
   EXPECT_EQ(audit.inject.id, "@id");
+  EXPECT_EQ(audit.inject.time_format, "unix_ms");
+  EXPECT_THAT(audit.inject.fields, ElementsAre(FixedField{"z", "1"}, FixedField{"a", "b c"}));
+  EXPECT_TRUE(audit.newline);
+  EXPECT_TRUE(audit.data_key.empty());
+  EXPECT_THAT(config.streams[2].data_key, ElementsAre("a", "b.c"));
+  EXPECT_EQ(config.streams[2].oversized, Oversized::dead_letter);  // for a text
   EXPECT_EQ(audit.protocol, WireProtocol::json);
   EXPECT_EQ(audit.max_size, 2ull << 30);
   EXPECT_EQ(config.streams[1].name, "ops");

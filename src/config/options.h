@@ -128,11 +128,19 @@ struct PartitionKeyOptions {
   bool operator==(const PartitionKeyOptions&) const = default;
 };
 
+struct FixedField {
+  std::string name;
+  std::string text;
+  bool operator==(const FixedField&) const = default;
+};
+
 // Names of fields added to each record; empty: that one is not added.
 struct InjectOptions {
   std::string time;
   std::string tag;
   std::string id;
+  std::string time_format = "rfc3339";  // as codec::TimeFormat takes it
+  std::vector<FixedField> fields;
   bool operator==(const InjectOptions&) const = default;
 };
 
@@ -171,8 +179,10 @@ struct StreamOptions {
   Compression compression = Compression::none;
   PartitionKeyOptions partition_key;
   Order order = Order::none;
-  Oversized oversized = Oversized::split;
-  uint64_t max_record = 1ull << 20;  // lowered or raised to what the stream says
+  std::vector<std::string> data_key;   // the path of the field to send alone; empty: the object
+  bool newline = false;                // a line feed behind each record
+  std::optional<Oversized> oversized;  // filled in: split, with data_key dead_letter
+  uint64_t max_record = 1ull << 20;    // lowered or raised to what the stream says
   FlushOptions flush;
   InjectOptions inject;
   WireProtocol protocol = WireProtocol::cbor;

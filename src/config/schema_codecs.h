@@ -1,6 +1,7 @@
 // Codecs of the values that are not read as their C++ type alone says. Only schema.cc includes it.
 #pragma once
 
+#include "codec/time_format.h"
 #include "config/option.h"
 
 namespace penstock::config {
@@ -138,6 +139,68 @@ struct PartitionKeyCodec {
                   if (!path) return failure("the field's path " + path.error());
                   return PartitionKeyOptions{PartitionKeyKind::field, std::move(*path)};
                 });
+  }
+};
+
+struct FieldPathCodec {
+  static std::string type() { return "path of a field"; }
+  static std::string show(const std::vector<std::string>&) { return ""; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::vector<std::string>& out) {
+    read_scalar(reader, node, out,
+                [](std::string_view text) -> Result<std::vector<std::string>, std::string> {
+                  auto path = parse_field_path(text);
+                  if (path) return path;
+                  return failure("the field's path " + path.error());
+                });
+  }
+};
+
+struct OversizedCodec : Codec<Oversized> {
+  static std::string show(const std::optional<Oversized>&) { return ""; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::optional<Oversized>& out) {
+    Oversized value{};
+    Codec<Oversized>::read(reader, node, value);
+    out = value;
+  }
+};
+
+struct TimeFormatCodec : Codec<std::string> {
+  static std::string type() { return "rfc3339, unix, unix_ms, text with %"; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::string& out) {
+    read_scalar(reader, node, out, [](std::string_view text) -> Result<std::string, std::string> {
+      const auto format = codec::TimeFormat::parse(text);
+      if (format) return std::string(text);
+      return failure(format.error());
+    });
+  }
+};
+
+// inject.fields: {name: text, …}, in the order given.
+struct FixedFieldsCodec {
+  static std::string type() { return "name: text"; }
+  static std::string show(const std::vector<FixedField>&) { return ""; }
+  static void read(NodeReader& reader, const YAML::Node& node, std::vector<FixedField>& out) {
+    if (!node.IsMap()) {
+      reader.complain(node, "expected names and their texts", "write {cluster: prod-1}");
+      return;
+    }
+    std::set<std::string> seen;
+    for (const NodeReader::Entry& entry : reader.entries(node)) {
+      const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (name.empty()) {
+        reader.complain_about_key(entry.first, name, "cannot be a field's name",
+                                  "write {cluster: prod-1}");
+        continue;
+      }
+      if (!seen.insert(name).second) {
+        reader.complain_about_key(entry.first, name, "is given twice", "remove one of them");
+        continue;
+      }
+      const NodeReader::Inside inside(reader, name, entry.first);
+      std::string text;
+      Codec<std::string>::read(reader, entry.second, text);
+      out.push_back({name, std::move(text)});
+    }
   }
 };
 

@@ -98,6 +98,32 @@ void check_inject(const std::string& at, const InjectOptions& inject, Findings& 
                      "give each its own field");
     }
   }
+  for (const FixedField& field : inject.fields) {
+    if (seen.insert(field.name).second) continue;
+    findings.error(at + ".inject.fields", "'" + field.name + "' is used for two values",
+                   "give each its own field");
+  }
+  if (inject.time.empty() && inject.time_format != InjectOptions().time_format) {
+    findings.warn(at + ".inject.time_format", "formats nothing while inject.time is absent",
+                  "set inject.time, or remove time_format");
+  }
+}
+
+// What is sent is not the object.
+void check_payload(const std::string& at, const StreamOptions& stream, Findings& findings) {
+  if (stream.newline && stream.kind == StreamKind::firehose) {
+    findings.warn(at + ".newline", "Firehose records end with a line feed anyway",
+                  "remove newline");
+  }
+  if (stream.data_key.empty()) return;
+  if (stream.oversized == Oversized::split) {
+    findings.error(at + ".oversized", "a text of data_key cannot be split: it has no place for ids",
+                   "use truncate or dead_letter, or remove data_key");
+  }
+  if (stream.inject != InjectOptions()) {
+    findings.error(at + ".inject", "adds fields to an object, and data_key sends the text of one",
+                   "remove inject or data_key");
+  }
 }
 
 void check_streams(const Config& config, Findings& findings) {
@@ -114,6 +140,7 @@ void check_streams(const Config& config, Findings& findings) {
     if (stream.kind == StreamKind::firehose) check_firehose(at, stream, findings);
     check_sizes(at, stream, findings);
     check_inject(at, stream.inject, findings);
+    check_payload(at, stream, findings);
     if (stream.order == Order::per_key && stream.partition_key.kind == PartitionKeyKind::random) {
       findings.warn(at + ".order", "per_key orders nothing while partition_key is random",
                     "set partition_key: tag or field:…");

@@ -38,6 +38,26 @@ std::string partition_key_text(const config::PartitionKeyOptions& options) {
   return "random";
 }
 
+// Empty: nothing is injected.
+std::string inject_text(const config::InjectOptions& inject) {
+  std::string text;
+  const auto add = [&](const char* key, const std::string& value) {
+    text += (text.empty() ? "" : ", ") + std::string(key) + ": " + value;
+  };
+  if (!inject.time.empty()) add("time", quoted(inject.time));
+  if (!inject.tag.empty()) add("tag", quoted(inject.tag));
+  if (!inject.id.empty()) add("id", quoted(inject.id));
+  if (inject.time_format != config::InjectOptions().time_format) {
+    add("time_format", quoted(inject.time_format));
+  }
+  std::string fields;
+  for (const config::FixedField& field : inject.fields) {
+    fields += (fields.empty() ? "" : ", ") + quoted(field.name) + ": " + quoted(field.text);
+  }
+  if (!fields.empty()) add("fields", "{" + fields + "}");
+  return text.empty() ? "" : "{" + text + "}";
+}
+
 std::string aws_text(const config::StreamAwsOptions& aws) {
   std::string text;
   if (aws.profile) text += "profile: " + quoted(*aws.profile);
@@ -76,20 +96,13 @@ std::string settings_text(const config::StreamOptions& stream) {
   line("compression", to_string(stream.compression));
   line("partition_key", quoted(partition_key_text(stream.partition_key)));
   line("order", to_string(stream.order));
-  line("oversized", to_string(stream.oversized));
+  line("data_key", stream.data_key.empty() ? "" : quoted(path_text(stream.data_key)));
+  line("newline", stream.newline ? "true" : "");
+  line("oversized", stream.oversized ? to_string(*stream.oversized) : "");
   line("max_record", std::to_string(stream.max_record));
   line("flush", "{interval: " + std::to_string(stream.flush.interval.count()) +
                     "ms, size: " + std::to_string(stream.flush.size) + "}");
-  const config::InjectOptions& inject = stream.inject;
-  std::string fields;
-  const auto field = [&](const char* key, const std::string& name) {
-    if (!name.empty())
-      fields += (fields.empty() ? "" : ", ") + std::string(key) + ": " + quoted(name);
-  };
-  field("time", inject.time);
-  field("tag", inject.tag);
-  field("id", inject.id);
-  line("inject", fields.empty() ? "" : "{" + fields + "}");
+  line("inject", inject_text(stream.inject));
   line("protocol", to_string(stream.protocol));
   line("aws", stream.aws ? aws_text(*stream.aws) : "");
   return text;

@@ -18,7 +18,12 @@ TEST(StreamSettings, EveryOptionComesBackAsItWas) {
   stream.oversized = config::Oversized::truncate;
   stream.max_record = 2u << 20;
   stream.flush = {milliseconds(250), 3u << 20};
-  stream.inject = {"@time", "the 'tag'", ""};
+  stream.inject.time = "@time";
+  stream.inject.tag = "the 'tag'";
+  stream.inject.time_format = "%d/%b/%Y: %H '%M'";
+  stream.inject.fields = {{"cluster: a", "${x}, it's"}, {"b", "true"}};
+  stream.data_key = {"log", "the.text"};
+  stream.newline = true;
   stream.protocol = config::WireProtocol::json;
   stream.aws.emplace();
   stream.aws->profile = "two words";
@@ -36,6 +41,7 @@ TEST(StreamSettings, NoRoleAtAllIsNotTheRolesOfAws) {
   stream.key = "a";
   stream.name = "s";
   stream.region = "us-east-1";
+  stream.oversized = config::Oversized::split;  // as the loader fills it in
   stream.aws.emplace();
   stream.aws->assume_role.emplace();
   const auto read = read_settings_text(settings_text(stream));

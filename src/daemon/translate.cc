@@ -65,6 +65,18 @@ codec::Compression compression_of(config::Compression value) {
   return codec::Compression::none;
 }
 
+kinesis_format::Inject inject_of(const config::InjectOptions& options) {
+  kinesis_format::Inject inject;
+  inject.time = options.time;
+  inject.tag = options.tag;
+  inject.id = options.id;
+  if (auto format = codec::TimeFormat::parse(options.time_format)) inject.time_format = *format;
+  for (const config::FixedField& field : options.fields) {
+    inject.fields.emplace_back(field.name, field.text);
+  }
+  return inject;
+}
+
 }  // namespace
 
 std::string condition_text(const config::RouteOptions& route) {
@@ -121,10 +133,13 @@ delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,
                                             uint64_t delivery_memory) {
   delivery::SenderOptions options;
   options.stream = stream.key;
-  options.packer.inject = {stream.inject.time, stream.inject.tag, stream.inject.id};
+  options.packer.inject = inject_of(stream.inject);
+  options.packer.form.data_key = stream.data_key;
+  // Firehose requests put one behind each record themselves.
+  options.packer.form.line_feed = stream.newline && stream.kind != config::StreamKind::firehose;
   options.packer.partition_key = partition_key_of(stream.partition_key);
   options.packer.keys_are_random = stream.partition_key.kind == config::PartitionKeyKind::random;
-  options.packer.oversized = oversized_of(stream.oversized);
+  options.packer.oversized = oversized_of(stream.oversized.value_or(config::Oversized::split));
   options.packer.aggregation = aggregation_of(stream.aggregation);
   options.packer.compression = compression_of(stream.compression);
   // Random keys have no two events in order.

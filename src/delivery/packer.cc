@@ -27,6 +27,8 @@ kinesis_format::Aggregator::Options aggregator_options(const PackerOptions& opti
   made.compression = options.compression;
   made.bytes_target = options.aggregate_bytes_target;
   made.bytes_max = record_bytes_max;
+  made.events_end_lines = options.form.line_feed;
+  made.events_are_text = !options.form.data_key.empty();
   return made;
 }
 
@@ -34,14 +36,14 @@ kinesis_format::Aggregator::Options aggregator_options(const PackerOptions& opti
 
 Packer::Packer(PackerOptions options)
     : options_(std::move(options)),
-      encoder_(options_.inject),
+      encoder_(options_.inject, options_.form),
       compressor_(options_.compression),
       aggregates_(aggregator_options(options_, record_bytes_max_), options_.aggregates) {}
 
 void Packer::reconfigure(PackerOptions options) {
   CHECK(aggregates_.empty());
   options_ = std::move(options);
-  encoder_ = kinesis_format::EventEncoder(options_.inject);
+  encoder_ = kinesis_format::EventEncoder(options_.inject, options_.form);
   compressor_ = codec::Compressor(options_.compression);
   aggregates_ =
       OpenAggregates(aggregator_options(options_, record_bytes_max_), options_.aggregates);
@@ -95,6 +97,10 @@ Packer::Outcome Packer::pack_event(const Packing& to) {
     return Outcome::entry_done;
   }
   const record::EventView event{open_->time, open_->record_and_rest, {}};
+  if (!encoder_.has_payload(*batch_, event)) {
+    stayed_ = false;
+    return give_up(no_payload({ticket_, index_, 1}));
+  }
   const std::string_view key = partition_key_of(event);
   stayed_ = watches_places(to) && sets_aside(key, to);
   if (stayed_) {
@@ -340,10 +346,18 @@ void Packer::close_older_than(milliseconds age, const Packing& to) {
 
 // ---- steps ----
 
-Packer::Outcome Packer::give_up() {
-  given_up_ = {ticket_, index_, 1};
+Packer::Outcome Packer::give_up(const GivenUp& why) {
+  given_up_ = why;
   step_over();
-  return Outcome::oversized;
+  return Outcome::given_up;
+}
+
+Packer::GivenUp Packer::no_payload(const EventSpan& span) {
+  return {span, "no_data_key", "the record has no text, number or boolean at data_key"};
+}
+
+Packer::GivenUp Packer::too_large(const EventSpan& span) {
+  return {span, "oversized", "larger than the stream takes"};
 }
 
 void Packer::step_over() {

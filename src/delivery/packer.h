@@ -30,6 +30,7 @@
 #include "delivery/placement.h"
 #include "delivery/record_queue.h"
 #include "kinesis_format/aggregate.h"
+#include "kinesis_format/event_encoder.h"
 #include "kinesis_format/event_json.h"
 #include "kinesis_format/oversize.h"
 #include "kinesis_format/request_builder.h"
@@ -43,6 +44,7 @@ enum class Oversized : uint8_t { split, truncate, dead_letter };
 
 struct PackerOptions {
   kinesis_format::Inject inject;
+  kinesis_format::PayloadForm form;
   route::PartitionKey partition_key = route::PartitionKey::random();
   bool keys_are_random = true;  // so that a record may go to any shard
   bool keep_order = false;      // of the events of a key
@@ -85,14 +87,19 @@ class Packer {
     aside,         // to an aggregate or the queue, or set aside
     request_full,  // it waits for the next request
     paced,         // no shard takes it now: placement.ready_again()
-    oversized,     // it fits into no record: given_up()
+    given_up,      // no record can carry it: given_up()
     entry_done,    // there was no further event
   };
   // The next event of the entry, or the next part of one.
   [[nodiscard]] Outcome pack(const Packing& to);
 
-  // The event that the last pack() called oversized.
-  [[nodiscard]] EventSpan given_up() const { return given_up_; }
+  struct GivenUp {
+    EventSpan span;
+    const char* reason = "";  // of the dead letter
+    const char* message = "";
+  };
+  // The event that the last pack() gave up.
+  [[nodiscard]] const GivenUp& given_up() const { return given_up_; }
 
   // To the queue go the aggregates that are open for that long.
   void close_older_than(milliseconds age, const Packing& to);
@@ -101,8 +108,7 @@ class Packer {
   [[nodiscard]] SteadyTime oldest_since() { return aggregates_.oldest().since; }
 
   // One event in records of its own, for an aggregate that was refused and is taken apart, or a
-  // record that has become too large. Several when it has to be split; none: it fits into no
-  // record.
+  // record that has become too large. Several when it has to be split; none: it is given_up().
   [[nodiscard]] std::vector<Waiting> pack_alone(const EventSpan& span, const spool::Entry& entry,
                                                 const Packing& to);
 
@@ -129,6 +135,7 @@ class Packer {
     uint64_t id = 0;
     uint32_t next = 0;
     std::string partition_key;
+    bool line_feed = false;  // behind each part, as it was when the first one left
   };
 
   [[nodiscard]] std::string_view partition_key_of(const record::EventView& event);
@@ -156,7 +163,9 @@ class Packer {
   [[nodiscard]] std::vector<Waiting> pack_oversized_alone(const EventSpan& span, Waiting alone,
                                                           const record::Batch& batch,
                                                           const Packing& to);
-  Outcome give_up();
+  Outcome give_up(const GivenUp& why);
+  [[nodiscard]] static GivenUp no_payload(const EventSpan& span);
+  [[nodiscard]] static GivenUp too_large(const EventSpan& span);
   void step_over();
   void advance(size_t record_size);
 
@@ -176,7 +185,7 @@ class Packer {
   uint32_t index_ = 0;                             // of that event in the batch
   Split split_;
   uint64_t splits_ = 0;
-  EventSpan given_up_;
+  GivenUp given_up_;
   std::string key_scratch_;
   ByteBuffer scratch_;
 };

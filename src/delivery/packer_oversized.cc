@@ -25,20 +25,20 @@ std::string event_id(const record::Batch& batch, uint32_t index) {
 
 Packer::Outcome Packer::pack_oversized(const record::EventView& event,
                                        std::string_view partition_key, const Packing& to) {
-  if (options_.oversized == Oversized::dead_letter) return give_up();
+  const EventSpan span{ticket_, index_, 1};
+  if (options_.oversized == Oversized::dead_letter) return give_up(too_large(span));
   Waiting alone;
   alone.partition_key = partition_key;
   split_.json.clear();
-  const EncodeOutcome encoded = encoder_.append(split_.json, *batch_, event, index_);
+  const EncodeOutcome encoded = encoder_.append_bare(split_.json, *batch_, event, index_);
   CHECK(encoded == EncodeOutcome::done);
-  const EventSpan span{ticket_, index_, 1};
 
   // One after the other into requests; records of a lane go through the queue.
   if (options_.oversized == Oversized::split && !options_.keep_order) {
     const kinesis_format::RecordKey key{partition_key, std::nullopt};
     if (!plan_split(*batch_, index_, to.builder.data_bytes_max(key))) {
       split_.json.release();
-      return give_up();
+      return give_up(too_large(span));
     }
     split_.partition_key = partition_key;
     split_.next = 0;
@@ -48,7 +48,7 @@ Packer::Outcome Packer::pack_oversized(const record::EventView& event,
   }
   std::vector<Waiting> records = pack_oversized_alone(span, std::move(alone), *batch_, to);
   split_.json.release();
-  if (records.empty()) return give_up();
+  if (records.empty()) return give_up(too_large(span));
   for (Waiting& record : records) {
     if (record.note.lane != 0) {
       to.queue.lane_append(std::move(record));
@@ -61,19 +61,23 @@ Packer::Outcome Packer::pack_oversized(const record::EventView& event,
 }
 
 bool Packer::plan_split(const record::Batch& batch, uint32_t index, size_t data_bytes_max) {
-  split_.plan = kinesis_format::Splitter::plan(
-      split_.json.view(), before_compression(options_.compression, data_bytes_max),
-      event_id(batch, index));
+  const size_t room = before_compression(options_.compression, data_bytes_max);
+  if (!options_.form.data_key.empty() || room < encoder_.end_bytes()) return false;
+  split_.plan = kinesis_format::Splitter::plan(split_.json.view(), room - encoder_.end_bytes(),
+                                               event_id(batch, index));
+  split_.line_feed = options_.form.line_feed;
   return split_.plan.has_value();
 }
 
 void Packer::append_part(ByteBuffer& out, uint32_t part) {
   if (options_.compression == Compression::none) {
     split_.plan->append_part(out, part);
+    if (split_.line_feed) out.push_back('\n');
     return;
   }
   scratch_.clear();
   split_.plan->append_part(scratch_, part);
+  if (split_.line_feed) scratch_.push_back('\n');
   compressor_.append(out, scratch_.view());
 }
 
@@ -87,7 +91,7 @@ Packer::Outcome Packer::pack_next_part(const Packing& to) {
       // The limit was lowered among the parts: what was sent cannot be joined with smaller ones.
       split_.plan.reset();
       split_.json.release();
-      if (to.parts_left.erase(split_.id) > 0) return give_up();
+      if (to.parts_left.erase(split_.id) > 0) return give_up(too_large({ticket_, index_, 1}));
       step_over();  // given up already, for another part
       return Outcome::aside;
     }
@@ -116,14 +120,18 @@ std::vector<Waiting> Packer::pack_alone(const EventSpan& span, const spool::Entr
   Waiting alone;
   alone.partition_key = options_.partition_key.of(batch, event, span.first, key_scratch_);
   alone.due = to.now;
+  // A reload since the event was packed may have named another data_key.
+  given_up_ = encoder_.has_payload(batch, event) ? too_large(span) : no_payload(span);
   ByteBuffer json;
   const EncodeOutcome encoded = encoder_.append(json, batch, event, span.first);
+  if (encoded == EncodeOutcome::no_text) return {};
   CHECK(encoded == EncodeOutcome::done);
   compressor_.append(alone.data, json.view());
   const size_t data_max = to.builder.data_bytes_max({alone.partition_key, std::nullopt});
   if (alone.data.size() > data_max) {
     if (options_.oversized == Oversized::dead_letter || split_.plan) return {};
     alone.data.clear();
+    json.resize(json.size() - encoder_.end_bytes());
     split_.json = std::move(json);
     std::vector<Waiting> records = pack_oversized_alone(span, std::move(alone), batch, to);
     split_.json.release();
@@ -147,8 +155,8 @@ std::vector<Waiting> Packer::pack_oversized_alone(const EventSpan& span, Waiting
   if (options_.keep_order) alone.note.lane = lane_of(alone.partition_key);
   if (options_.oversized == Oversized::truncate) {
     ByteBuffer json;
-    if (!kinesis_format::append_truncated(json, split_.json.view(),
-                                          before_compression(options_.compression, data_max))) {
+    if (!encoder_.append_shortened(json, split_.json.view(),
+                                   before_compression(options_.compression, data_max))) {
       return records;
     }
     compressor_.append(alone.data, json.view());

@@ -260,8 +260,8 @@ bool Sender::add_packed(SteadyTime now) {
     case Packer::Outcome::paced:
       next_wake(placement_.ready_again());
       return false;
-    case Packer::Outcome::oversized:
-      dead_letter(packer_.given_up(), "oversized", "larger than the stream takes");
+    case Packer::Outcome::given_up:
+      dead_letter(packer_.given_up().span, packer_.given_up().reason, packer_.given_up().message);
       return true;
   }
   return false;

@@ -44,6 +44,90 @@ SenderOptions by_tag(SenderOptions options) {
   return options;
 }
 
+// ---- what a record is ----
+
+TEST(SenderPayload, ALineFeedBehindEachRecordStaysOutOfSplitEvents) {
+  for (const auto compression : {codec::Compression::none, codec::Compression::gzip}) {
+    World world;
+    SenderOptions options = packed(kinesis_format::Aggregation::none, compression);
+    options.packer.form.line_feed = true;
+    Rig rig(world, options);
+    const std::string large = object(1, 5'000'000);
+    rig.add({object(0), large, object(2)});
+    world.run_until_quiet();
+    EXPECT_EQ(rig.delivered(), 3u);
+    EXPECT_THAT(read_back(rig.stream), UnorderedElementsAreArray({object(0), large, object(2)}));
+    for (const auto& record : rig.stream.accepted) {
+      EXPECT_LE(record.data.size() + record.partition_key.size(), 1_MiB);
+      if (compression == codec::Compression::none) {
+        EXPECT_EQ(record.data.substr(record.data.size() - 2), "}\n");
+      }
+    }
+  }
+}
+
+TEST(SenderPayload, ASplitEventGoesOnAsItBeganWhenNewlineIsSwitchedOn) {
+  World world;
+  SenderOptions options = plain_options();
+  Rig rig(world, options);
+  const std::string large = object(1, 30'000'000);
+  rig.add({large});
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+    if (std::exchange(options.packer.form.line_feed, true)) return std::nullopt;
+    rig.sender->reconfigure(options);
+    return std::nullopt;
+  };
+  world.run_until_quiet();
+  EXPECT_TRUE(options.packer.form.line_feed);
+  EXPECT_EQ(rig.delivered(), 1u);
+  EXPECT_THAT(world.spool.letters, IsEmpty());
+  EXPECT_THAT(read_back(rig.stream), ElementsAre(large));
+}
+
+TEST(SenderPayload, ARecordWithoutTheFieldOfDataKeyIsDeadLetteredAlone) {
+  for (const auto aggregation :
+       {kinesis_format::Aggregation::none, kinesis_format::Aggregation::kpl,
+        kinesis_format::Aggregation::lines}) {
+    World world;
+    SenderOptions options = packed(aggregation);
+    options.packer.form.data_key = {"log"};
+    options.packer.oversized = Oversized::dead_letter;
+    Rig rig(world, options);
+    rig.add({R"({"log":"a"})", R"({"other":"b"})", R"({"log":{}})", R"({"log":"c"})"});
+    world.run_until_quiet();
+    EXPECT_EQ(rig.delivered(), 2u);
+    EXPECT_EQ(rig.pending(), 0u);
+    ASSERT_THAT(world.spool.letters, SizeIs(2));
+    EXPECT_EQ(world.spool.letters[0].reason, "no_data_key");
+    const bool is_lines = aggregation == kinesis_format::Aggregation::lines;
+    const std::vector<std::string> texts =
+        is_lines ? std::vector<std::string>{"a\nc"} : std::vector<std::string>{"a", "c"};
+    EXPECT_EQ(read_back(rig.stream), texts);
+  }
+}
+
+TEST(SenderPayload, ATextThatIsTooLargeIsCutOrDeadLettered) {
+  for (const bool cut : {true, false}) {
+    World world;
+    SenderOptions options = plain_options();
+    options.packer.form = {.data_key = {"pad"}, .line_feed = true};
+    options.packer.oversized = cut ? Oversized::truncate : Oversized::dead_letter;
+    Rig rig(world, options);
+    rig.add({object(0, 2'000'000)});
+    world.run_until_quiet();
+    EXPECT_EQ(rig.delivered(), cut ? 1u : 0u);
+    ASSERT_THAT(rig.stream.accepted, SizeIs(cut ? 1 : 0));
+    ASSERT_THAT(world.spool.letters, SizeIs(cut ? 0 : 1));
+    if (cut) {
+      const auto& record = rig.stream.accepted[0];
+      EXPECT_EQ(record.data.size() + record.partition_key.size(), 1_MiB);
+      EXPECT_EQ(record.data.substr(record.data.size() - 2), "x\n");
+    } else {
+      EXPECT_EQ(world.spool.letters[0].reason, "oversized");
+    }
+  }
+}
+
 // ---- oversized ----
 
 TEST(SenderOversized, ASplitEventIsDeliveredOnceWithItsLastPartAndJoinsExactly) {

@@ -140,7 +140,9 @@ void Sender::dissolve(Waiting record) {
       const EventSpan one{span.ticket, span.first + i, 1};
       auto records =
           packer_.pack_alone(one, tracker_.entry(span.ticket), packing(services_.clock.steady()));
-      if (records.empty()) dead_letter(one, "oversized", "larger than the stream takes");
+      if (records.empty()) {
+        dead_letter(one, packer_.given_up().reason, packer_.given_up().message);
+      }
       for (Waiting& made : records) alone.push_back(std::move(made));
     }
   };

@@ -88,7 +88,7 @@ ByteBuffer& Aggregator::begin_event() {
     return event_;
   }
   cut_ = events_.size();
-  if (event_count_ > 0) events_.push_back('\n');
+  if (event_count_ > 0 && !options_.events_end_lines) events_.push_back('\n');
   event_start_ = events_.size();
   return events_;
 }
@@ -208,6 +208,21 @@ AggregateOutcome Aggregator::compress_alone() {
   return AggregateOutcome::added;
 }
 
+// A JSON text that was passed on may have line feeds between its tokens, where a space means the
+// same. Inside strings they are always escaped.
+void Aggregator::make_one_line() {
+  uint8_t* at = events_.data() + event_start_;
+  size_t left = events_.size() - event_start_;
+  if (options_.events_end_lines && left > 0) --left;
+  while (left > 0) {
+    auto* const feed = static_cast<uint8_t*>(std::memchr(at, '\n', left));
+    if (feed == nullptr) break;
+    *feed = ' ';
+    left -= static_cast<size_t>(feed + 1 - at);
+    at = feed + 1;
+  }
+}
+
 AggregateOutcome Aggregator::end_payload_event() {
   const size_t event_size = events_.size() - event_start_;
   const bool compressed = options_.compression != codec::Compression::none;
@@ -217,17 +232,7 @@ AggregateOutcome Aggregator::end_payload_event() {
     return compressed ? compress_alone() : AggregateOutcome::added;
   }
 
-  // A JSON text that was passed on may have line feeds between its tokens, where a space means the
-  // same. Inside strings they are always escaped.
-  uint8_t* at = events_.data() + event_start_;
-  for (size_t left = event_size; left > 0;) {
-    auto* const feed = static_cast<uint8_t*>(std::memchr(at, '\n', left));
-    if (feed == nullptr) break;
-    *feed = ' ';
-    left -= static_cast<size_t>(feed + 1 - at);
-    at = feed + 1;
-  }
-
+  if (!options_.events_are_text) make_one_line();
   size_t raw_max = data_bytes_target();
   if (compressed) {
     raw_max =

@@ -57,6 +57,8 @@ class Aggregator {
     size_t bytes_target = 2 * kPayloadUnitBytes;
     size_t bytes_max = kRecordBytesDefault;  // the record, key included
     bool wrap_single = false;                // kpl: an aggregate of one event, too
+    bool events_end_lines = false;           // lines: each event brings its line feed along
+    bool events_are_text = false;            // lines: what line feeds are in them, stay
   };
   // shared: of the same compression, to save memory where there are many; outlives this.
   explicit Aggregator(const Options& options, codec::Compressor* shared = nullptr);
@@ -96,6 +98,7 @@ class Aggregator {
 
   AggregateOutcome end_kpl_event(std::string_view partition_key);
   AggregateOutcome end_payload_event();
+  void make_one_line();
   AggregateOutcome compress_alone();
   AggregateOutcome refuse(AggregateOutcome outcome);
   [[nodiscard]] size_t index_of_key(std::string_view partition_key) const;

@@ -314,5 +314,41 @@ TEST(Compressor, GivesBackWhatWentIn) {
   }
 }
 
+TEST(Lines, OfEventsThatBringTheirLineFeedAlongHaveOneBehindTheLast) {
+  for (const Compression compression : {Compression::none, Compression::gzip}) {
+    Aggregator aggregator(
+        {.aggregation = Aggregation::lines, .compression = compression, .events_end_lines = true});
+    aggregator.begin({"k", {}});
+    EXPECT_EQ(add(aggregator, "{\n\"a\":1}\n"), AggregateOutcome::added);
+    EXPECT_EQ(add(aggregator, "{}\n"), AggregateOutcome::added);
+    const std::string data = closed(aggregator);
+    EXPECT_EQ(compression == Compression::none ? data : inflated(compression, data),
+              "{ \"a\":1}\n{}\n");
+  }
+}
+
+TEST(Lines, OfTextKeepItsLineFeeds) {
+  Aggregator aggregator({.aggregation = Aggregation::lines, .events_are_text = true});
+  aggregator.begin({"k", {}});
+  EXPECT_EQ(add(aggregator, "a\nb"), AggregateOutcome::added);
+  EXPECT_EQ(add(aggregator, ""), AggregateOutcome::added);
+  EXPECT_EQ(add(aggregator, "c"), AggregateOutcome::added);
+  EXPECT_EQ(closed(aggregator), "a\nb\n\nc");
+}
+
+TEST(Lines, WithTheirLineFeedsFillTheRecordToTheByte) {
+  Aggregator aggregator({.aggregation = Aggregation::lines,
+                         .bytes_target = 11,
+                         .bytes_max = 11,
+                         .events_end_lines = true});
+  aggregator.begin({"k", {}});
+  EXPECT_EQ(add(aggregator, "{\"abcdefgh\n"), AggregateOutcome::too_large);
+  EXPECT_EQ(add(aggregator, "{123}\n"), AggregateOutcome::added);
+  EXPECT_EQ(add(aggregator, "{45}\n"), AggregateOutcome::full);
+  EXPECT_EQ(add(aggregator, "{4}\n"), AggregateOutcome::added);
+  EXPECT_EQ(aggregator.counted_bytes(), 11u);
+  EXPECT_EQ(closed(aggregator), "{123}\n{4}\n");
+}
+
 }  // namespace
 }  // namespace penstock::kinesis_format

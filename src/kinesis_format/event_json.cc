@@ -5,7 +5,6 @@
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "codec/base64.h"
-#include "codec/hex.h"
 #include "codec/json_writer.h"
 #include "codec/msgpack_cursor.h"
 #include "codec/rfc3339.h"
@@ -301,8 +300,6 @@ Positions write_value(codec::JsonSink& sink, Positions at, const uint8_t* end, u
 
 bool is_map_head(uint8_t first) { return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf; }
 
-bool is_space(uint8_t byte) { return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; }
-
 // Where the run of bytes that are ASCII ends.
 size_t ascii_prefix(ByteView bytes) {
   size_t i = 0;
@@ -357,98 +354,15 @@ EncodeOutcome append_json_object(ByteBuffer& out, ByteView json, size_t size_max
   return EncodeOutcome::too_large;
 }
 
-namespace {
-// What a batch holds was checked and repaired when it was received.
-EncodeOutcome append_checked_json(ByteBuffer& out, ByteView json, size_t size_max) {
-  if (json.size() > size_max) return EncodeOutcome::too_large;
-  out.append(json);
-  return EncodeOutcome::done;
-}
-}  // namespace
-
-void append_event_id(ByteBuffer& out, const Hash128& batch_id, uint64_t index) {
-  uint8_t text[32 + 1 + 20];
-  for (size_t i = 0; i < 16; ++i) {
-    text[i] = static_cast<uint8_t>(codec::kHexDigits[batch_id.high >> (60 - 4 * i) & 15]);
-    text[16 + i] = static_cast<uint8_t>(codec::kHexDigits[batch_id.low >> (60 - 4 * i) & 15]);
+EncodeOutcome append_json_value(ByteBuffer& out, ByteView msgpack, size_t size_max) {
+  if (msgpack.empty()) return EncodeOutcome::malformed;
+  codec::JsonSink sink(out, size_max);
+  const Positions after =
+      write_value(sink, {msgpack.data(), sink.begin()}, msgpack.data() + msgpack.size(), 0);
+  if (after.failed()) {
+    return after.from == nullptr ? EncodeOutcome::malformed : EncodeOutcome::too_large;
   }
-  text[32] = '-';
-  const uint8_t* const end = codec::write_unsigned(text + 33, index);
-  out.append(ByteView(text, static_cast<size_t>(end - text)));
-}
-
-namespace {
-std::string key_text(const std::string& name) {
-  if (name.empty()) return {};
-  ByteBuffer text;
-  codec::append_json_string(text, name);
-  text.push_back(':');
-  return std::string(as_text(text.view()));
-}
-}  // namespace
-
-EventEncoder::EventEncoder(const Inject& inject)
-    : time_key_(key_text(inject.time)),
-      tag_key_(key_text(inject.tag)),
-      id_key_(key_text(inject.id)) {}
-
-EncodeOutcome EventEncoder::append(ByteBuffer& out, const record::Batch& batch,
-                                   const record::EventView& event, uint32_t index, size_t size_max,
-                                   size_t* consumed) const {
-  const size_t start = out.size();
-  const bool is_msgpack = batch.encoding == record::Encoding::msgpack;
-  const EncodeOutcome outcome = is_msgpack
-                                    ? append_event_json(out, event.record, size_max, consumed)
-                                    : append_checked_json(out, event.record, size_max);
-  if (!is_msgpack && consumed != nullptr) *consumed = event.record.size();
-  if (outcome != EncodeOutcome::done) return outcome;
-  if (time_key_.empty() && tag_key_.empty() && id_key_.empty()) return outcome;
-
-  // Take the closing brace off; what stands behind it is white space.
-  size_t size = out.size();
-  while (size > start && is_space(out.data()[size - 1])) --size;
-  if (size - start < 2 || out.data()[size - 1] != '}') {
-    out.resize(start);
-    return EncodeOutcome::malformed;
-  }
-  --size;
-  while (size > start && is_space(out.data()[size - 1])) --size;
-  const bool was_empty = out.data()[size - 1] == '{';
-  out.resize(size);
-  if (!was_empty) out.push_back(',');
-  append_fields(out, batch, event, index);
-  if (out.size() - start <= size_max) return EncodeOutcome::done;
-  out.resize(start);
-  return EncodeOutcome::too_large;
-}
-
-void EventEncoder::append_fields(ByteBuffer& out, const record::Batch& batch,
-                                 const record::EventView& event, uint32_t index) const {
-  if (!time_key_.empty()) {
-    out.append(time_key_);
-    if (codec::has_rfc3339(event.time)) {
-      uint8_t text[codec::kRfc3339Size + 3];
-      text[0] = '"';
-      uint8_t* end = codec::write_rfc3339(text + 1, event.time);
-      *end++ = '"';
-      *end++ = ',';
-      out.append(ByteView(text, static_cast<size_t>(end - text)));
-    } else {
-      out.append("null,");
-    }
-  }
-  if (!tag_key_.empty()) {
-    out.append(tag_key_);
-    codec::append_json_string(out, batch.tag);
-    out.push_back(',');
-  }
-  if (!id_key_.empty()) {
-    out.append(id_key_);
-    out.push_back('"');
-    append_event_id(out, batch.id, uint64_t{batch.first_index} + index);
-    out.append("\",");
-  }
-  out.data()[out.size() - 1] = '}';  // over the last comma
+  return sink.commit(after.to) ? EncodeOutcome::done : EncodeOutcome::too_large;
 }
 
 }  // namespace penstock::kinesis_format

@@ -3,8 +3,7 @@
 //
 //   append_event_json    a msgpack map, transcoded in one pass
 //   append_json_object   a JSON object's bytes, passed on unchanged but for U+FFFD
-//   EventEncoder         a batch's event, by the batch's encoding, and the injected fields; JSON
-//                        objects are passed on as they are: sources have repaired them
+//   append_json_value    one value of msgpack
 //
 // Pure; thread: none of their own.
 #pragma once
@@ -12,11 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include "base/bytes.h"
-#include "record/batch.h"
-#include "record/event.h"
 
 namespace penstock::kinesis_format {
 
@@ -24,6 +20,7 @@ enum class EncodeOutcome : uint8_t {
   done,
   too_large,  // more than size_max bytes; the buffer is as it was
   malformed,  // not a whole map; the buffer is as it was. Cannot happen to a walked batch
+  no_text,    // of data_key alone: no such field, or nothing that is text; the buffer is as it was
 };
 
 inline constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
@@ -38,35 +35,8 @@ inline constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 [[nodiscard]] EncodeOutcome append_json_object(ByteBuffer& out, ByteView json,
                                                size_t size_max = kNoLimit);
 
-// Names of the fields to add to each object; empty: not added.
-struct Inject {
-  std::string time;  // when it happened, RFC 3339 with nine digits
-  std::string tag;
-  std::string id;  // the batch's id in 32 hex digits, "-", the event's index in decimal
-};
-
-class EventEncoder {
- public:
-  explicit EventEncoder(const Inject& inject = {});
-
-  // Injected fields stand last. A record that has a field of that name keeps it, and readers that
-  // take the last of two see the injected one. index: place in the batch, from 0. *consumed, when
-  // given, is the record's size once it is done: event.record may then go on behind it.
-  [[nodiscard]] EncodeOutcome append(ByteBuffer& out, const record::Batch& batch,
-                                     const record::EventView& event, uint32_t index,
-                                     size_t size_max = kNoLimit, size_t* consumed = nullptr) const;
-
- private:
-  void append_fields(ByteBuffer& out, const record::Batch& batch, const record::EventView& event,
-                     uint32_t index) const;
-
-  // `"name":` each, ready to be copied; empty: not added.
-  std::string time_key_;
-  std::string tag_key_;
-  std::string id_key_;
-};
-
-// "0123456789abcdef0123456789abcdef-17": what `inject.id` adds.
-void append_event_id(ByteBuffer& out, const Hash128& batch_id, uint64_t index);
+// One value of any type, as it would stand in the object.
+[[nodiscard]] EncodeOutcome append_json_value(ByteBuffer& out, ByteView msgpack,
+                                              size_t size_max = kNoLimit);
 
 }  // namespace penstock::kinesis_format

@@ -235,57 +235,5 @@ TEST(JsonObject, GetsReplacementsForInvalidUtf8) {
   EXPECT_EQ(as_text(out.view()), "kept");
 }
 
-// ---- injected fields ----
-
-struct EncoderTest : testing::Test {
-  std::string encoded(const Inject& inject, const std::string& json_text, uint32_t index = 0) {
-    batch.encoding = record::Encoding::json;
-    const record::EventView event{.time = time, .record = as_bytes(json_text), .entry = {}};
-    return run(inject, event, index);
-  }
-  std::string encoded_msgpack(const Inject& inject, const std::string& msgpack) {
-    batch.encoding = record::Encoding::msgpack;
-    const record::EventView event{.time = time, .record = as_bytes(msgpack), .entry = {}};
-    return run(inject, event, 0);
-  }
-  std::string run(const Inject& inject, const record::EventView& event, uint32_t index) {
-    const EventEncoder encoder(inject);
-    ByteBuffer out = ByteBuffer::copy_of(as_bytes("{}"));
-    EXPECT_EQ(encoder.append(out, batch, event, index), EncodeOutcome::done);
-    const size_t size = out.size() - 2;
-    EXPECT_EQ(encoder.append(out, batch, event, index, size), EncodeOutcome::done);
-    EXPECT_EQ(encoder.append(out, batch, event, index, size - 1), EncodeOutcome::too_large);
-    EXPECT_EQ(out.size(), 2 + 2 * size);
-    return std::string(as_text(out.view().subspan(2, size)));
-  }
-  codec::EventTime time{1718093700, 279757487};
-  record::Batch batch = [] {
-    record::Batch made;
-    made.tag = "app \"1\"";
-    made.id = {.low = 0xff, .high = 0x0123456789abcdef};
-    made.first_index = 4294967295;
-    return made;
-  }();
-};
-
-TEST_F(EncoderTest, AddsNothingUnlessAsked) {
-  EXPECT_EQ(encoded({}, R"({"a":1} )"), R"({"a":1} )");
-  EXPECT_EQ(encoded_msgpack({}, hex("81 a1 61 01")), R"({"a":1})");
-}
-
-TEST_F(EncoderTest, AddsTimeTagAndIdBehindTheLastField) {
-  const Inject inject{.time = "@time", .tag = "@\"tag", .id = "@id"};
-  const std::string fields = R"("@time":"2024-06-11T08:15:00.279757487Z","@\"tag":"app \"1\"",)"
-                             R"("@id":"0123456789abcdef00000000000000ff-4294967296"})";
-  EXPECT_EQ(encoded(inject, R"({"a":{}})", 1), R"({"a":{},)" + fields);
-  EXPECT_EQ(encoded(inject, " \n{ \n} \n", 1), " \n{" + fields);
-}
-
-TEST_F(EncoderTest, PutsTheInjectedFieldLastBesideOneOfThatName) {
-  EXPECT_EQ(encoded_msgpack({.time = "", .tag = "a", .id = ""}, hex("81 a1 61 01")),
-            R"({"a":1,"a":"app \"1\""})");
-  EXPECT_EQ(encoded_msgpack({.time = "", .tag = "a", .id = ""}, hex("80")), R"({"a":"app \"1\""})");
-}
-
 }  // namespace
 }  // namespace penstock::kinesis_format

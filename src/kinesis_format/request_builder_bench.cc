@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "kinesis_format/event_encoder.h"
 #include "kinesis_format/event_json.h"
 #include "kinesis_format/md5.h"
 #include "kinesis_format/openshift_samples.h"

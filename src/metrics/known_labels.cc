@@ -31,10 +31,11 @@ constexpr string_view kForwardAuth[] = {
 };
 constexpr string_view kHttpAuth[] = {"missing_credentials", "service_account", "wrong_credentials"};
 
-constexpr string_view kDeadOfStreams[] = {"oversized", "refused"};
+constexpr string_view kDeadOfStreams[] = {"no_data_key", "oversized", "refused"};
 constexpr string_view kDeadWithoutStream[] = {"malformed", "no_route"};
-constexpr string_view kDropped[] = {"damaged",   "malformed", "no_route", "not_selected",
-                                    "oversized", "own_logs",  "refused",  "spool_full"};
+constexpr string_view kDropped[] = {"damaged",  "malformed",    "no_data_key",
+                                    "no_route", "not_selected", "oversized",
+                                    "own_logs", "refused",      "spool_full"};
 constexpr string_view kRequestResults[] = {"credentials", "fault",          "hold",
                                            "ok",          "other_protocol", "partial",
                                            "refused",     "throttled",      "too_large"};

@@ -121,7 +121,7 @@ struct EntryAgain {
 // An event that can never be delivered, on its way to the dead letters.
 struct DeadLetter {
   std::string stream;
-  std::string reason;   // refused, oversized
+  std::string reason;   // refused, oversized, no_data_key
   std::string detail;   // for the operator: the service's error code; never content
   record::Batch batch;  // one event or several
 };

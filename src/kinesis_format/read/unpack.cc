@@ -105,6 +105,11 @@ bool Unpacker::add_lines(ByteView data, const std::string& note) {
 }
 
 void Unpacker::add_event(ByteView event, const std::string& note) {
+  // The line feed behind an object is the record's end, and nothing of the event.
+  if (event.size() > 2 && event[0] == '{' && event[event.size() - 2] == '}' &&
+      event.back() == '\n') {
+    event = event.first(event.size() - 1);
+  }
   if (!joiner_.add(event, note)) sink_(event, note);
 }
 

@@ -105,6 +105,22 @@ TEST(Unpack, UndoesLinesOnlyWhereEachIsAnObject) {
               ElementsAre("{\"a\":12345678901234567890123}", " {\"b\":2} "));
 }
 
+TEST(Unpack, TakesTheLineFeedBehindAnObjectOff) {
+  EXPECT_THAT(unpacked({"{\"a\":1}\n", "text\n", "{}\n\n"}),
+              ElementsAre("{\"a\":1}", "text\n", "{}\n\n"));
+  const std::string event = "{\"m\":\"" + std::string(3000, 'x') + "\",\"n\":1}";
+  const auto plan = Splitter::plan(as_bytes(event), 1500, "0-0");
+  ASSERT_TRUE(plan);
+  std::vector<std::string> parts;
+  for (uint32_t i = 0; i < plan->part_count(); ++i) {
+    ByteBuffer part;
+    plan->append_part(part, i);
+    part.push_back('\n');
+    parts.emplace_back(as_text(part.view()));
+  }
+  EXPECT_THAT(unpacked(parts), ElementsAre(event));
+}
+
 TEST(Unpack, UndoesWhatAnAggregatorDid) {
   std::vector<std::string> events;
   for (int i = 0; i < 100; ++i)
