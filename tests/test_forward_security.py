@@ -1,5 +1,6 @@
 """Who may send: TLS versions, client certificates, shared keys, users; and what is replaced while it runs."""
 
+import json
 import shutil
 import socket
 import ssl
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from harness import forward_client as wire
-from harness.daemon import forward_port, three_streams
+from harness.daemon import forward_port, run_command, three_streams
 from harness.forward_client import ForwardClient, Refused
 from harness.waiting import wait_until
 
@@ -67,6 +68,46 @@ def test_min_version_refuses_what_is_below_it(secure, certificates):
     penstock = secure(tls=server_tls(certificates, min_version="1.3"))
     expect_refused(penstock, tls=client_tls(certificates, ssl.TLSVersion.TLSv1_2))
     send_one(penstock, tls=client_tls(certificates, ssl.TLSVersion.TLSv1_3))
+
+
+TLS12 = ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("ciphers", [["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"],
+                                     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"])
+def test_a_client_that_offers_only_excluded_ciphers_is_rejected(secure, certificates, ciphers):
+    penstock = secure(tls=server_tls(certificates, ciphers=ciphers))
+    excluded, included = client_tls(certificates, TLS12), client_tls(certificates, TLS12)
+    excluded.set_ciphers("ECDHE+AES128+AESGCM:ECDHE+CHACHA20")
+    included.set_ciphers("ECDHE+AES256+AESGCM")
+    expect_refused(penstock, tls=excluded)
+    send_one(penstock, tls=included)
+    send_one(penstock, tls=client_tls(certificates, ssl.TLSVersion.TLSv1_3))
+    assert penstock.metrics().received == 2
+
+
+def test_ciphers_of_tls_1_3_are_chosen_by_their_own_names(secure, certificates):
+    penstock = secure(tls=server_tls(certificates, ciphers=["TLS_CHACHA20_POLY1305_SHA256"]))
+    context = client_tls(certificates, ssl.TLSVersion.TLSv1_3)
+    with socket.create_connection(("127.0.0.1", forward_port(penstock.config)), timeout=60) as plain:
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            assert connection.cipher()[0] == "TLS_CHACHA20_POLY1305_SHA256"
+    send_one(penstock, tls=client_tls(certificates, TLS12))
+
+
+@pytest.mark.parametrize("ciphers, words", [
+    ("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES257", "'ECDHE-RSA-AES257' is no cipher"),
+    (["TLS_AES_129_GCM_SHA256"], "'TLS_AES_129_GCM_SHA256' is no cipher"),
+    ("!aNULL", "leaves no cipher"),
+    ([], "names no cipher"),
+])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_bad_cipher_list_is_wrong_usage(kinesis, certificates, tmp_path, command, ciphers, words):
+    config = three_streams(kinesis.endpoint, forward={"tls": server_tls(certificates, ciphers=ciphers)})
+    (tmp_path / "penstock.yaml").write_text(json.dumps(config))  # JSON is YAML
+    done = run_command(command, "--config", str(tmp_path / "penstock.yaml"))
+    said = done.stderr + done.stdout
+    assert done.returncode == 2 and "ciphers" in said and words in said
 
 
 def test_a_client_that_names_no_server_is_served(secure, certificates):

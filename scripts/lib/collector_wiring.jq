@@ -118,12 +118,15 @@ def unwire($w; $before):
     then null else . end;
 
 # stdin: apiservers.config.openshift.io/cluster. What the chart is told of its TLS profile; nothing for Intermediate, which
-# is what penstock does by itself, and for Old, which allows more. $fluentd: the collector speaks TLS 1.2 only.
+# is what penstock does by itself, and for Old, which allows more. Of a profile of the user's own, the ciphers that have
+# forward secrecy. $fluentd: the collector speaks TLS 1.2 only.
 def tls_of_profile($fluentd):
   (.spec.tlsSecurityProfile // {}) as $profile
   | if $profile.type == "Modern"
-    then {minVersion: "1.3"}
-    elif $profile.type == "Custom" and $profile.custom.minTLSVersion == "VersionTLS13" then {minVersion: "1.3"}
+    then {minVersion: "1.3", ciphers: ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]}
+    elif $profile.type == "Custom"
+    then {minVersion: (if $profile.custom.minTLSVersion == "VersionTLS13" then "1.3" else "1.2" end),
+          ciphers: [$profile.custom.ciphers[]? | select(test("^(TLS_|(ECDHE-(ECDSA|RSA)|DHE-RSA)-(AES(128|256)-|CHACHA20-))"))]}
     else {} end
   | if $fluentd and .minVersion == "1.3" then .minVersion = "1.2" | .kept = true else . end;
 

@@ -35,6 +35,7 @@ struct TlsServerOptions {
   std::string key;        // PEM
   std::string client_ca;  // PEM; not empty: client certificates are required
   TlsVersion min_version = TlsVersion::tls_1_2;
+  std::string ciphers;  // OpenSSL's names, joined by ':'; empty: the program's own choice
   bool operator==(const TlsServerOptions&) const = default;
 };
 

@@ -4,25 +4,11 @@
 #include "config/reference_text.h"
 #include "config/schema_codecs.h"
 #include "config/schema_streams.h"
+#include "config/schema_tls.h"
 
 namespace penstock::config {
 
 // ---- sources -----------------------------------------------------------------------------------
-
-template <>
-struct Section<TlsServerOptions> {
-  using T = TlsServerOptions;
-  static std::span<const Option<T>> options() {
-    static const Option<T> all[] = {
-        option<T, &T::cert, FileCodec>({"cert", "Certificate chain, PEM."}),
-        option<T, &T::key, FileCodec>({"key", "Its private key, PEM."}),
-        option<T, &T::client_ca, FileCodec>(
-            {"client_ca", "When present, clients must show a certificate signed by one of these."}),
-        option<T, &T::min_version>({"min_version", "Lowest TLS version taken."}),
-    };
-    return all;
-  }
-};
 
 template <>
 struct Section<UserOptions> {

@@ -126,7 +126,8 @@ Result<std::shared_ptr<const net::TlsContext>, Error> make_tls(
     const std::optional<config::TlsServerOptions>& options) {
   if (!options) return std::shared_ptr<const net::TlsContext>();
   return net::TlsContext::load({options->cert, options->key, options->client_ca,
-                                options->min_version == config::TlsVersion::tls_1_3});
+                                options->min_version == config::TlsVersion::tls_1_3,
+                                options->ciphers});
 }
 
 delivery::SenderOptions make_sender_options(const config::StreamOptions& stream,

@@ -6,6 +6,8 @@
 
 #include <ctime>
 
+#include "net/tls_ciphers.h"
+
 namespace penstock::net {
 namespace {
 
@@ -22,9 +24,6 @@ auto file_error(const std::string& what, const std::string& file, const std::str
                      "): " + cure);
 }
 
-// RFC 7919 groups and forward secrecy only; TLS 1.2 stays because every Fluentd generation pins it.
-constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!eNULL";
-
 }  // namespace
 
 Result<std::shared_ptr<const TlsContext>, Error> TlsContext::load(const Options& options) {
@@ -34,7 +33,11 @@ Result<std::shared_ptr<const TlsContext>, Error> TlsContext::load(const Options&
   std::shared_ptr<TlsContext> made(new TlsContext(native));
 
   SSL_CTX_set_min_proto_version(native, options.tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
-  SSL_CTX_set_cipher_list(native, kTls12Ciphers);
+  const auto ciphers = read_tls_ciphers(options.ciphers);
+  if (!ciphers) return usage_error("tls.ciphers: " + ciphers.error());
+  SSL_CTX_set_cipher_list(native, ciphers->tls12.c_str());
+  SSL_CTX_set_ciphersuites(native, ciphers->tls13.c_str());
+  SSL_CTX_set_dh_auto(native, 1);  // DHE needs parameters
   SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                   SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Buffers go back when a connection is idle; with read-ahead one recv fetches a whole TLS record,

@@ -19,6 +19,7 @@ class TlsContext {
     std::string key_file;          // PEM, without passphrase
     std::string client_ca_file;  // PEM; not empty: clients must present a certificate signed by it
     bool tls13_only = false;
+    std::string ciphers = {};  // read_tls_ciphers(); empty: the defaults
   };
 
   // Errors name the file and the cure.

@@ -175,6 +175,7 @@ listenAddress: "[::]"
 service: {ipFamilyPolicy: PreferDualStack}
 tls:
   minVersion: "1.3"
+  ciphers: [TLS_AES_256_GCM_SHA384]
   clientCA: {existingConfigMap: senders}
 sources:
   forward: {clientCertificates: true, users: [{name: alice, passwordKey: alice_password}]}
@@ -197,6 +198,7 @@ def test_what_the_binary_can_the_chart_can(tmp_path):
     assert forward["listen"] == "[::]:24224" and config["admin"]["listen"] == "[::]:9880"
     assert forward["tls"]["client_ca"] == "/etc/penstock-client-ca/ca.crt" and "client_ca" not in http["tls"]
     assert forward["tls"]["min_version"] == "1.3" and http["tls"]["min_version"] == "1.3"
+    assert forward["tls"]["ciphers"] == http["tls"]["ciphers"] == ["TLS_AES_256_GCM_SHA384"]
     password = {"name": "alice", "password_file": "/var/run/secrets/penstock/auth/alice_password"}
     assert forward["users"] == [password] and http["auth"]["basic"][0]["name"] == "bob"
     assert config["aws"] == {"ca_bundle": "/etc/penstock-ca/ca-bundle.crt"}

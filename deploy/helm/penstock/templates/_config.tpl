@@ -96,6 +96,7 @@
 {{- $root := index . 0 -}}
 {{- $tls := dict "cert" "/var/run/secrets/penstock/tls/tls.crt" "key" "/var/run/secrets/penstock/tls/tls.key" -}}
 {{- if ne $root.Values.tls.minVersion "1.2" }}{{ $_ := set $tls "min_version" $root.Values.tls.minVersion }}{{ end -}}
+{{- with $root.Values.tls.ciphers }}{{ $_ := set $tls "ciphers" . }}{{ end -}}
 {{- if (index . 1).clientCertificates }}{{ $_ := set $tls "client_ca" (printf "/etc/penstock-client-ca/%s" $root.Values.tls.clientCA.key) }}{{ end -}}
 {{- toYaml $tls -}}
 {{- end }}
