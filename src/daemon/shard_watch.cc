@@ -113,7 +113,7 @@ ShardNews ask_service(const ShardTarget& target) {
     news.denied = denied || news.denied;
     news.failed = true;
     log_limited(denied ? LogLevel::info : LogLevel::warn, target.stream + "/asked/" + error.code,
-                "stream could not be asked about: delivered without",
+                "cannot read the shard layout of the stream: delivering without it",
                 {{"stream", target.stream}, {"error", error.text}});
   };
   const auto summary = client.describe_stream(target.id);
