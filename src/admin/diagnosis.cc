@@ -193,7 +193,11 @@ Banner banner_of_flow(const Observation& seen) {
   }
   uint64_t pending = 0;
   for (const auto& [stream, count] : seen.scrape.ledger.pending) pending += count;
-  if (pending > 0 || seen.trend.all().out > 0) return {Level::good, flow_text(seen)};
+  if (seen.trend.all().out > 0) return {Level::good, flow_text(seen)};
+  if (pending > 0) {  // never green while nothing is delivered
+    return {Level::idle, counted(pending, "event") + (pending == 1 ? " is" : " are") +
+                             " on the way to Kinesis; no answer has come yet."};
+  }
   const std::string senders = connections_of(seen) == 0
                                   ? "no sender is connected"
                                   : counted(connections_of(seen), "sender") + " connected";

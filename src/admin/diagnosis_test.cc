@@ -53,6 +53,15 @@ TEST_F(TheBanner, NothingEverCame) {
   EXPECT_EQ(diagnosed().banner.text, "Waiting for the first event; 2 senders connected.");
 }
 
+TEST_F(TheBanner, IsNotGreenBeforeTheFirstAnswer) {
+  add_stream("projects");
+  receive("projects", 50);
+  pass();
+  EXPECT_EQ(diagnosed().banner.level, Level::idle);
+  EXPECT_EQ(diagnosed().banner.text,
+            "50 events are on the way to Kinesis; no answer has come yet.");
+}
+
 TEST_F(TheBanner, NothingComesAnyMore) {
   add_stream("projects");
   flow("projects", 3);

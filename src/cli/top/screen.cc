@@ -1,6 +1,7 @@
 #include "cli/top/screen.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
@@ -130,31 +131,49 @@ std::vector<const json*> in_order(const json& streams, TopOrder order) {
   return sorted;
 }
 
-std::string stream_row(const std::string& name, const std::string& state, const std::string& in,
-                       const std::string& out, const std::string& behind,
-                       const std::string& waiting, const std::string& share,
-                       const std::string& full) {
-  return padded(name, 18) + " " + padded(state, 28) + " " + padded(in, 8, true) + " " +
-         padded(out, 8, true) + " " + padded(behind, 12, true) + " " + padded(waiting, 12, true) +
-         " " + padded(share, 20, true) + " " + padded(full, 12, true);
+struct Cell {
+  std::string text;
+  size_t columns;
+  bool right = true;
+};
+
+// As many cells as the screen has room for; none is cut at its edge.
+std::string row(const std::vector<Cell>& cells, size_t columns) {
+  std::string line;
+  size_t used = 0;
+  for (const Cell& cell : cells) {
+    used += cell.columns + (used == 0 ? 0 : 1);
+    if (used > columns && !line.empty()) break;
+    line += (line.empty() ? "" : " ") + padded(cell.text, cell.columns, cell.right);
+  }
+  return line;
+}
+
+std::vector<Cell> stream_cells(const std::array<std::string, 8>& texts) {
+  return {{texts[0], 18, false}, {texts[1], 28, false}, {texts[2], 8},  {texts[3], 8},
+          {texts[4], 12},        {texts[5], 12},        {texts[6], 20}, {texts[7], 12}};
 }
 
 void add_streams(Lines& lines, const json& status, const TopView& view) {
   lines.push_back(
-      {stream_row("STREAM", "STATE", "IN/S", "OUT/S", "BEHIND", "WAITING", "SHARE", "FULL IN"),
+      {row(stream_cells(
+               {"STREAM", "STATE", "IN/S", "OUT/S", "BEHIND", "WAITING", "SHARE", "FULL IN"}),
+           view.columns),
        kBold});
   for (const json* stream : in_order(list_of(status, "streams"), view.order)) {
     const std::string level = text_of(*stream, "level");
     const auto full = stream->find("full_in_seconds");
     const bool fills = full != stream->end() && full->is_number() && full->get<double>() < 2592000;
-    lines.push_back({stream_row(text_of(*stream, "name"), text_of(*stream, "state"),
-                                admin::rate_text(number_of(*stream, "in_per_second")),
-                                admin::rate_text(number_of(*stream, "out_per_second")),
-                                admin::duration_text(number_of(*stream, "oldest_pending_seconds")),
-                                admin::count_text(count_of(*stream, "events_pending")),
-                                admin::size_text(count_of(*stream, "spool_bytes")) + " of " +
-                                    admin::size_text(count_of(*stream, "spool_bytes_max")),
-                                fills ? admin::duration_text(full->get<double>()) : "-"),
+    const auto cells = stream_cells(
+        {text_of(*stream, "name"), text_of(*stream, "state"),
+         admin::rate_text(number_of(*stream, "in_per_second")),
+         admin::rate_text(number_of(*stream, "out_per_second")),
+         admin::duration_text(number_of(*stream, "oldest_pending_seconds")),
+         admin::count_text(count_of(*stream, "events_pending")),
+         admin::size_text(count_of(*stream, "spool_bytes")) + " of " +
+             admin::size_text(count_of(*stream, "spool_bytes_max")),
+         fills ? admin::duration_text(full->get<double>()) : "-"});
+    lines.push_back({row(cells, view.columns),
                      level == "good" ? "" : color_of(level)});
   }
 }

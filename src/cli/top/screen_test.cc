@@ -74,6 +74,18 @@ TEST(TopScreen, FitsTheTerminalWhateverItsSize) {
   }
 }
 
+TEST(TopScreen, ANarrowTerminalHasFewerColumnsAndCutsNone) {
+  const auto screen = [](size_t columns) {
+    return top_screen(status_of_two_streams(),
+                      {.columns = columns, .rows = 60, .colors = false});
+  };
+  EXPECT_THAT(screen(112), HasSubstr("80 MiB of 160 MiB"));
+  EXPECT_THAT(screen(112), Not(HasSubstr("FULL IN")));
+  EXPECT_THAT(screen(110), Not(HasSubstr("SHARE")));
+  EXPECT_THAT(screen(80), HasSubstr("2 min 14 s"));
+  EXPECT_THAT(screen(80), Not(HasSubstr("WAITING")));
+}
+
 TEST(TopScreen, ScrollsToItsEndAndNoFurther) {
   TopView view{.columns = 140, .rows = 6, .colors = false, .scrolled = 1000};
   const auto lines = lines_of(top_screen(status_of_two_streams(), view));
