@@ -195,6 +195,11 @@ void register_dead_letter(CLI::App& app, int& exit_code) {
   CLI::App* const command =
       app.add_subcommand("dead-letter", "What could not be delivered: ls, dump, replay");
   command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  penstock dead-letter ls /var/lib/penstock/spool\n"
+      "  penstock dead-letter dump /var/lib/penstock/spool --stream projects --max 10\n"
+      "  penstock dead-letter replay /var/lib/penstock/spool --reason refused --wait");
   CLI::App* const listing =
       add(*command, "ls", "How many there are, by stream and reason", options, exit_code, list);
   add_format_option(*listing, options->format);

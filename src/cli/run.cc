@@ -11,7 +11,7 @@ namespace penstock::cli {
 void register_run(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<daemon::RunOptions>();
   CLI::App* const run = app.add_subcommand("run", "Forward until SIGTERM or SIGINT, then drain");
-  run->add_option("--config", options->config_file,
+  run->add_option("--config,file", options->config_file,
                   "Configuration file (default /etc/penstock/penstock.yaml if it exists, else the "
                   "environment alone)")
       ->type_name("FILE");
@@ -19,7 +19,7 @@ void register_run(CLI::App& app, int& exit_code) {
       "SIGHUP reloads the configuration; watched files are taken up by themselves.\n"
       "A second SIGTERM, or SIGINT, skips the waits of the drain.\n"
       "Examples:\n"
-      "  penstock run --config penstock.yaml\n"
+      "  penstock run penstock.yaml\n"
       "  LOGGINGNAMES='projects audit' KINESIS_STREAM_NAME='my-apps my-audit' penstock run");
   options->commit = commit();
   run->callback([options, &exit_code] { exit_code = daemon::run_daemon(*options); });

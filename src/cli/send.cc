@@ -197,26 +197,26 @@ int run_send(const SendOptions& options) {
 void register_send(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<SendOptions>();
   CLI::App* const send =
-      app.add_subcommand("send", "send records to a Forward, HTTP or syslog listener");
+      app.add_subcommand("send", "Send records to a Forward, HTTP or syslog listener");
   send->add_option("--to", options->to, "Forward listener, HOST:PORT")->capture_default_str();
-  send->add_option("--http", options->http_url, "send by HTTP to this URL (NDJSON)");
-  send->add_option("--syslog", options->syslog, "send by syslog (RFC 5424 over TCP) to HOST:PORT");
+  send->add_option("--http", options->http_url, "Send by HTTP to this URL (NDJSON)");
+  send->add_option("--syslog", options->syslog, "Send by syslog (RFC 5424 over TCP) to HOST:PORT");
   send->add_flag("--tls", options->tls, "TLS; --ca and --insecure imply it");
   send->add_option("--ca", options->ca_file,
                    "CA certificates to trust (PEM); default: the system's");
-  send->add_flag("--insecure", options->insecure, "do not check the server's certificate");
+  send->add_flag("--insecure", options->insecure, "Do not check the server's certificate");
   send->add_option("--shared-key-file", options->shared_key_file, "Forward shared key");
-  send->add_option("--user", options->user, "user name (Forward, HTTP basic)");
-  send->add_option("--password-file", options->password_file, "the user's password");
+  send->add_option("--user", options->user, "User name (Forward, HTTP basic)");
+  send->add_option("--password-file", options->password_file, "The user's password");
   send->add_option("--bearer-token-file", options->bearer_token_file, "HTTP bearer token");
   send->add_option("--tag", options->tag, "Forward tag");
-  send->add_flag("--ack", options->ack, "wait until each chunk is acked, 60 s at most");
-  send->add_option("--ledger", options->ledger_file, "append what was acked to this file");
+  send->add_flag("--ack", options->ack, "Wait until each chunk is acked, 60 s at most");
+  send->add_option("--ledger", options->ledger_file, "Append what was acked to this file");
   send->add_option("--generate", options->generate,
-                   "make up N sample records instead of reading stdin")
+                   "Make up N sample records instead of reading stdin")
       ->check(wrong_with_count);
-  send->add_option("--run", options->run, "first part of the generated ids; default: drawn");
-  send->add_option("--chunk-events", options->chunk_events, "events a chunk at most")
+  send->add_option("--run", options->run, "First part of the generated ids (default: random)");
+  send->add_option("--chunk-events", options->chunk_events, "Events a chunk at most")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   send->add_option_function<std::string>(
@@ -227,12 +227,12 @@ void register_send(CLI::App& app, int& exit_code) {
           throw CLI::ValidationError("--chunk-size", "expected a size such as 1MiB");
         options->chunk_bytes = *size;
       },
-      "size of a chunk before compression, reached and not passed by more than one event; default "
+      "Size of a chunk before compression, reached and not passed by more than one event; default "
       "1MB");
-  send->add_option("--in-flight", options->in_flight, "chunks sent without waiting for their ack")
+  send->add_option("--in-flight", options->in_flight, "Chunks sent without waiting for their ack")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  send->add_option("--rate", options->rate, "events a second at most")
+  send->add_option("--rate", options->rate, "Events a second at most")
       ->check(CLI::Range(0.001, 1e9));
   send->add_option_function<std::string>(
           "--compress",
@@ -241,6 +241,14 @@ void register_send(CLI::App& app, int& exit_code) {
           },
           "text (none), gzip or zstd")
       ->check(CLI::IsMember({"text", "gzip", "zstd"}));
+  send->footer(
+      "Records are read from stdin, one JSON object or one line of text each.\n"
+      "Exits 0 when all were sent (with --ack: acked), else 1.\n"
+      "Examples:\n"
+      "  echo '{\"message\":\"hello\"}' | penstock send --ack\n"
+      "  penstock send --to penstock:24224 --ca ca.crt --shared-key-file key --ack --generate 9\n"
+      "  penstock send --http https://penstock:8443/ --ca ca.crt --bearer-token-file token < "
+      "records.ndjson");
   send->callback([options, &exit_code] { exit_code = run_send(*options); });
 }
 

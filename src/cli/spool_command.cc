@@ -152,6 +152,11 @@ void register_spool(CLI::App& app, int& exit_code) {
   CLI::App* const command = app.add_subcommand(
       "spool", "Look into a spool: ls, verify, dump (also while penstock is running)");
   command->require_subcommand(1);
+  command->footer(
+      "Examples:\n"
+      "  penstock spool ls /var/lib/penstock/spool\n"
+      "  penstock spool verify /var/lib/penstock/spool\n"
+      "  penstock spool dump /var/lib/penstock/spool --stream projects --max 10");
   CLI::App* const listing = add(*command, "ls", "What is stored for each stream and not delivered",
                                 options, exit_code, list);
   add_format_option(*listing, options->format);

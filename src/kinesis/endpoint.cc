@@ -113,7 +113,7 @@ bool plain_name_is_fips(std::string_view partition_name, std::string_view servic
 Result<Endpoint, Error> resolve_endpoint(const EndpointOptions& options, Operation operation) {
   if (!is_host_label(options.region)) {
     return usage_error(options.region.empty()
-                           ? "no region: set region: of the stream, or AWS_REGION"
+                           ? "no region: pass --region or set AWS_REGION"
                            : "region " + options.region + " is not a region's name");
   }
   if (!options.override_url.empty()) {
