@@ -30,6 +30,7 @@ void register_run(CLI::App& app, int& exit_code);
 void register_check(CLI::App& app, int& exit_code);
 void register_estimate(CLI::App& app, int& exit_code);
 void register_iam_policy(CLI::App& app, int& exit_code);
+void register_migrate(CLI::App& app, int& exit_code);
 void register_send(CLI::App& app, int& exit_code);
 void register_tail(CLI::App& app, int& exit_code);
 void register_verify(CLI::App& app, int& exit_code);
