@@ -1,6 +1,6 @@
 // bench-load: clients that send made-up OpenShift records as fast as acks come, or at a rate, by
 // Forward or by HTTP. One thread and one blocking connection a client; messages are built once, and
-// only chunk id and mark are written anew, so that no chunk is a repeat and sending costs little.
+// only chunk id and mark are rewritten, so that no chunk is a repeat and sending costs little.
 //
 //   bench-load --to HOST:PORT [--as forward|ndjson|json-array|otlp-json|otlp-protobuf] [--tls]
 //              [--shared-key K] [--connections N] [--chunk-events N] [--events N]

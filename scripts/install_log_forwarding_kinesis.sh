@@ -26,7 +26,7 @@ Options:
   --image IMAGE        what to run; by default penstock:VERSION of the namespace in the cluster's own
                        registry, by its digest where the image stream tells it
   --role-arn ARN       use an IAM role through the cluster's token issuer (STS) instead of keys
-  --aws-secret NAME    use a Secret of yours that has the key `credentials` (a shared credentials file)
+  --aws-secret NAME    use your own Secret with the key `credentials` (a shared credentials file)
   --output http|otlp   how a collector of OpenShift Logging 6 sends        (http)
   --storage-class C    of the spool volumes                                (the cluster's default)
   --emptydir           no volumes: what a deleted pod holds is lost

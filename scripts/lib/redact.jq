@@ -1,4 +1,4 @@
-# What may leave the cluster: objects as they are, but for what is secret or looks like it.
+# What may leave the cluster: objects as they are, without what is secret or looks like it.
 
 def hidden: "(not shown)";
 

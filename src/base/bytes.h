@@ -108,7 +108,7 @@ class ByteBuffer {
   // Gives the memory back.
   void release() { *this = ByteBuffer(); }
   // Nobody will look at these bytes again: whole pages of them go back to the system at once, while
-  // the rest stays where it is. They read as anything until they are written anew.
+  // the rest stays where it is. Their values are undefined until they are written.
   void discard(size_t begin, size_t end);
 
  private:

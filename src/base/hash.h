@@ -1,5 +1,5 @@
 // The hashes we use that need not resist an adversary with a GPU, one name each:
-// checksum64 for what lies on disk, hash128 to recognise a chunk that was sent twice. Both are
+// checksum64 for what lies on disk, hash128 to recognize a chunk that was sent twice. Both are
 // XXH3, the same value on every machine.
 #pragma once
 

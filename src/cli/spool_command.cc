@@ -88,7 +88,7 @@ int verify(const SpoolCommandOptions& options) {
   for (const spool::InspectedLog& log : *logs) {
     damaged += log.set_aside;
     if (log.set_aside > 0) {
-      std::printf("%s: %llu files set aside, damaged from their beginning\n", log.directory.c_str(),
+      std::printf("%s: %llu files are damaged from their beginning\n", log.directory.c_str(),
                   number(log.set_aside));
     }
     for (const spool::InspectedSegment& segment : log.segments) {

@@ -3,12 +3,12 @@
 // used to refuse early.
 //
 //   gzip     several members back to back, as Fluentd chunks are
-//   deflate  HTTP's "deflate": zlib-wrapped as the RFC says or raw as some senders do; told by the
+//   deflate  HTTP's "deflate": zlib-wrapped as the RFC says or raw as some senders do, by the
 //            first two bytes
 //   zstd     several frames; windows up to 8 MiB (RFC 9659), larger ones only when frame and
 //            output space are given whole
 //   snappy   Vector's Content-Encoding: snappy is one raw block: give input and output whole; the
-//            framed format is recognised by its stream identifier and goes step by step
+//            framed format is recognized by its stream identifier and goes step by step
 //
 // Thread: none of its own.
 #pragma once

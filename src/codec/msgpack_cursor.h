@@ -149,7 +149,7 @@ class MsgpackScanner {
   MsgpackError error_ = MsgpackError::not_msgpack;
 };
 
-// ---- inline: the token reader stands in the encoder's hot loop ----
+// ---- inline: the token reader is in the encoder's hot loop ----
 
 inline bool MsgpackCursor::take_bytes(MsgpackToken& token, MsgpackType type, size_t head,
                                       size_t size) {

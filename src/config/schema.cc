@@ -36,16 +36,17 @@ Option<T> source_listen() {
 }
 template <class T>
 Option<T> source_tls() {
-  return option<T, &T::tls>({"tls", "Absent: plain text."});
+  return option<T, &T::tls>({"tls", "Absent: plain text, without TLS."});
 }
 template <class T>
 Option<T> source_max_connections() {
   return option<T, &T::max_connections>(
-      {"max_connections", "One more is accepted, closed and counted."});
+      {"max_connections", "Further connections are closed immediately and counted."});
 }
 template <class T>
 Option<T> source_proxy_protocol() {
-  return option<T, &T::proxy_protocol>({"proxy_protocol", "Each connection has a PROXY header."});
+  return option<T, &T::proxy_protocol>(
+      {"proxy_protocol", "Each connection begins with a PROXY header."});
 }
 
 }  // namespace
@@ -60,18 +61,19 @@ struct Section<ForwardOptions> {
         source_tls<T>(),
         option<T, &T::shared_key_files, OneSecret>(
             {"shared_key_file",
-             "File whose first line is the shared key. Absent: no handshake is asked for."}),
+             "File whose first line is the shared key. Absent: no handshake is required."}),
         option<T, &T::shared_key_files, SeveralSecrets>(
-            {"shared_key_files", "Several, each of which is taken: [new, old] while rotating."}),
-        option<T, &T::users>({"users", "Present: senders must also give a user and password."}),
+            {"shared_key_files", "Several keys, each accepted: [new, old] while you rotate them."}),
+        option<T, &T::users>({"users", "If present, senders must also send a user and password."}),
         source_max_connections<T>(),
         source_proxy_protocol<T>(),
         option<T, &T::max_message>(
             {"max_message", "Largest Forward message, after decompression."}),
         option<T, &T::max_connection_age>(
             {"max_connection_age",
-             "A connection older than this ends right after an ack with nothing in flight, so that "
-             "its sender connects anew and finds pods added since. 0s: never."}),
+             "Maximum age of a connection. penstock ends an older one right after an ack with "
+             "nothing "
+             "in flight, so that the sender can reconnect to another pod. 0s: never."}),
     };
     return all;
   }
@@ -83,11 +85,12 @@ struct Section<HttpAuthOptions> {
   static std::span<const Option<T>> options() {
     static const Option<T> all[] = {
         option<T, &T::bearer_token_files>(
-            {"bearer_token_files", "Files whose first line is a bearer token to take."}),
-        option<T, &T::basic>({"basic", "Users and passwords to take (HTTP basic)."}),
+            {"bearer_token_files", "Files whose first line is an accepted bearer token."}),
+        option<T, &T::basic>(
+            {"basic", "Accepted users and passwords (HTTP basic authentication)."}),
         option<T, &T::service_accounts>({"service_accounts",
-                                         "`namespace/name` of service accounts whose tokens to "
-                                         "take, checked with the cluster's "
+                                         "`namespace/name` of accepted service accounts. Tokens "
+                                         "are checked with the cluster's "
                                          "TokenReview and cached."}),
     };
     return all;
@@ -102,12 +105,14 @@ struct Section<HttpOptions> {
         source_name<T>("http, then http-2, …"),
         source_listen<T>(),
         source_tls<T>(),
-        option<T, &T::auth>({"auth", "Absent: everybody may send. One of several must fit."}),
+        option<T, &T::auth>(
+            {"auth", "Absent: no authentication. If several are given, one must match."}),
         source_max_connections<T>(),
         source_proxy_protocol<T>(),
         option<T, &T::max_body>({"max_body", "Largest body, after decompression."}),
         option<T, &T::ack_timeout>(
-            {"ack_timeout", "An admitted request is answered within this: 200, else 503."}),
+            {"ack_timeout",
+             "Maximum time until an admitted request is answered: 200, otherwise 503."}),
     };
     return all;
   }
@@ -120,7 +125,7 @@ struct Section<SyslogOptions> {
     static const Option<T> all[] = {
         source_name<T>("syslog, then syslog-2, …"),
         source_listen<T>(),
-        option<T, &T::udp>({"udp", "Also take datagrams on the same port.", true}),
+        option<T, &T::udp>({"udp", "Also accept datagrams on the same port.", true}),
         source_tls<T>(),
         source_max_connections<T>(),
         source_proxy_protocol<T>(),
@@ -144,11 +149,11 @@ struct Section<RouteOptions> {
             {"tag", "Fluentd's pattern rules: `*`, `**`, `{a,b}`, several with spaces."}),
         option<T, &T::log_type, LogTypeCodec>(
             {"log_type",
-             "Kind of log; `projects` and `operations` are other names for "
+             "Kind of log; `projects` and `operations` are aliases of "
              "`application` and `infrastructure`."}),
         option<T, &T::where, WhereCodec>(
             {"where", "Fields of the record; quoted parts of a path keep their dots."}),
-        option<T, &T::stream>({"stream", "Key of the stream that gets what matches."}),
+        option<T, &T::stream>({"stream", "Key of the stream for matching events."}),
     };
     return all;
   }
@@ -162,10 +167,15 @@ struct Section<SpoolOptions> {
   static std::span<const Option<T>> options() {
     static const Option<T> all[] = {
         option<T, &T::directory, DirectoryCodec>(
-            {"directory", "Where events are safe. Absent: in memory only.", true}),
-        option<T, &T::max_size>({"max_size", "All files of the directory but the dead letters."}),
-        option<T, &T::when_full>(
-            {"when_full", "Per stream: senders wait, or the oldest events are dropped (counted)."}),
+            {"directory",
+             "Directory for the durable queue (spool). If unset, events are held in memory only.",
+             true}),
+        option<T, &T::max_size>(
+            {"max_size", "Upper bound for all files of the directory except the dead letters."}),
+        option<T, &T::when_full>({"when_full",
+                                  "When a stream's share is full: block slows senders down, "
+                                  "drop_oldest drops and counts "
+                                  "the oldest events."}),
     };
     return all;
   }
@@ -177,12 +187,13 @@ struct Section<DeadLetterOptions> {
   static std::span<const Option<T>> options() {
     static const Option<T> all[] = {
         option<T, &T::directory, DirectoryCodec>(
-            {"directory", "Where what can never be delivered is kept, with its reason.", true,
+            {"directory", "Directory for events that cannot be delivered, with the reason.", true,
              "dead-letter in spool.directory"}),
-        option<T, &T::max_size>({"max_size", "All files of that directory."}),
-        option<T, &T::when_full>(
-            {"when_full",
-             "What must be dead-lettered waits, or the oldest are dropped (counted)."}),
+        option<T, &T::max_size>({"max_size", "Upper bound for all files of that directory."}),
+        option<T, &T::when_full>({"when_full",
+                                  "When it is full: block pauses streams that have another dead "
+                                  "letter, drop_oldest drops "
+                                  "and counts the oldest."}),
     };
     return all;
   }
@@ -197,12 +208,11 @@ struct Section<AwsOptions> {
             {"profile", "Profile of the shared AWS files.", false, "AWS_PROFILE, else default"}),
         option<T, &T::fips>({"fips", "Use AWS's FIPS endpoints."}),
         option<T, &T::dual_stack>({"dual_stack", "Use AWS's dual-stack (IPv6) endpoints."}),
-        option<T, &T::assume_role>(
-            {"assume_role",
-             "Roles to take on, one after the other, on top of the credentials "
-             "found."}),
-        option<T, &T::ca_bundle, FileCodec>({"ca_bundle", "Authorities to trust, PEM.", false,
-                                             "AWS_CA_BUNDLE, else the system's store"}),
+        option<T, &T::assume_role>({"assume_role",
+                                    "Chain of roles to assume, one after the other, starting from "
+                                    "the credentials found."}),
+        option<T, &T::ca_bundle, FileCodec>({"ca_bundle", "Trusted certificate authorities, PEM.",
+                                             false, "AWS_CA_BUNDLE, else the system's store"}),
     };
     return all;
   }
@@ -309,23 +319,26 @@ struct Section<Config> {
     static constexpr auto kWhole = [](auto& config) -> auto& { return config; };
     static constexpr auto kIgnoreOwn = [](auto& config) -> auto& { return config.own_logs.ignore; };
     static const Option<T> all[] = {
-        option<T, kWhole, SourcesCodec>({"sources", "Where events come in."}),
+        option<T, kWhole, SourcesCodec>({"sources", "Where events are received."}),
         option<T, &T::routes>(
             {"routes",
-             "First match wins; what matches nothing is dead-lettered with reason "
-             "no_route. All conditions of a route must hold; one without any takes "
-             "everything. Absent, with one stream: everything goes there."}),
-        option<T, &T::streams, StreamsCodec>({"streams", "Where events go, each under its key."}),
+             "The first match wins; an event that matches no route is dead-lettered with reason "
+             "no_route. All conditions of a route must hold; a route without any matches "
+             "everything. If absent and there is one stream, everything goes there."}),
+        option<T, &T::streams, StreamsCodec>(
+            {"streams", "Where events are delivered, each stream under its key."}),
         option<T, &T::spool>({"spool", "Where events wait until they are delivered."}),
-        option<T, &T::dead_letters>({"dead_letters", "What can never be delivered."}),
+        option<T, &T::dead_letters>({"dead_letters", "Events that cannot be delivered."}),
         option<T, &T::dedup_window>(
-            {"dedup.window", "How long a chunk that is sent again is recognised; 0s: not at all."}),
+            {"dedup.window",
+             "How long to remember chunk fingerprints so that resent chunks are discarded. 0s "
+             "disables deduplication."}),
         option<T, &T::ack>({"ack",
                             "When a chunk is acknowledged: synced to disk, or accepted by Kinesis.",
                             false, "stored with spool.directory, else delivered"}),
         option<T, &T::memory_limit>(
-            {"memory_limit", "The whole process's resident memory keeps under it.", true}),
-        option<T, &T::drain_timeout>({"drain_timeout", "How long a shutdown may take."}),
+            {"memory_limit", "Upper bound for the process's resident memory.", true}),
+        option<T, &T::drain_timeout>({"drain_timeout", "Maximum time for a shutdown."}),
         option<T, kIgnoreOwn>({"ignore_own_logs",
                                "Drop what this very deployment logged (POD_NAMESPACE and "
                                "PENSTOCK_WORKLOAD say which)."}),

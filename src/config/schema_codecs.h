@@ -232,7 +232,7 @@ struct FirehoseCodec {
     out.kind = StreamKind::firehose;
     Codec<std::string>::read(reader, node, out.name);
   }
-  // A change of the name is told by the option `name`.
+  // The option `name` reports a change of the name.
   static bool same(const StreamOptions& a, const StreamOptions& b) { return a.kind == b.kind; }
 };
 struct StreamNameCodec : Codec<std::string> {

@@ -33,13 +33,15 @@ struct Section<TlsServerOptions> {
         option<T, &T::cert, FileCodec>({"cert", "Certificate chain, PEM."}),
         option<T, &T::key, FileCodec>({"key", "Its private key, PEM."}),
         option<T, &T::client_ca, FileCodec>(
-            {"client_ca", "When present, clients must show a certificate signed by one of these."}),
-        option<T, &T::min_version>({"min_version", "Lowest TLS version taken."}),
+            {"client_ca",
+             "If present, clients must present a certificate signed by one of these authorities."}),
+        option<T, &T::min_version>({"min_version", "Lowest accepted TLS version."}),
         option<T, &T::ciphers, CipherListCodec>(
             {"ciphers",
-             "Cipher suites to offer, by OpenSSL's names: those that begin with `TLS_` are of TLS "
-             "1.3, the others of TLS 1.2; a version none is given for keeps its default. A list, "
-             "or a text with `:` between.",
+             "Cipher suites to offer, by OpenSSL's names, as a list or separated by `:`. Names "
+             "that "
+             "begin with `TLS_` belong to TLS 1.3, others to TLS 1.2. A version without any keeps "
+             "its default.",
              false, "forward secret AEAD suites"}),
     };
     return all;

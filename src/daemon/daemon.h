@@ -36,7 +36,7 @@ namespace penstock::daemon {
 
 class Daemon {
  public:
-  // reload: reads the configuration anew (the caller knows from where).
+  // reload: reads the configuration again (the caller knows from where).
   using Load = std::function<Result<config::Config, Error>()>;
 
   static Result<std::unique_ptr<Daemon>, Error> start(config::Config config, Load load,

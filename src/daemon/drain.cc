@@ -32,7 +32,7 @@ class Waits {
         if (asked_again_) abandoned_ = true;
         hurry_ = asked_again_ = true;
         log_info(
-            "asked again to stop: waiting no longer for senders, nor for streams that accept "
+            "second signal to stop: waiting no longer for senders, nor for streams that accept "
             "nothing");
       }
       if (abandoned_) return;

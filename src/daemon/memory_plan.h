@@ -6,7 +6,7 @@
 //                + delivery     request bodies being built and in flight
 //                + ordinary     everything else that is received and not yet on its way
 //
-// Each pot is lent byte by byte; what is not lent is not resident, so an idle process is small
+// Each pot is leased byte by byte; what is not leased is not resident, so an idle process is small
 // whatever the plan says.
 #pragma once
 

@@ -57,7 +57,7 @@ class ClusterReview {
     net::HttpRequest request;
     request.url = url_;
     request.headers = {"Content-Type: application/json", "Accept: application/json",
-                       // Renewed by the kubelet: read anew for each call.
+                       // Renewed by the kubelet: read again for each call.
                        "Authorization: Bearer " + first_line(directory_ + "/token")};
     request.body = ByteBuffer::copy_of(as_bytes(
         R"({"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":")" +

@@ -246,7 +246,7 @@ asio::awaitable<void> ForwardSession::write_acks() {
     }
   }
   writing_ = false;
-  // A chunk that is already under way is sent again by its sender, and recognised as a repeat.
+  // A chunk that is already under way is sent again by its sender, and recognized as a repeat.
   if (is_aged() && decoder_.buffered() == 0 && acks_expected_ == 0) half_closing_ = true;
   end_writing_when_idle();
   wake_settling();

@@ -27,7 +27,7 @@ enum class JsonEnvelope : uint8_t { none, logs, logs_in_array, other_signal };
 [[nodiscard]] JsonEnvelope envelope_of(ByteView body);
 
 // What is left before a body for what its entries need more than it (see JsonBodyDecoder). OTLP is
-// written anew, beside it.
+// rewritten, beside it.
 [[nodiscard]] size_t front_of(HttpBodyKind kind, size_t body_size);
 
 // Of OTLP: what the entries of such a body usually come to.

@@ -65,7 +65,7 @@ asio::awaitable<bool> HttpSession::serve_next() {
   found_none_ = false;
   limit_->start(settings_->ack_timeout);
   auto refusal = co_await check_head();
-  if (!refusal && !fresh) refusal = Refusal{503, "draining", "draining: connect anew"};
+  if (!refusal && !fresh) refusal = Refusal{503, "draining", "draining: reconnect"};
   if (!refusal && !co_await prepare_body()) refusal = no_room("memory");
   if (!refusal) refusal = co_await read_body();
   if (refusal) {

@@ -29,7 +29,7 @@ struct HttpSettings final : SourceSettings {
 
 class HttpSession final : public PeerSession {
  public:
-  // leaving: answers ask the client to connect anew, so that it finds another replica.
+  // leaving: answers ask the client to reconnect, so that it finds another replica.
   HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
               std::shared_ptr<const HttpSettings> settings, const std::atomic<bool>& leaving);
 

@@ -14,7 +14,7 @@ class HttpSource final : public ListenerSource {
                                                      Stages stages, const RouterSlot& router,
                                                      std::shared_ptr<const HttpSettings> settings);
 
-  // Answers from now on ask clients to connect anew, which finds another replica.
+  // Answers from now on ask clients to reconnect, which finds another replica.
   void stop_accepting() override;
 
  private:

@@ -77,7 +77,7 @@ class Intake {
 
   // Routes and appends; comes back when the append is queued (perhaps waiting for room), with its
   // Admission. finished, where given, is called once on any thread with the outcome. With a limit
-  // that passes while memory is waited for the outcome is cancelled.
+  // that passes while memory is waited for the outcome is canceled.
   boost::asio::awaitable<std::shared_ptr<Admission>> append(
       Received received, std::function<void(spool::AppendOutcome)> finished = nullptr,
       WaitLimit* limit = nullptr);

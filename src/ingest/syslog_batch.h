@@ -1,4 +1,4 @@
-// SyslogBatch: messages to one batch of events, within memory that was lent for it beforehand.
+// SyslogBatch: messages to one batch of events, within memory that was leased for it beforehand.
 //
 // Pure; thread: none of its own.
 #pragma once

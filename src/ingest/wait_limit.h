@@ -33,7 +33,7 @@ class WaitLimit : public std::enable_shared_from_this<WaitLimit> {
   void watch(const std::shared_ptr<net::Event>& event) {
     waiting_ = event;
     if (passed_) return event->set();
-    // A timer that goes off too early is armed anew for what is left.
+    // A timer that goes off too early is armed again for what is left.
     if (!armed_ || timer_.expiry() > expiry_) arm();
   }
 
@@ -48,7 +48,7 @@ class WaitLimit : public std::enable_shared_from_this<WaitLimit> {
   }
 
   void go_off() {
-    if (timer_.expiry() > std::chrono::steady_clock::now()) return;  // armed anew meanwhile
+    if (timer_.expiry() > std::chrono::steady_clock::now()) return;  // armed again meanwhile
     armed_ = false;
     const auto event = waiting_.lock();
     if (!event) return;

@@ -33,7 +33,7 @@ inline constexpr BackOff kCallBackOff{milliseconds(50), milliseconds(20'000)};
 inline constexpr BackOff kThrottledCallBackOff{milliseconds(1'000), milliseconds(20'000)};
 inline constexpr BackOff kSlowCallBackOff{milliseconds(5'000), milliseconds(60'000)};
 
-// A stream that refuses everything is asked again this often (contract: 30 to 60 s).
+// A stream that rejects everything is probed this often (contract: 30 to 60 s).
 inline constexpr milliseconds kHoldMin{30'000};
 inline constexpr milliseconds kHoldMax{60'000};
 

@@ -1,4 +1,4 @@
-// RequestSigner: the signed HTTP request of one call to one endpoint. Sign anew for every try: the
+// RequestSigner: the signed HTTP request of one call to one endpoint. Sign again for every try: the
 // date is part of the signature.
 //
 // Thread: one at a time (the signing key is kept between calls).

@@ -33,7 +33,7 @@ class Signer {
   };
   struct Request {
     std::string_view method = "POST";
-    std::string_view path = "/";           // as it stands in the URL, already percent-encoded
+    std::string_view path = "/";           // as in the URL, already percent-encoded
     std::string_view query = {};           // canonical: sorted and encoded
     std::span<const Header> headers = {};  // all that are signed, sorted by name, host and
                                            // x-amz-date (the same time as below) among them

@@ -46,7 +46,7 @@ void append_field(ByteBuffer& out, uint8_t tag, std::string_view text) {
 
 size_t field_size(size_t size) { return 1 + varint_size(size) + size; }
 
-// Record but for its own tag and length.
+// Record without its own tag and length.
 size_t record_body_size(size_t key_index, size_t data_size) {
   return 1 + varint_size(key_index) + 2 + field_size(data_size);
 }

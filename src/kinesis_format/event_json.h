@@ -2,7 +2,7 @@
 // copy, no allocation but the buffer's own growth. doc/record-format.md has the rules.
 //
 //   append_event_json    a msgpack map, transcoded in one pass
-//   append_json_object   a JSON object's bytes, passed on unchanged but for U+FFFD
+//   append_json_object   a JSON object's bytes, passed on unchanged except U+FFFD
 //   append_json_value    one value of msgpack
 //
 // Pure; thread: none of their own.
@@ -35,7 +35,7 @@ inline constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 [[nodiscard]] EncodeOutcome append_json_object(ByteBuffer& out, ByteView json,
                                                size_t size_max = kNoLimit);
 
-// One value of any type, as it would stand in the object.
+// One value of any type, as in an object.
 [[nodiscard]] EncodeOutcome append_json_value(ByteBuffer& out, ByteView msgpack,
                                               size_t size_max = kNoLimit);
 

@@ -1,4 +1,4 @@
-// MD5 (RFC 1321), as Kinesis uses it: to spread partition keys over shards and to recognise an
+// MD5 (RFC 1321), as Kinesis uses it: to spread partition keys over shards and to recognize an
 // aggregated record. Nothing here is for security, and it must work on hosts in FIPS mode, where
 // OpenSSL refuses MD5: so it is our own. Pure.
 #pragma once

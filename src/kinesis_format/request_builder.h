@@ -55,7 +55,7 @@ class Request {
   };
 
   [[nodiscard]] ByteView body() const { return body_.view(); }
-  // Lends the body to whoever sends it; until it is back only slots() and key() may be asked.
+  // Hands the body to whoever sends it; until it is returned only slots() and key() may be asked.
   [[nodiscard]] ByteBuffer take_body() { return std::move(body_); }
   void give_back_body(ByteBuffer body) { body_ = std::move(body); }
   [[nodiscard]] const std::vector<Slot>& slots() const { return slots_; }

@@ -25,7 +25,7 @@ struct SplitMarker {
   // …or a piece of the event's JSON text, escaped.
   std::string_view text;
 
-  // Where the marker stands in the part, to be taken out.
+  // Where the marker is in the part, to be removed.
   size_t begin = 0;
   size_t end = 0;
 };

@@ -1,4 +1,4 @@
-// MemoryBudget: what the process may hold in buffers, in bytes, lent as MemoryLease.
+// MemoryBudget: what the process may hold in buffers, in bytes, leased as MemoryLease.
 //
 // Three pots: `ordinary` is for everybody; `large` is one loan at a time for whoever stands first
 // in the queue and does not fit into ordinary. Whoever holds the large loan can always finish its
@@ -90,7 +90,7 @@ class MemoryBudget {
   // Now or not at all; does not overtake those who wait, but a member for what is its own.
   [[nodiscard]] MemoryLease try_acquire(size_t bytes, const Member& member = nullptr);
 
-  // Calls granted exactly once, perhaps before returning, unless cancelled.
+  // Calls granted exactly once, perhaps before returning, unless canceled.
   // bytes must not exceed loan_max().
   Ticket acquire(size_t bytes, Granted granted, Member member = nullptr);
 

@@ -10,7 +10,7 @@
 // What happened to events is not counted here but in record::Ledger, so that its sums hold.
 //
 // Label values must be from bounded sets (configuration names, reasons, shard ids). A family holds
-// at most kChildrenMax; more than that share one child labelled "other".
+// at most kChildrenMax; more than that share one child labeled "other".
 #pragma once
 
 #include <array>

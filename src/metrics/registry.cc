@@ -25,22 +25,23 @@ constexpr Descriptor kDescriptors[] = {
     {"penstock_events_duplicate_total",
      counter,
      {"source", ""},
-     "Events of chunks that were sent again and recognised."},
+     "Events of repeated chunks that were recognized and discarded."},
     {"penstock_events_pending",
      gauge,
      {"stream", ""},
-     "Events held and not final. At every scrape received = delivered + dead-lettered + dropped + "
+     "Events that are not final yet. At every scrape received = delivered + dead-lettered + "
+     "dropped + "
      "duplicate + pending, summed over labels."},
     {"penstock_bytes_received_total", counter, {"source", ""}, "Bytes read from senders."},
     {"penstock_connections", gauge, {"source", ""}, "Connections open now."},
     {"penstock_messages_refused_total",
      counter,
      {"source", "reason"},
-     "Messages refused whole; their events are counted nowhere."},
+     "Messages rejected as a whole; their events are not counted."},
     {"penstock_auth_failures_total",
      counter,
      {"source", "reason"},
-     "Handshakes and requests refused for their key, password, token or certificate."},
+     "Handshakes and requests rejected for their key, password, token or certificate."},
     {"penstock_spool_bytes", gauge, {"stream", ""}, "Bytes of the stream's files (or memory)."},
     {"penstock_spool_max_bytes",
      gauge,
@@ -57,8 +58,9 @@ constexpr Descriptor kDescriptors[] = {
     {"penstock_backpressure",
      gauge,
      {"cause", "stream"},
-     "1 while senders wait: cause spool for room in the stream's share, disk for files that can "
-     "be written, memory (stream is empty) for memory."},
+     "1 while senders are slowed down: cause spool if the stream's share is full, disk if files "
+     "cannot "
+     "be written, memory (stream is empty) if memory is short."},
     {"penstock_oldest_pending_seconds",
      gauge,
      {"stream", ""},
@@ -70,15 +72,15 @@ constexpr Descriptor kDescriptors[] = {
     {"penstock_put_records_total",
      counter,
      {"stream", "result"},
-     "Records in these requests, by result; a record sent again counts again."},
+     "Records in these requests, by result; each retry of a record counts."},
     {"penstock_put_latency_seconds",
      histogram,
      {"stream", ""},
-     "From sending a request to having its whole answer."},
+     "From sending a request to the end of its response."},
     {"penstock_shard_throttled_total",
      counter,
      {"stream", "shard"},
-     "Records refused because a shard was at its limit."},
+     "Records rejected because a shard was at its limit."},
     {"penstock_shards",
      gauge,
      {"stream", ""},
@@ -148,10 +150,10 @@ const Descriptor& descriptor_of(std::string_view name) {
 std::string metrics_reference() {
   std::string out =
       "# Metrics\n\n"
-      "`GET /metrics` on the admin port (9880), in Prometheus' text format. Printed from\n"
-      "`src/metrics/registry.cc`; a test compares. `source` and `stream` are the configuration's\n"
-      "names. The events' numbers of one scrape come from one look at one ledger, so they add up\n"
-      "at every scrape.\n\n"
+      "`GET /metrics` on the admin port (9880), in the Prometheus text format. Generated from\n"
+      "`src/metrics/registry.cc`; a test verifies it. `source` and `stream` are names of the\n"
+      "configuration. All event counters of one scrape are read at the same moment, so they\n"
+      "balance at every scrape.\n\n"
       "| name | type | labels | |\n| --- | --- | --- | --- |\n";
   for (const Descriptor& each : kDescriptors) {
     out += "| `" + std::string(each.name) + "` | " + std::string(name_of(each.type)) + " | ";

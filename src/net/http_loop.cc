@@ -103,7 +103,7 @@ void HttpLoop::run_due_timers() {
     }
     auto taken = timers_.extract(due);
     taken.mapped()();
-    due = timers_.begin();  // any other may have been cancelled
+    due = timers_.begin();  // any other may have been canceled
   }
 }
 

@@ -58,7 +58,7 @@ class EntryWalker {
 struct EventView {
   codec::EventTime time;
   ByteView record;  // one msgpack map, or one JSON object
-  ByteView entry;   // the whole entry, as it stands in the batch
+  ByteView entry;   // the whole entry, as it is in the batch
 };
 
 // Reads the entries of a batch that has been walked, in order. What is not as walk_entries would

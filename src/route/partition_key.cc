@@ -59,7 +59,7 @@ std::string_view usable(std::string_view text, std::string& scratch) {
   bool invalid = false;
   const size_t size = usable_prefix(text, invalid);
   if (!invalid) return text.substr(0, size);
-  scratch = repaired(text);  // text may be in scratch: made anew first
+  scratch = repaired(text);  // text may be in scratch: made again first
   return scratch;
 }
 

@@ -237,7 +237,7 @@ class Router::Splitter {
     }
     const uint64_t by_default = routed_.log_type_by_default;  // each event counts once
     const std::vector<uint64_t> by_route = routed_.by_route;
-    // Neighbours that go the same way are copied together.
+    // Neighbors that go the same way are copied together.
     size_t run_start = 0;
     Target run_target = 0;
     EventView event;

@@ -6,6 +6,7 @@ Everything it makes is under .cache/quickstart; what --keep leaves running is na
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
@@ -117,21 +118,29 @@ class Quickstart:
             if self.kinesis is not None:
                 self.kinesis.stop()
 
+    def write_environment(self) -> Path:
+        """What a shell needs to play with it: `penstock` on the PATH, and the local Kinesis as its service."""
+        file = FOLDER / "environment"
+        file.write_text(f"""export PATH={shlex.quote(str(binary_path().parent))}:$PATH
+export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1
+export AWS_ENDPOINT_URL_KINESIS={self.kinesis.endpoint}
+""")
+        return file
+
     def keep(self) -> None:
         pids = (self.penstock.pid, self.kinesis.pid)
         RUNNING.write_text("".join(f"{pid} {_start_time(pid)}\n" for pid in pids))
         self.penstock.leave_running()
-        endpoint, admin = self.kinesis.endpoint, self.penstock.admin_port
-        binary = binary_path()
+        files = FOLDER / "certificates"
         print(f"""
 Everything is still running. For example:
 
-  echo '{{"message":"hello","log_type":"audit"}}' | {binary} send --to localhost:{forward_port(self.config)} \\
-      --tls --ca {self.ca} --shared-key-file {FOLDER}/certificates/shared_key --tag app.hello --ack
-  export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=any
-  {binary} tail --stream audit --region us-east-1 --endpoint {endpoint} --follow
+  source {self.write_environment()}
+  echo '{{"message":"hello"}}' | penstock send --to localhost:{forward_port(self.config)} \\
+      --tls --ca {self.ca} --shared-key-file {files}/shared_key --tag app.hello --ack
+  penstock tail --stream projects --follow
 
-status         http://127.0.0.1:{admin}/api/status and /metrics
+status page    http://127.0.0.1:{self.penstock.admin_port}/
 configuration  {self.penstock.config_file}
 log            {FOLDER}/run/stderr.log
 stop it all    scripts/quickstart --stop

@@ -47,7 +47,7 @@ struct Cost {
   double advantage_month = 0;
 };
 
-// utilisation: how much of each shard is to be used, 0 to 1. At least one shard.
+// `utilisation`: how much of each shard is to be used, 0 to 1. At least one shard.
 [[nodiscard]] Cost cost_of(const Traffic& traffic, const Prices& prices, double utilisation);
 
 }  // namespace penstock::cli

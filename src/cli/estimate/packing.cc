@@ -20,7 +20,7 @@ Traffic measure_packing(const std::vector<std::string>& events, double events_pe
   CHECK(!events.empty() && events_per_second > 0);
   kinesis_format::Aggregator aggregator(
       {.aggregation = mode.aggregation, .compression = mode.compression});
-  // Kinesis records are told by their size; how often each comes follows from the whole time.
+  // Kinesis records are grouped by size; how often each comes follows from the whole time.
   std::vector<size_t> record_sizes;
   ByteBuffer data;
   const kinesis_format::RecordKey key{kKey, std::nullopt};

@@ -1,7 +1,7 @@
 // The three protocols of `penstock send`.
 //
 // What was acked goes to the ledger before send() or finish() returns it as done. A chunk is given
-// kAckTime from when it was first sent; within it, a lost connection is made anew and the chunk
+// kAckTime from when it was first sent; within it, a lost connection is replaced and the chunk
 // sent again under the same id.
 //
 // Thread: one.

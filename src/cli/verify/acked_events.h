@@ -1,5 +1,5 @@
 // AckedEvents: what was acked (the ledger of `penstock send`, doc/ledger.md), held against what is
-// read back from the streams: gaps, repeats, disorder, latency. Pure but for load().
+// read back from the streams: gaps, repeats, disorder, latency. Pure except load().
 //
 // Thread: one.
 #pragma once

@@ -94,7 +94,7 @@ nanoseconds CredentialStore::until_renewal(const Credentials& credentials, WallT
   if (!credentials.expiry) return nanoseconds::max();
   const nanoseconds life = *credentials.expiry - now;
   // Handed out already expired: the provider has trouble of its own. They are used as they are, and
-  // it is asked again later (as the SDKs do with the instance metadata service).
+  // it is called again later (as the SDKs do with the instance metadata service).
   if (life <= nanoseconds(0)) return minutes(17) + random_up_to(minutes(8));
   const nanoseconds lead = std::min(kLead, life / 2);
   const nanoseconds wait = life - lead - random_up_to(std::min(kJitter, lead / 3));

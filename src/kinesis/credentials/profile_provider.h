@@ -1,5 +1,5 @@
 // A profile of the shared files: static keys, role_arn with source_profile, credential_source or a
-// web identity token, and credential_process. The files are read anew at each fetch.
+// web identity token, and credential_process. The files are read again at each fetch.
 #pragma once
 
 #include <set>

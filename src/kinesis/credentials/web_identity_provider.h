@@ -1,5 +1,5 @@
 // AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE: IRSA on EKS, STS on OpenShift. The token file is
-// read anew for each call: the kubelet replaces it at 80 percent of its life.
+// read again for each call: the kubelet replaces it at 80 percent of its life.
 #pragma once
 
 #include "kinesis/credentials/provider.h"

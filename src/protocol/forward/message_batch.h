@@ -1,6 +1,6 @@
 // From a Forward message, whose entries have been walked (record::walk_entries), to the batch that
 // is routed and stored: fingerprinted, when the sender named the chunk, so that a repeat is
-// recognised, and without the entries that are no events. Of those, group markers are left out, and
+// recognized, and without the entries that are no events. Of those, group markers are left out, and
 // malformed ones become events of a batch of their own:
 //
 //   {"malformed": <the entry>}           whatever it is: nil, an array, [time, "text"], …

@@ -1,5 +1,5 @@
 // The body of an HTTP request, inflated, to events: a JSON array, one object a line, a single
-// object or several one after the other. Told by the first byte, never by Content-Type.
+// object or several one after the other. The first byte decides, never Content-Type.
 //
 //   [ {…}, {…} ]        an array of objects; further arrays may follow
 //   {…}⏎{…}⏎            objects, pretty-printed or not, with or without a newline between them
@@ -7,7 +7,7 @@
 // Each object's bytes are passed on as they came (numbers, key order, repeated keys, spaces), but
 // for one U+FFFD for each maximal invalid part of UTF-8. Each is checked once.
 //
-// What is no JSON object does not refuse its neighbours: it goes to `malformed`, wrapped as
+// What is no JSON object does not reject the others: it goes to `malformed`, wrapped as
 //
 //   {"malformed":"<the text>"}            text without control characters but tab and newlines
 //   {"malformed_base64":"<the bytes>"}    anything else

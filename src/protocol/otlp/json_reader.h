@@ -1,6 +1,6 @@
 // Members and items of checked JSON (record/json_check.h), each with the bytes of its whole value.
 // With an index a container among them is stepped over at once, else it is looked through for its
-// end. Never allocates but for keys with escapes.
+// end. Allocates only for keys with escapes.
 //
 // Thread: none of their own; the text must outlive them.
 #pragma once

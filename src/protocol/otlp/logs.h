@@ -4,7 +4,7 @@
 //   {"resource":{…},"scope":{…},"timestamp":"…","severity_text":"…","attributes":{…},"body":…}
 //
 // Both decoders read a whole body, inflated: an error leaves nothing behind. A log record that is
-// broken by itself, or nested too deep to be an event, does not refuse its neighbours: it goes to
+// broken by itself, or nested too deep to be an event, does not reject the others: it goes to
 // `malformed`, wrapped as an HTTP body's are (json_body.h), and is told as a partial success. So
 // does the entry of a resource in which there is something, but no log record.
 //

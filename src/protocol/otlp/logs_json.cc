@@ -11,7 +11,7 @@
 #include "protocol/otlp/logs.h"
 
 // The JSON mapping: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding". What is taken
-// beyond it stands in doc/otlp.md.
+// beyond it is in doc/otlp.md.
 
 namespace penstock::protocol::otlp {
 namespace {
@@ -405,7 +405,7 @@ class JsonDecoder {
   }
 
   bool write_log_record(const JsonLogRecord& record) {
-    // As long as the record at most, but for its times: it need not look at the limit.
+    // As long as the record at most, without its times: it need not look at the limit.
     const auto write = [&](MemberWriter& members, ByteBuffer&, size_t) {
       std::optional<codec::EventTime> time;
       if (!write_members(members, record)) return time;

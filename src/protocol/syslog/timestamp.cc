@@ -156,7 +156,7 @@ void pass_weekday(std::string_view& text) {
   (void)take_name(text, kDays);
 }
 
-// The latest year that does not bring a date into the future, but for clocks that are a little
+// The latest year that does not bring a date into the future, except for clocks that are a little
 // ahead: who sends a time without its year sends it soon.
 std::optional<Timestamp> latest(const std::string& month_to_zone, EventTime received) {
   constexpr int64_t kAheadMax = 7 * 86'400;  // s
