@@ -387,15 +387,18 @@ TEST_F(DiskSpool, CloseWritesWhatWasAdmittedAndTheCheckpoint) {
 
 TEST_F(DiskSpool, DamageInTheMiddleIsPassedOverAndCounted) {
   open();
-  for (int i = 0; i < 5; ++i) append("x", {"a:" + std::to_string(i) + std::string(3000, 'x')});
-  commit();
+  for (int i = 0; i < 5; ++i) {
+    append("x", {"a:" + std::to_string(i) + std::string(3000, 'x')});
+    commit();
+  }
   kill();
   const std::string path = segment_files().front();
   auto bytes = files.content(path);
-  bytes[4096 + 2 * 3100 + 200] ^= 1;  // in the third entry
+  bytes[4096 + 2 * 4096 + 200] ^= 1;  // in the third entry
   files.set_content(path, bytes);
   open();
-  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 4u);
+  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 5u);
+  EXPECT_EQ(ledger->snapshot().dropped.at("damaged"), 1u);
   EXPECT_EQ(deliver(a).size(), 4u);
   expect_balance();
 }

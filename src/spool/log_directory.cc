@@ -111,6 +111,19 @@ std::optional<DirectoryName> parse_directory_name(std::string_view name) {
   return parsed;
 }
 
+uint64_t log_id(std::string_view directory, bool of_letters) {
+  std::string what = "dead letters";
+  if (!of_letters) {
+    constexpr std::string_view kOverflow = "/overflow";
+    const bool overflow = directory.ends_with(kOverflow);
+    if (overflow) directory.remove_suffix(kOverflow.size());
+    const auto name = parse_directory_name(directory.substr(directory.rfind('/') + 1));
+    if (!name) return 0;
+    what = (overflow ? "overflow of " : "log of ") + name->stream;
+  }
+  return checksum64(as_bytes(what)) | 1;
+}
+
 std::string segment_path(const std::string& directory, uint64_t number) {
   char name[32];
   std::snprintf(name, sizeof name, "/%016llx.seg", static_cast<unsigned long long>(number));

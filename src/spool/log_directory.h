@@ -33,6 +33,10 @@ struct DirectoryName {
 };
 [[nodiscard]] std::optional<DirectoryName> parse_directory_name(std::string_view name);
 
+// Tells the segments of this log from those of another stream, of its overflow log and of the dead
+// letters.
+[[nodiscard]] uint64_t log_id(std::string_view directory, bool of_letters);
+
 [[nodiscard]] std::string segment_path(const std::string& directory, uint64_t number);
 [[nodiscard]] std::string spare_path(const std::string& directory);
 // Of the log in this directory.

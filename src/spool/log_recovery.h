@@ -1,50 +1,16 @@
-// LogRecovery: finds a log as it was left: cuts torn tails, gives segments their index, sees that
-// what is believed afterwards is on stable storage, and counts what is still to be delivered.
+// Opens logs as they were left, makes new ones, and sets aside a log of which nobody knows where
+// its events belong.
 //
 // Thread: one, at start-up.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <unordered_map>
-#include <vector>
 
-#include "spool/repeat_log.h"
+#include "spool/recovered_chunks.h"
 #include "spool/spool_state.h"
 
 namespace penstock::spool {
-
-// What is found of chunks while logs are recovered, newest first, and bounded.
-class RecoveredChunks {
- public:
-  RecoveredChunks(size_t count_max, int64_t window_begin_ns, bool until_released)
-      : count_max_(count_max), window_begin_ns_(window_begin_ns), until_released_(until_released) {}
-
-  void add(const IndexEntry& entry, bool final);
-  void add(const RepeatRecord& record);
-  // An entry that add() was told is not final is after all.
-  void take_back(const IndexEntry& entry);
-  // Into the table: what is safe is remembered, what is not is held.
-  void settle(ChunkTable& chunks);
-
- private:
-  struct Found {
-    int64_t received_ns = 0;
-    std::vector<uint64_t> parts;
-    uint16_t part_count = 1;
-    bool complete = false;
-    uint32_t unreleased = 0;
-  };
-  struct KeyHash {
-    size_t operator()(const Hash128& key) const { return key.low ^ key.high; }
-  };
-  Found* find(const Hash128& key, int64_t received_ns);
-
-  const size_t count_max_;
-  const int64_t window_begin_ns_;
-  const bool until_released_;
-  std::unordered_map<Hash128, Found, KeyHash> found_;
-};
 
 // A log and its overflow log, which know each other. Both null: there is none.
 struct LogPair {

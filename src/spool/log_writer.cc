@@ -79,6 +79,7 @@ IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_
   segment.cuts = options_.cuts;
   segment.direct = direct_;
   segment.overflow = options_.overflow;
+  segment.log = log_id(options_.directory, !options_.with_checkpoint);
   segment.salt = options_.make_salt();
   segment.created_ns = options_.wall_ns();
   const bool from_spare = options_.spare_bytes == segment.file_bytes;
@@ -94,7 +95,11 @@ IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_
   const uint64_t file_bytes = segment.file_bytes;
   auto writer = SegmentWriter::create(file_system_, std::move(segment), staging_);
   if (!writer) {
-    (void)file_system_.remove(path);  // a half-made file holds room that is needed; best effort
+    // A half-made file holds room that is needed. Where it may come back, later segments say that
+    // nothing was in it.
+    if (!file_system_.remove(path) || !file_system_.sync_directory(options_.directory)) {
+      options_.cuts.push_back({options_.next_number - 1, kBlockBytes});
+    }
     return failure(writer.error());
   }
   active_ = std::move(*writer);
@@ -187,9 +192,8 @@ IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {
     if (!names && names.error().code == ENOENT) return {};
     if (!names) return failure(names.error());
     // The descriptions last: without them what is left of the directory is known to be nothing.
-    std::stable_partition(names->begin(), names->end(), [](const std::string& name) {
-      return !name.starts_with("description");
-    });
+    std::stable_partition(names->begin(), names->end(),
+                          [](const std::string& name) { return !name.starts_with("description"); });
     bool kept = false;
     for (const std::string& name : *names) {
       kept |= is_set_aside(name);

@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "spool/log_directory.h"
-#include "spool/log_recovery.h"
+#include "spool/recovered_chunks.h"
 
 namespace penstock::spool {
 namespace {

@@ -66,7 +66,8 @@ struct SegmentHeader {
   SegmentCut cuts[kCutsMax] = {};
   // Sealed overflow segments, last block only: the buckets of all entries together.
   StoredBuckets buckets;
-  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - sizeof(StoredBuckets) - 8] = {};
+  uint64_t log = 0;  // log_id(), so that a file of another log is known for one; 0: not said
+  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - sizeof(StoredBuckets) - 16] = {};
   uint64_t checksum = 0;  // over all bytes before it
 };
 static_assert(sizeof(SegmentHeader) == kBlockBytes);
@@ -98,7 +99,8 @@ struct EntryHeader {
   uint16_t stream_size = 0;  // this and the next two: dead letters only
   uint16_t reason_size = 0;
   uint16_t detail_size = 0;
-  uint16_t reserved = 0;
+  // Of the run in its segment, from 1: what is before a later one was synced. 0: not said.
+  uint16_t run = 0;
   uint32_t payload_check_low = 0;  // checksum64 of the payload, in two halves
   uint32_t payload_check_high = 0;
   uint32_t header_check = 0;  // over all before it and up to the payload behind it; lower half

@@ -40,24 +40,47 @@ IoResult<bool> all_zeros(File& file, uint64_t bytes) {
   return std::all_of(block.begin(), block.end(), [](uint8_t byte) { return byte == 0; });
 }
 
+// Something broken, and the latest run that it may have been written in.
+struct Broken {
+  LostEntry entry;
+  uint16_t run = 0;
+};
+
+// What is before the last run was synced, so that it was whole once.
+void find_lost(const std::vector<Broken>& broken, uint16_t last_run, RecoveredSegment& segment) {
+  for (const Broken& one : broken) {
+    if (one.run < last_run) segment.lost.push_back(one.entry);
+  }
+}
+
 // Goes through every entry. What is broken behind the last whole one is torn, the rest is damaged.
 IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
-  uint64_t broken = 0;  // bytes of broken entries since the last whole one
+  uint64_t broken_bytes = 0;  // of broken entries since the last whole one
   uint64_t broken_before = 0;
   size_t ranges_before = 0;
+  size_t ranges_seen = 0;
+  uint16_t last_run = 0;
+  std::vector<Broken> broken;
   const bool overflow = (segment.header.flags & kOverflowSegment) != 0;
   for (;;) {
     const auto entry = reader.next();
     if (!entry) return failure(entry.error());
     if (!entry->has_value()) break;
+    const EntryHeader& header = (*entry)->header;
+    last_run = std::max(last_run, header.run);
+    for (; ranges_seen < reader.bad_ranges().size(); ++ranges_seen) {
+      const BadRange& range = reader.bad_ranges()[ranges_seen];
+      broken.push_back({{range.begin, range.end, 1}, header.run});
+    }
     const auto whole = reader.check_payload();
     if (!whole) return failure(whole.error());
     // Entries of an overflow log have origins, those of other logs none.
     if (!*whole || (*entry)->origin.has_value() != overflow) {
-      broken += (*entry)->end() - (*entry)->offset;
+      broken_bytes += (*entry)->end() - (*entry)->offset;
+      broken.push_back({{(*entry)->offset, (*entry)->end(), header.event_count}, header.run});
       continue;
     }
-    broken_before = broken;
+    broken_before = broken_bytes;
     ranges_before = reader.bad_ranges().size();
     segment.entries.push_back(index_of(**entry));
     if ((*entry)->origin) {
@@ -68,8 +91,9 @@ IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
     segment.entries_end = (*entry)->end();
     if (segment.entries.size() == kSegmentEntriesMax) break;  // no more than a writer makes
   }
+  find_lost(broken, last_run, segment);
   segment.damaged_bytes = broken_before;
-  segment.torn_bytes = broken - broken_before;
+  segment.torn_bytes = broken_bytes - broken_before;
   for (size_t i = 0; i < reader.bad_ranges().size(); ++i) {
     const BadRange& range = reader.bad_ranges()[i];
     (i < ranges_before ? segment.damaged_bytes : segment.torn_bytes) += range.end - range.begin;
@@ -125,6 +149,7 @@ void cut_entries(RecoveredSegment& segment, uint64_t end) {
     segment.entries.pop_back();
     if (!segment.origins.empty()) segment.origins.pop_back();
   }
+  std::erase_if(segment.lost, [&](const LostEntry& entry) { return entry.begin >= end; });
 }
 
 IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
@@ -143,9 +168,11 @@ IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
   const ByteView bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
   header.checksum = checksum64(bytes.first(offsetof(SegmentHeader, checksum)));
 
-  if (auto done = (*file)->truncate(header.file_bytes); !done) return done;
+  // Cut last: a file that is shorter than block 0 says has a whole last block, or was damaged.
   if (auto done = (*file)->write_at(header.index_offset, index); !done) return done;
   if (auto done = (*file)->write_at(last_block, bytes); !done) return done;
+  if (auto done = (*file)->sync(); !done) return done;
+  if (auto done = (*file)->truncate(header.file_bytes); !done) return done;
   if (auto done = (*file)->sync(); !done) return done;
   segment.header = header;
   segment.file_bytes = header.file_bytes;

@@ -4,6 +4,8 @@
 //             written when the process or the machine stopped, and was never acknowledged
 //   damaged   bytes with whole entries behind them in which none can be made out, and whole headers
 //             with broken payloads: something else happened to the disk
+//   lost      of the damaged, what was synced: before what was written last, that is. The blocks of
+//             that run may have reached the disk in any order before the power went.
 //
 // Nothing is written here but by seal_recovered().
 #pragma once
@@ -16,6 +18,13 @@
 #include "spool/segment_reader.h"
 
 namespace penstock::spool {
+
+// Bytes in which an entry was that had been synced, and is broken.
+struct LostEntry {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint64_t events = 1;  // at least, when its header is broken
+};
 
 struct RecoveredSegment {
   enum class State : uint8_t {
@@ -33,6 +42,7 @@ struct RecoveredSegment {
   uint64_t entries_end = kBlockBytes;
   uint64_t torn_bytes = 0;
   uint64_t damaged_bytes = 0;
+  std::vector<LostEntry> lost;  // in no order; only of what was gone through
 };
 
 enum class Verify : uint8_t { what_is_unsure, every_payload };

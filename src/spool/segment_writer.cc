@@ -101,6 +101,7 @@ IoResult<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& file_
   header.salt = options.salt;
   header.created_ns = options.created_ns;
   header.file_bytes = options.file_bytes;
+  header.log = options.log;
   if (options.overflow) header.flags = kOverflowSegment;
   header.cut_count =
       static_cast<uint32_t>(std::min<size_t>(options.cuts.size(), SegmentHeader::kCutsMax));
@@ -157,6 +158,7 @@ IoResult<uint32_t> SegmentWriter::append(const EntryToStore& entry) {
   EntryHeader header = header_of(entry);
   const ByteView payload = entry.batch->entries();
   const uint64_t payload_check = checksum64(payload, seed);
+  header.run = run_;
   header.marker = kEntryMarker ^ static_cast<uint32_t>(header_.salt);
   header.payload_check_low = static_cast<uint32_t>(payload_check);
   header.payload_check_high = static_cast<uint32_t>(payload_check >> 32);
@@ -217,6 +219,7 @@ IoResult<void> SegmentWriter::finish_run() {
   if (staged_ > 0) {
     if (auto done = write_staged(true); !done) return done;
   }
+  if (run_begin_ > end_) ++run_;
   end_ = std::max(end_, run_begin_);
   return {};
 }

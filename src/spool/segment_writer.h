@@ -72,6 +72,7 @@ class SegmentWriter {
     std::vector<SegmentCut> cuts;
     bool direct = true;
     bool overflow = false;  // every entry has an origin
+    uint64_t log = 0;       // log_id()
   };
 
   // Makes the file (or takes the one at path, overwriting it), writes its headers and syncs it;
@@ -115,6 +116,7 @@ class SegmentWriter {
   uint64_t run_begin_ = 0;            // where staging_[0] goes; always at a block
   size_t staged_ = 0;
   uint64_t end_ = kBlockBytes;
+  uint16_t run_ = 1;  // no more than entries
 };
 
 }  // namespace penstock::spool

@@ -74,13 +74,19 @@ Result<void, Error> SpoolCore::recover() {
   }
   chunks.settle(state.chunks);
   for (const auto& queue : state.queues) {
-    uint64_t events = 0;
+    uint64_t events = queue->lost_events;
     for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
     if (events == 0) continue;
     const record::Ledger::Admitted admitted{queue->stream(), events};
     state.ledger.receive("recovered", {&admitted, 1});
-    log_info("backlog found in the spool",
-             {{"stream", queue->stream()}, {"events", events}, {"bytes", queue->held_bytes}});
+    if (queue->lost_events > 0) {
+      state.ledger.drop(queue->stream(), "damaged", queue->lost_events);
+      state.note_error("damage in the spool: at least " + std::to_string(queue->lost_events) +
+                       " events of stream " + queue->stream() + " are lost; see the log");
+    }
+    log_info("backlog found in the spool", {{"stream", queue->stream()},
+                                            {"events", events - queue->lost_events},
+                                            {"bytes", queue->held_bytes}});
   }
   state.share_out();
   return {};

@@ -253,6 +253,8 @@ class StreamQueue final : public StreamLog {
   BucketSet recovered_buckets;
   Position recovered_end;
 
+  uint64_t lost_events = 0;  // found damaged at start-up
+
  private:
   bool reader_waits_ = false;
   std::mutex wake_mutex_;  // held while wake_ runs; never taken while the state's lock is held
