@@ -1,6 +1,5 @@
 #include "codec/inflate.h"
 
-#include <isa-l/igzip_lib.h>
 #define ZSTD_STATIC_LINKING_ONLY  // sizes of frames and of their working memory
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -10,6 +9,7 @@
 #include "base/big_endian.h"
 #include "base/check.h"
 #include "codec/inflate_codec.h"
+#include "codec/isal_inflate.h"
 
 namespace penstock::codec {
 namespace {
@@ -24,9 +24,8 @@ constexpr size_t kIsalPiece = 1_GiB;
 class DeflateCodec final : public InflateCodec {
  public:
   explicit DeflateCodec(Compression compression)
-      : gzip_(compression == Compression::gzip), state_(std::make_unique<inflate_state>()) {
-    isal_inflate_init(state_.get());
-    if (gzip_) state_->crc_flag = ISAL_GZIP;
+      : gzip_(compression == Compression::gzip), isal_(std::make_unique<IsalInflate>()) {
+    if (gzip_) isal_->begin_member();
   }
 
   Result<Step, InflateError> step(ByteView input, std::span<uint8_t> out, bool input_ends,
@@ -43,14 +42,13 @@ class DeflateCodec final : public InflateCodec {
           return step;
         }
         if (!gzip_) return failure(InflateError::corrupt);  // something behind the end
-        isal_inflate_reset(state_.get());
-        state_->crc_flag = ISAL_GZIP;
+        isal_->begin_member();
         between_members_ = false;
       }
       if (!run(input, out, step)) return failure(InflateError::corrupt);
-      if (state_->block_state == ISAL_BLOCK_FINISH) {
+      if (isal_->state().block_state == ISAL_BLOCK_FINISH) {
         // Without a trailer of eight bytes it may have looked at what follows the end.
-        if (!gzip_ && state_->read_in_length >= 8) return failure(InflateError::corrupt);
+        if (!gzip_ && isal_->state().read_in_length >= 8) return failure(InflateError::corrupt);
         between_members_ = true;
       } else if (step.produced == out.size()) {
         step.state = State::need_output;
@@ -68,7 +66,7 @@ class DeflateCodec final : public InflateCodec {
     if (input.size() < 2) return false;
     const bool zlib =
         (input[0] & 0x0f) == 8 && (input[0] >> 4) <= 7 && load_be<uint16_t>(input.data()) % 31 == 0;
-    state_->crc_flag = zlib ? ISAL_ZLIB : ISAL_DEFLATE;
+    isal_->state().crc_flag = zlib ? ISAL_ZLIB : ISAL_DEFLATE;
     format_known_ = true;
     return true;
   }
@@ -76,28 +74,28 @@ class DeflateCodec final : public InflateCodec {
   bool run(ByteView input, std::span<uint8_t> out, Step& step) {
     const size_t in_size = std::min(input.size() - step.consumed, kIsalPiece);
     const size_t out_size = std::min(out.size() - step.produced, kIsalPiece);
-    // It only reads.
-    state_->next_in = const_cast<uint8_t*>(input.data() + step.consumed);
-    state_->avail_in = static_cast<uint32_t>(in_size);
-    state_->next_out = out.data() + step.produced;
-    state_->avail_out = static_cast<uint32_t>(out_size);
-    const int result = isal_inflate(state_.get());
-    const size_t taken = in_size - state_->avail_in;
-    const size_t given = out_size - state_->avail_out;
+    inflate_state& state = isal_->state();
+    state.next_in = const_cast<uint8_t*>(input.data() + step.consumed);  // it only reads
+    state.avail_in = static_cast<uint32_t>(in_size);
+    state.next_out = out.data() + step.produced;
+    state.avail_out = static_cast<uint32_t>(out_size);
+    const int result = isal_->run();
+    const size_t taken = in_size - state.avail_in;
+    const size_t given = out_size - state.avail_out;
     step.consumed += taken;
     step.produced += given;
     if (result != ISAL_DECOMP_OK && result != ISAL_END_INPUT && result != ISAL_OUT_OVERFLOW) {
       return false;
     }
     // Neither moved nor asking for anything would be an endless loop.
-    return taken + given > 0 || state_->block_state == ISAL_BLOCK_FINISH || in_size == 0 ||
+    return taken + given > 0 || state.block_state == ISAL_BLOCK_FINISH || in_size == 0 ||
            out_size == 0;
   }
 
   const bool gzip_;
   bool format_known_ = false;
   bool between_members_ = false;
-  std::unique_ptr<inflate_state> state_;
+  std::unique_ptr<IsalInflate> isal_;
 };
 
 constexpr int kZstdWindowLogMax = 23;

@@ -214,6 +214,23 @@ TEST_P(EachFormat, GuessesAtLeastNothingAndAtMostTheLimit) {
 INSTANTIATE_TEST_SUITE_P(Formats, EachFormat, ::testing::ValuesIn(cases()),
                          [](const auto& each) { return each.param.name; });
 
+// A member whose header has an extra field, a name, a comment and a checksum, as `gzip FILE` and
+// others write some of them.
+TEST(Inflater, TakesAHeaderWithOptionalFieldsInAnyPieces) {
+  const Bytes member = {0x1f, 0x8b, 0x08, 0x1e, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00,
+                        0x61, 0x62, 0x63, 0x64, 0x70, 0x72, 0x6f, 0x6a, 0x65, 0x63, 0x74, 0x73,
+                        0x2e, 0x6a, 0x73, 0x6f, 0x6e, 0x00, 0x61, 0x20, 0x63, 0x6f, 0x6d, 0x6d,
+                        0x65, 0x6e, 0x74, 0x00, 0xf8, 0xf8, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57,
+                        0xc8, 0x40, 0x90, 0x00, 0x80, 0x88, 0xf9, 0xe5, 0x11, 0x00, 0x00, 0x00};
+  for (size_t piece = 1; piece <= member.size(); ++piece) {
+    const auto got =
+        inflate_in_pieces({.compression = Compression::gzip, .output_bytes_max = 1_MiB},
+                          joined(member, member), piece, 4096);
+    ASSERT_TRUE(got.has_value()) << "in pieces of " << piece;
+    EXPECT_EQ(*got, "hello hello hellohello hello hello");
+  }
+}
+
 TEST(Inflater, StopsABombAtTheLimit) {
   const std::string zeros(20'000'000, '\0');
   for (const Bytes& bomb : {gzip_bytes(zeros), zstd_bytes(zeros)}) {
