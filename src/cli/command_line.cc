@@ -15,9 +15,9 @@ namespace {
 
 // In the order of the help.
 constexpr void (*kSubcommands[])(CLI::App&, int&) = {
-    register_run,     register_check,       register_send, register_tail,     register_verify,
-    register_spool,   register_dead_letter, register_top,  register_estimate, register_iam_policy,
-    register_migrate, register_completion,  register_man,  register_version,
+    register_run,        register_check,   register_send,        register_tail, register_verify,
+    register_unpack,     register_spool,   register_dead_letter, register_top,  register_estimate,
+    register_iam_policy, register_migrate, register_completion,  register_man,  register_version,
 };
 
 // Takes effect at once, so that the subcommand already logs that way.

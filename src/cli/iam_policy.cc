@@ -21,6 +21,7 @@ using codec::json_string;
 struct PolicyOptions {
   std::string config_file;
   std::string account;
+  bool reader = false;
 };
 
 // What is given by name lives in the account of the last role that is taken on.
@@ -78,6 +79,10 @@ std::vector<config::Identity> identities_of(const config::Config& config) {
   return identities;
 }
 
+std::string document_of(const std::string& statements) {
+  return "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n" + statements + "\n  ]\n}\n";
+}
+
 std::string policy_of(const config::Config& config, const config::Identity& identity,
                       const std::string& account) {
   std::set<std::string> streams, delivery_streams, roles;
@@ -98,7 +103,7 @@ std::string policy_of(const config::Config& config, const config::Identity& iden
   add_statement(statements, "LearnOfFirehose", {"firehose:DescribeDeliveryStream"},
                 delivery_streams);
   add_statement(statements, "AssumeRoles", {"sts:AssumeRole"}, roles);
-  return "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n" + statements + "\n  ]\n}\n";
+  return document_of(statements);
 }
 
 void print_notes(const config::Config& config) {
@@ -130,6 +135,12 @@ int print_policy(const PolicyOptions& options) {
     std::fprintf(stderr, "%s: %s\n", is_fatal ? "error" : "warning", to_string(problem).c_str());
   }
   if (!is_usable) return kWrongUsage;
+  if (options.reader) {
+    std::fputs(reader_policy(*reading.config, options.account).c_str(), stdout);
+    std::fputs("note: streams encrypted with a key of your own also need kms:Decrypt on that key\n",
+               stderr);
+    return std::fflush(stdout) == 0 ? kDone : kFailed;
+  }
   std::fputs(iam_policy(*reading.config, options.account).c_str(), stdout);
   print_notes(*reading.config);
   return std::fflush(stdout) == 0 ? kDone : kFailed;
@@ -166,6 +177,19 @@ std::string iam_policy(const config::Config& config, const std::string& account)
   return out + "\n]\n";
 }
 
+std::string reader_policy(const config::Config& config, const std::string& account) {
+  std::set<std::string> streams;
+  for (const config::StreamOptions& stream : config.streams) {
+    if (stream.kind != config::StreamKind::kinesis) continue;
+    const config::Identity identity = config::identity_of(stream, config.aws);
+    streams.insert(arn_of(stream, account_of(identity, account)));
+  }
+  std::string statements;
+  add_statement(statements, "Read",
+                {"kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, streams);
+  return document_of(statements);
+}
+
 void register_iam_policy(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<PolicyOptions>();
   CLI::App* const command =
@@ -179,12 +203,15 @@ void register_iam_policy(CLI::App& app, int& exit_code) {
       ->add_option("--account", options->account,
                    "Account of streams that are given by name (default: any)")
       ->type_name("ID");
+  command->add_flag("--reader", options->reader,
+                    "The policy that tail and verify need to read the streams back instead");
   command->footer(
       "Streams with `aws` of their own are signed by other identities: then a list is printed, "
       "with\n"
       "a policy for each. What is wrong elsewhere in the configuration is only warned of.\n"
-      "Example:\n"
-      "  penstock iam-policy --config penstock.yaml --account 111122223333 > policy.json");
+      "Examples:\n"
+      "  penstock iam-policy --config penstock.yaml --account 111122223333 > policy.json\n"
+      "  penstock iam-policy --reader --config penstock.yaml > reader.json");
   command->callback([options, &exit_code] { exit_code = print_policy(*options); });
 }
 

@@ -68,5 +68,17 @@ TEST(IamPolicy, EveryIdentityHasAPolicyOfItsOwn) {
   EXPECT_EQ(policies[1]["policy"]["Statement"].size(), 2u);
 }
 
+TEST(IamPolicy, AReaderMayReadTheStreamsAndWriteNothing) {
+  config::Config config;
+  config.streams = {stream("audit", "us-east-1"), stream("cold", "us-east-1")};
+  config.streams[1].kind = config::StreamKind::firehose;  // cannot be read back
+  const json policy = json::parse(reader_policy(config, "111122223333"));
+  ASSERT_EQ(policy["Statement"].size(), 1u);
+  EXPECT_EQ(policy["Statement"][0]["Action"],
+            json({"kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}));
+  EXPECT_EQ(policy["Statement"][0]["Resource"],
+            json({"arn:aws:kinesis:us-east-1:111122223333:stream/audit"}));
+}
+
 }  // namespace
 }  // namespace penstock::cli

@@ -34,6 +34,7 @@ void register_migrate(CLI::App& app, int& exit_code);
 void register_send(CLI::App& app, int& exit_code);
 void register_tail(CLI::App& app, int& exit_code);
 void register_verify(CLI::App& app, int& exit_code);
+void register_unpack(CLI::App& app, int& exit_code);
 void register_spool(CLI::App& app, int& exit_code);
 void register_dead_letter(CLI::App& app, int& exit_code);
 void register_top(CLI::App& app, int& exit_code);

@@ -1,14 +1,18 @@
 // `penstock verify`: reads streams back and compares with what was acked.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cli/output_format.h"
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
 #include "cli/verify/acked_events.h"
+#include "cli/verify/archive_check.h"
+#include "cli/verify/verify_result.h"
 #include "config/loader.h"
+#include "config/values.h"
+#include "kinesis_format/read/kcl_rule.h"
 #include "kinesis_format/read/unpack.h"
 
 namespace penstock::cli {
@@ -19,8 +23,11 @@ struct VerifyOptions {
   std::vector<std::string> streams;
   std::string config_file;
   StreamFlags flags;
+  std::string archive;
+  std::string memory = "256MiB";
   std::string from = "oldest";
   size_t show = 20;
+  OutputFormat format = OutputFormat::text;
 };
 
 using Streams = std::vector<std::unique_ptr<StreamAccess>>;
@@ -41,9 +48,6 @@ Result<Streams, Error> streams_of_config(const std::string& file) {
 }
 
 Result<Streams, Error> open_streams(const VerifyOptions& options) {
-  if (options.streams.empty() == options.config_file.empty()) {
-    return usage_error("say which streams to read: either --stream (several) or --config");
-  }
   if (!options.config_file.empty()) return streams_of_config(options.config_file);
   Streams streams;
   for (const std::string& stream : options.streams) {
@@ -61,8 +65,8 @@ std::string note_of(const std::string& place, int64_t arrival_ms) {
   return std::to_string(arrival_ms) + " " + place;
 }
 
-Result<uint64_t, Error> read_stream(StreamAccess& access, const kinesis::IteratorStart& from,
-                                    AckedEvents& acked) {
+Result<void, Error> read_stream(StreamAccess& access, const kinesis::IteratorStart& from,
+                                AckedEvents& acked, VerifyResult& result) {
   uint64_t count = 0;
   kinesis_format::Unpacker unpacker([&](ByteView event, const std::string& note) {
     const size_t blank = note.find(' ');
@@ -73,62 +77,66 @@ Result<uint64_t, Error> read_stream(StreamAccess& access, const kinesis::Iterato
   kinesis::StreamReaderOptions reading = access.reader_options();
   reading.from = from;
   kinesis::StreamReader reader(access.client(), std::move(reading), Clock::system());
-  const auto result = reader.read([&](const std::string& shard_id,
-                                      const kinesis::StoredRecord& record) {
-    unpacker.add(record.data.view(), note_of(access.name() + "/" + shard_id, record.arrival_ms));
+  const auto read = reader.read([&](const kinesis::ShardDescription& shard,
+                                    const kinesis::StoredRecord& record) {
+    result.dropped_by_kcl +=
+        kinesis_format::dropped_by_kcl(record.data.view(), shard.shard.first, shard.shard.last);
+    unpacker.add(record.data.view(), note_of(access.name() + "/" + shard.id, record.arrival_ms));
     return true;
   });
   unpacker.finish();
-  if (!result) {
+  if (!read) {
     return run_error("stream " + access.name() + " at " + access.endpoint().host + ": " +
-                     result.error().text);
+                     read.error().text);
   }
-  return count;
+  result.sources.push_back({"stream", access.name(), count, 0, 0});
+  return {};
 }
 
-void print(const AckedEvents::Report& report) {
-  const auto number = [](const char* name, uint64_t value, const char* meaning) {
-    std::printf("%-10s %10llu  %s\n", name, static_cast<unsigned long long>(value), meaning);
-  };
-  number("acked", report.acked, "events in the ledger");
-  number("found", report.found, "of them, in the streams");
-  number("gaps", report.missing, "acked and not found");
-  number("repeats", report.repeated, "found more often than acked");
-  number("disorder", report.disordered, "behind a later event of their run and tag in a shard");
-  number("foreign", report.foreign, "in the streams, and in no ledger");
-  if (report.measured > 0) {
-    std::printf("latency    p50 %lld ms, p99 %lld ms, max %lld ms from sent to arrival\n",
-                static_cast<long long>(report.latency_ms_p50),
-                static_cast<long long>(report.latency_ms_p99),
-                static_cast<long long>(report.latency_ms_max));
-  }
-  for (const AckedEvents::Gap& gap : report.gaps) {
-    std::printf("gap: id=%s seq=%llu tag=%s acked_ns=%lld missing=%llu\n", gap.id.c_str(),
-                static_cast<unsigned long long>(gap.sequence), gap.tag.c_str(),
-                static_cast<long long>(gap.acked_ns), static_cast<unsigned long long>(gap.missing));
-  }
-}
-
-int verify(const VerifyOptions& options) {
+Result<VerifyResult, Error> check_streams(const VerifyOptions& options) {
   const auto from = parse_start(options.from);
-  if (!from) return report(from.error());
+  if (!from) return failure(from.error());
   auto streams = open_streams(options);
-  if (!streams) return report(streams.error());
+  if (!streams) return failure(streams.error());
   AckedEvents acked;
   for (const std::string& ledger : options.ledgers) {
     const auto loaded = acked.load(ledger);
-    if (!loaded) return report(loaded.error());
+    if (!loaded) return failure(loaded.error());
   }
+  VerifyResult result;
   for (const auto& stream : *streams) {
-    const auto count = read_stream(*stream, *from, acked);
-    if (!count) return report(count.error());
-    std::printf("%-10s %10llu  events in stream %s\n", "read",
-                static_cast<unsigned long long>(*count), stream->name().c_str());
+    const auto read = read_stream(*stream, *from, acked, result);
+    if (!read) return failure(read.error());
   }
-  const AckedEvents::Report result = acked.report(options.show);
-  print(result);
-  if (std::fflush(stdout) != 0) return kFailed;
-  return result.missing == 0 ? kDone : kFailed;
+  result.counts = acked.report();
+  for (const std::string& ledger : options.ledgers) {
+    const auto named = acked.name_differences(ledger, options.show, result.differences);
+    if (!named) return failure(named.error());
+  }
+  return result;
+}
+
+Result<VerifyResult, Error> check(const VerifyOptions& options) {
+  const int ways = (options.streams.empty() ? 0 : 1) + (options.config_file.empty() ? 0 : 1) +
+                   (options.archive.empty() ? 0 : 1);
+  if (ways != 1) {
+    return usage_error("say what to read: --stream (several), --config or --archive");
+  }
+  if (options.archive.empty()) return check_streams(options);
+  const auto memory = config::parse_size(options.memory);
+  if (!memory || *memory == 0) {
+    return usage_error("--memory " + options.memory + ": write a size such as 256MiB");
+  }
+  return check_archive({options.archive, options.ledgers, *memory, options.show});
+}
+
+int verify(const VerifyOptions& options) {
+  const auto result = check(options);
+  if (!result) return report(result.error());
+  const bool json = options.format == OutputFormat::json;
+  const int printed = json ? print_document(json_text(*result)) : print_text(*result);
+  if (printed != kDone) return printed;
+  return result->is_good() ? kDone : kFailed;
 }
 
 }  // namespace
@@ -136,7 +144,7 @@ int verify(const VerifyOptions& options) {
 void register_verify(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* const command = app.add_subcommand(
-      "verify", "Read streams back and compare with what was acked; gaps exit 1");
+      "verify", "Read streams or an archive back and compare with what was acked; gaps exit 1");
   command->add_option("--ledger", options->ledgers, "What `penstock send --ledger` wrote (several)")
       ->type_name("FILE")
       ->required();
@@ -144,19 +152,31 @@ void register_verify(CLI::App& app, int& exit_code) {
       ->type_name("NAME");
   command->add_option("--config", options->config_file, "All streams of this configuration")
       ->type_name("FILE");
+  command
+      ->add_option("--archive", options->archive,
+                   "A directory of archived objects, as `aws s3 sync` brings them")
+      ->type_name("DIR");
+  command
+      ->add_option("--memory", options->memory,
+                   "With --archive: memory for the ledger's events; a ledger that needs more is "
+                   "compared in several passes (default 256MiB)")
+      ->type_name("SIZE");
   add_access_flags(*command, options->flags);
   command
       ->add_option("--from", options->from,
                    "Where to begin: oldest or an RFC 3339 time (default oldest)")
       ->type_name("WHERE");
-  command->add_option("--show", options->show, "How many gaps to list (default 20)")
+  command->add_option("--show", options->show, "How many gaps and repeats to list (default 20)")
       ->type_name("N");
+  add_format_option(*command, options->format);
   command->footer(
-      "Exits 0 when each acked event is in one of the streams, 1 when one is not or a stream\n"
-      "cannot be read.\n"
-      "Example:\n"
+      "Exits 0 when each acked event is there, 1 when one is not, when KCL consumers would drop\n"
+      "records (aggregates whose hash keys lie outside their shard), when a stream cannot be\n"
+      "read or an archived object is damaged.\n"
+      "Examples:\n"
       "  penstock send --to localhost:24224 --ack --ledger acked.jsonl --generate 100000\n"
-      "  penstock verify --ledger acked.jsonl --stream my-projects --stream my-audit");
+      "  penstock verify --ledger acked.jsonl --stream my-projects --stream my-audit\n"
+      "  penstock verify --ledger acked.jsonl --archive archive/");
   command->callback([options, &exit_code] { exit_code = verify(*options); });
 }
 

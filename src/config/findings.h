@@ -87,5 +87,7 @@ void complete(Config& config, const Environment& environment, bool ack_given, Fi
 void validate(const Config& config, Findings& findings);
 void validate_sources(const Config& config, Findings& findings);   // part of validate()
 void validate_delivery(const Config& config, Findings& findings);  // part of validate()
+// Whether each of the stream's readers understands its records. Part of validate_delivery().
+void validate_readers(const std::string& at, const StreamOptions& stream, Findings& findings);
 
 }  // namespace penstock::config

@@ -26,6 +26,28 @@ const char* to_string(Aggregation value) {
   return "none";
 }
 
+const char* to_string(Reader value) {
+  switch (value) {
+    case Reader::channel_json:
+      return "channel_json";
+    case Reader::channel_string:
+      return "channel_string";
+    case Reader::channel_bytes:
+      return "channel_bytes";
+    case Reader::firehose:
+      return "firehose";
+    case Reader::kcl:
+      return "kcl";
+    case Reader::lambda:
+      return "lambda";
+    case Reader::flink:
+      return "flink";
+    case Reader::own:
+      return "own";
+  }
+  return "own";
+}
+
 const char* to_string(Compression value) {
   switch (value) {
     case Compression::none:

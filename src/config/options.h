@@ -116,11 +116,23 @@ enum class PartitionKeyKind : uint8_t { random, tag, field };
 enum class Order : uint8_t { none, per_key };
 enum class Oversized : uint8_t { split, truncate, dead_letter };
 enum class WireProtocol : uint8_t { cbor, json };
+// What reads a stream: doc/consuming.md.
+enum class Reader : uint8_t {
+  channel_json,
+  channel_string,
+  channel_bytes,
+  firehose,
+  kcl,
+  lambda,
+  flink,
+  own,
+};
 [[nodiscard]] const char* to_string(Aggregation value);
 [[nodiscard]] const char* to_string(Compression value);
 [[nodiscard]] const char* to_string(Order value);
 [[nodiscard]] const char* to_string(Oversized value);
 [[nodiscard]] const char* to_string(WireProtocol value);
+[[nodiscard]] const char* to_string(Reader value);
 [[nodiscard]] const char* to_string(EndpointMode value);
 
 struct PartitionKeyOptions {
@@ -189,6 +201,7 @@ struct StreamOptions {
   WireProtocol protocol = WireProtocol::cbor;
   uint64_t max_size = 0;  // share of spool.max_size; 0: an equal share of what others leave
   std::optional<StreamAwsOptions> aws;
+  std::vector<Reader> readers;  // empty: not said
   bool operator==(const StreamOptions&) const = default;
 };
 

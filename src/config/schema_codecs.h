@@ -35,6 +35,16 @@ struct ValuesOf<WireProtocol> {
   static constexpr std::array all = {WireProtocol::cbor, WireProtocol::json};
 };
 template <>
+struct ValuesOf<Reader> {
+  static constexpr std::array all = {
+      Reader::channel_json, Reader::channel_string, Reader::channel_bytes, Reader::firehose,
+      Reader::kcl,          Reader::lambda,         Reader::flink,         Reader::own};
+};
+// The list's type as the document shows it.
+struct ReadersCodec : Codec<std::vector<Reader>> {
+  static std::string type() { return "list of " + Codec<Reader>::type(); }
+};
+template <>
 struct ValuesOf<WhenFull> {
   static constexpr std::array all = {WhenFull::block, WhenFull::drop_oldest};
 };

@@ -107,6 +107,10 @@ struct Section<StreamOptions> {
         option<T, &T::flush>({"flush", "When a partly filled request is sent."}),
         option<T, &T::inject>({"inject", "Fields added to each record."}),
         option<T, &T::protocol>({"protocol", "Encoding of requests."}),
+        option<T, &T::readers, ReadersCodec>(
+            {"readers",
+             "Programs that read the stream. `check` rejects a form of record that one of these "
+             "cannot read."}),
         option<T, &T::max_size>(
             {"max_size", "Its share of spool.max_size.", false, "an equal share"}),
         option<T, &T::aws>({"aws", "AWS identity of this stream alone."}),

@@ -141,6 +141,7 @@ void check_streams(const Config& config, Findings& findings) {
     check_sizes(at, stream, findings);
     check_inject(at, stream.inject, findings);
     check_payload(at, stream, findings);
+    validate_readers(at, stream, findings);
     if (stream.order == Order::per_key && stream.partition_key.kind == PartitionKeyKind::random) {
       findings.warn(at + ".order", "per_key orders nothing while partition_key is random",
                     "set partition_key: tag or field:…");

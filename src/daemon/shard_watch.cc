@@ -119,6 +119,7 @@ ShardNews ask_service(const ShardTarget& target) {
   const auto summary = client.describe_stream(target.id);
   if (summary) {
     news.record_bytes_max = summary->record_bytes_max;
+    news.distribution = summary->distribution;
   } else {
     note(summary.error());
   }

@@ -1,6 +1,7 @@
-// ShardWatch: what the service says of each stream, asked now and then: its open shards and its
-// largest record. For all streams, on one thread of its own, since the calls block. Without the
-// permissions (kinesis:ListShards, kinesis:DescribeStreamSummary) delivery works without.
+// ShardWatch: what the service says of each stream, asked now and then: its open shards, its
+// largest record, and who chooses the shard of a record. For all streams, on one thread of its own,
+// since the calls block. Without the permissions (kinesis:ListShards,
+// kinesis:DescribeStreamSummary) delivery works without.
 //
 // A stream is asked about soon after it is watched (spread over a second: many replicas start
 // together), again after 5 to 10 minutes, sooner when delivery misses a shard, and later and later
@@ -39,8 +40,9 @@ struct ShardTarget {
 struct ShardNews {
   std::shared_ptr<const kinesis::ShardMap> shards;  // nullptr: not known
   size_t record_bytes_max = 0;                      // 0: not known
-  bool failed = false;                              // something could not be asked: again sooner
-  bool denied = false;                              // and it will not help to ask soon
+  kinesis::RecordDistribution distribution = kinesis::RecordDistribution::unknown;
+  bool failed = false;  // something could not be asked: again sooner
+  bool denied = false;  // and it will not help to ask soon
 };
 
 class ShardWatch {

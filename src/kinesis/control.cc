@@ -202,6 +202,19 @@ ControlClient::Answer<RecordPage> ControlClient::get_records(const StreamId& str
   return std::move(*page);
 }
 
+ControlClient::Answer<void> ControlClient::try_put_records(const StreamId& stream) {
+  constexpr std::string_view kOperation = "PutRecords";
+  const auto answer = call(
+      data_signer_, kOperation,
+      stream_call(stream, R"("DryRun":true,"Records":[{"Data":"e30=","PartitionKey":"dry-run"}])"));
+  if (answer) {
+    return failure(ServiceError{PutError::unknown_operation, "no_dry_run",
+                                "PutRecords: the service knows no DryRun and took a record {}"});
+  }
+  if (answer.error().code == "DryRunOperationException") return {};
+  return failure(answer.error());
+}
+
 ControlClient::Answer<std::string> ControlClient::describe_delivery_stream(
     const std::string& name) {
   constexpr std::string_view kOperation = "DescribeDeliveryStream";

@@ -37,6 +37,10 @@ struct ServiceError {
   std::string text;  // "ListShards: ResourceNotFoundException: Stream logs … not found."
 };
 
+// Who chooses a record's shard. With automatic (RecordDistributionStrategy AUTO, on-demand streams
+// only) the service does: partition keys and hash keys mean nothing, and no order is kept.
+enum class RecordDistribution : uint8_t { unknown, by_key, automatic };
+
 struct StreamSummary {
   std::string arn;
   std::string status;  // ACTIVE, UPDATING, CREATING, DELETING
@@ -44,7 +48,11 @@ struct StreamSummary {
   uint32_t open_shard_count = 0;
   uint32_t retention_hours = 0;
   bool encrypted = false;
+  std::string key_id;           // with which KMS key
   size_t record_bytes_max = 0;  // 0: the service did not say
+  RecordDistribution distribution = RecordDistribution::by_key;
+  // It names members that the service has since it knows DryRun: others would write the record.
+  bool knows_dry_run = false;
 };
 
 struct ShardDescription {
@@ -57,8 +65,8 @@ struct ShardDescription {
 
 struct StoredRecord {
   std::string sequence_number;
-  std::string partition_key;
-  int64_t arrival_ms = 0;  // since 1970, as the service noted it
+  std::string partition_key;  // "": written without one
+  int64_t arrival_ms = 0;     // since 1970, as the service noted it
   ByteBuffer data;
 };
 
@@ -102,6 +110,9 @@ class ControlClient {
                                                    const IteratorStart& start);
   [[nodiscard]] Answer<RecordPage> get_records(const StreamId& stream, const std::string& iterator,
                                                uint32_t count_max);
+  // Whether PutRecords would be allowed; nothing is written. Only for streams whose summary says
+  // knows_dry_run. Rights on a KMS key are not looked at by the service.
+  [[nodiscard]] Answer<void> try_put_records(const StreamId& stream);
   // Its status: ACTIVE, CREATING, … For a client whose endpoints are Firehose's.
   [[nodiscard]] Answer<std::string> describe_delivery_stream(const std::string& name);
 

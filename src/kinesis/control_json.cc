@@ -19,6 +19,11 @@ uint64_t number_of(const element& parent, std::string_view key) {
   return parent[key].get(number) == simdjson::SUCCESS ? number : 0;
 }
 
+bool has(const element& parent, std::string_view key) {
+  element value;
+  return parent[key].get(value) == simdjson::SUCCESS && !value.is_null();
+}
+
 // The object an answer is; false when it is none. Elements borrow from the parser.
 bool parse_object(simdjson::dom::parser& parser, ByteView json, element& object) {
   return parser.parse(reinterpret_cast<const char*>(json.data()), json.size()).get(object) ==
@@ -84,7 +89,8 @@ std::optional<StreamSummary> parse_stream_summary(ByteView json) {
   element answer, description;
   if (!parse_object(parser, json, answer)) return std::nullopt;
   StreamSummary summary;
-  if (answer["StreamDescriptionSummary"].get(description) == simdjson::SUCCESS) {
+  const bool is_summary = answer["StreamDescriptionSummary"].get(description) == simdjson::SUCCESS;
+  if (is_summary) {
     summary.open_shard_count = static_cast<uint32_t>(number_of(description, "OpenShardCount"));
   } else if (answer["StreamDescription"].get(description) != simdjson::SUCCESS) {
     return std::nullopt;
@@ -93,6 +99,12 @@ std::optional<StreamSummary> parse_stream_summary(ByteView json) {
   summary.status = text_of(description, "StreamStatus");
   summary.retention_hours = static_cast<uint32_t>(number_of(description, "RetentionPeriodHours"));
   summary.encrypted = text_of(description, "EncryptionType") == "KMS";
+  summary.key_id = text_of(description, "KeyId");
+  const std::string strategy = text_of(description, "RecordDistributionStrategy");
+  if (strategy == "AUTO") summary.distribution = RecordDistribution::automatic;
+  if (strategy.empty() && !is_summary) summary.distribution = RecordDistribution::unknown;
+  summary.knows_dry_run =
+      !strategy.empty() || has(description, "ChannelCount") || has(description, "QueueCount");
   summary.record_bytes_max = number_of(description, "MaxRecordSizeInKiB") << 10;
   element mode;
   if (description["StreamModeDetails"].get(mode) == simdjson::SUCCESS) {

@@ -98,6 +98,62 @@ TEST_F(Control, StreamIsDescribed) {
   EXPECT_TRUE(summary->encrypted);
   EXPECT_EQ(summary->open_shard_count, 4u);
   EXPECT_EQ(summary->record_bytes_max, 10u << 20);
+  EXPECT_EQ(summary->distribution, RecordDistribution::by_key);
+  EXPECT_FALSE(summary->knows_dry_run);
+}
+
+TEST_F(Control, WhoChoosesTheShardIsRead) {
+  json description = {{"StreamStatus", "ACTIVE"}, {"RecordDistributionStrategy", "AUTO"}};
+  bool is_summary = true;
+  ControlClient kinesis = client([&](const std::string& operation, const json&) {
+    if (!is_summary && operation == "DescribeStreamSummary")
+      return refusal("AccessDeniedException");
+    return reply({{is_summary ? "StreamDescriptionSummary" : "StreamDescription", description}});
+  });
+  EXPECT_EQ(kinesis.describe_stream({"logs", ""})->distribution, RecordDistribution::automatic);
+  description["RecordDistributionStrategy"] = "USER_PARTITION_KEY";
+  EXPECT_EQ(kinesis.describe_stream({"logs", ""})->distribution, RecordDistribution::by_key);
+  description.erase("RecordDistributionStrategy");
+  EXPECT_EQ(kinesis.describe_stream({"logs", ""})->distribution, RecordDistribution::by_key);
+  is_summary = false;  // the older description never says it
+  EXPECT_EQ(kinesis.describe_stream({"logs", ""})->distribution, RecordDistribution::unknown);
+}
+
+TEST_F(Control, AServiceThatKnowsDryRunIsToldByWhatItDescribes) {
+  json description = {{"StreamStatus", "ACTIVE"}, {"MaxRecordSizeInKiB", 1024}};
+  ControlClient kinesis = client([&](const std::string&, const json&) {
+    return reply({{"StreamDescriptionSummary", description}});
+  });
+  EXPECT_FALSE(kinesis.describe_stream({"logs", ""})->knows_dry_run);
+  description["QueueCount"] = nullptr;
+  EXPECT_FALSE(kinesis.describe_stream({"logs", ""})->knows_dry_run);
+  description["QueueCount"] = 0;
+  EXPECT_TRUE(kinesis.describe_stream({"logs", ""})->knows_dry_run);
+}
+
+TEST_F(Control, ADryRunTellsWhetherRecordsMayBePut) {
+  std::string code = "DryRunOperationException";
+  ControlClient kinesis = client([&](const std::string& operation, const json& body) {
+    EXPECT_EQ(operation, "PutRecords");
+    EXPECT_EQ(body["DryRun"], true);
+    EXPECT_EQ(body["Records"].size(), 1u);
+    return refusal(code);
+  });
+  EXPECT_TRUE(kinesis.try_put_records({"logs", ""}));
+  code = "AccessDeniedException";
+  const auto denied = kinesis.try_put_records({"logs", ""});
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().error, PutError::access_denied);
+  EXPECT_EQ(denied.error().code, "AccessDeniedException");
+}
+
+TEST_F(Control, ADryRunThatWroteIsNoSuccess) {
+  ControlClient kinesis = client([](const std::string&, const json&) {
+    return reply({{"FailedRecordCount", 0}, {"Records", json::array({{{"SequenceNumber", "1"}}})}});
+  });
+  const auto wrote = kinesis.try_put_records({"logs", ""});
+  ASSERT_FALSE(wrote);
+  EXPECT_THAT(wrote.error().text, HasSubstr("knows no DryRun"));
 }
 
 TEST_F(Control, OlderDescriptionIsTriedWhereTheSummaryIsNotAllowed) {

@@ -76,8 +76,9 @@ Result<bool, ServiceError> StreamReader::read_page(Reading& reading, const OnRec
     }
     return failure(page.error());
   }
+  const ShardDescription& shard = known_.at(reading.id);
   for (const StoredRecord& record : page->records) {
-    if (!on_record(reading.id, record)) return false;
+    if (!on_record(shard, record)) return false;
   }
   if (!page->records.empty()) {
     reading.start = {

@@ -28,8 +28,8 @@ struct StreamReaderOptions {
 
 class StreamReader {
  public:
-  // shard_id: where the record was read. Returns false to stop.
-  using OnRecord = std::function<bool(const std::string& shard_id, const StoredRecord& record)>;
+  // shard: where the record was read. Returns false to stop.
+  using OnRecord = std::function<bool(const ShardDescription& shard, const StoredRecord& record)>;
 
   StreamReader(ControlClient& client, StreamReaderOptions options, const Clock& clock);
 

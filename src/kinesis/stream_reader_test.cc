@@ -128,7 +128,7 @@ class StreamReading : public ::testing::Test {
   std::vector<std::string> read(size_t count_max = 1'000) {
     std::vector<std::string> read;
     StreamReader reader(*client_, options_, clock_);
-    const auto result = reader.read([&](const std::string&, const StoredRecord& record) {
+    const auto result = reader.read([&](const ShardDescription&, const StoredRecord& record) {
       read.emplace_back(as_text(record.data.view()));
       return read.size() < count_max;
     });
@@ -222,7 +222,8 @@ TEST_F(StreamReading, ErrorsEndIt) {
       [](bool) -> Result<Credentials, Error> { return run_error("no credentials here"); }, clock_,
       offset_);
   StreamReader reader(client, options_, clock_);
-  const auto result = reader.read([](const std::string&, const StoredRecord&) { return true; });
+  const auto result =
+      reader.read([](const ShardDescription&, const StoredRecord&) { return true; });
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().text, "no credentials here");
   EXPECT_THAT(broken.requests(), IsEmpty());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "codec/compress.h"
 
 namespace penstock::cli {
 namespace {
@@ -60,7 +61,24 @@ Traffic measure_packing(const std::vector<std::string>& events, double events_pe
   Traffic traffic;
   const double seconds_long = static_cast<double>(count) / events_per_second;
   for (const size_t size : record_sizes) traffic.add_record(size, 1.0 / seconds_long);
+  // What is compressed already does not become smaller.
+  traffic.archived_bytes_per_second =
+      mode.compression == codec::Compression::none
+          ? static_cast<double>(bytes) / seconds_long * gzip_ratio(events)
+          : traffic.bytes_per_second;
   return traffic;
+}
+
+double gzip_ratio(const std::vector<std::string>& events) {
+  ByteBuffer text, small;
+  for (const std::string& event : events) {
+    text.append(event);
+    text.push_back('\n');
+    if (text.size() > kBytesMin) break;
+  }
+  codec::Compressor compressor(codec::Compression::gzip);
+  compressor.append(small, text.view());
+  return static_cast<double>(small.size()) / static_cast<double>(text.size());
 }
 
 }  // namespace penstock::cli

@@ -21,4 +21,8 @@ struct PackingMode {
 [[nodiscard]] Traffic measure_packing(const std::vector<std::string>& events,
                                       double events_per_second, const PackingMode& mode);
 
+// How much of a sample is left when objects of it are compressed with gzip, as channels and
+// Firehose do.
+[[nodiscard]] double gzip_ratio(const std::vector<std::string>& events);
+
 }  // namespace penstock::cli

@@ -6,6 +6,7 @@
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
 #include "codec/rfc3339.h"
+#include "config/readers.h"
 #include "config/values.h"
 #include "daemon/credentials.h"
 #include "kinesis/endpoint.h"
@@ -100,6 +101,87 @@ void report_skew(StreamAccess& access, std::FILE* out) {
                : "agrees with the service");
 }
 
+// Whom to ask for what, by the service's code for why records may not be put.
+std::string cure_for(const kinesis::ServiceError& error, const kinesis::StreamSummary& summary) {
+  if (error.code.starts_with("KMS")) {
+    return "allow kms:GenerateDataKey on the stream's key " + summary.key_id +
+           ", and see that the key is enabled";
+  }
+  switch (error.error) {
+    case kinesis::PutError::access_denied:
+      return "allow kinesis:PutRecords on it; penstock iam-policy prints the policy";
+    case kinesis::PutError::not_found:
+      return "create the stream, or correct its name and region";
+    case kinesis::PutError::credentials:
+      return "renew the credentials";
+    case kinesis::PutError::throttled:
+      return "try again in a second";
+    default:
+      return "see the error's page in the service's API reference";
+  }
+}
+
+bool is_own_kms_key(const std::string& key_id) {
+  return !key_id.empty() && !key_id.ends_with("alias/aws/kinesis");
+}
+
+// Asks for the right to write without writing. Nothing is asked of a service that does not show
+// that it knows how: it would take the record.
+bool check_may_write(StreamAccess& access, const kinesis::StreamSummary& summary,
+                     const std::string& where, std::FILE* out) {
+  if (!summary.knows_dry_run) {
+    print(out, "", "write not tried: this service does not show that it knows DryRun");
+    return true;
+  }
+  const auto allowed = access.client().try_put_records(access.id());
+  if (!allowed) {
+    report_error("stream " + where + ": no records may be put: " + allowed.error().text + "; " +
+                 cure_for(allowed.error(), summary));
+    return false;
+  }
+  std::string text = "write allowed (dry run)";
+  if (is_own_kms_key(summary.key_id)) {
+    text += "; rights on the key " + summary.key_id +
+            " (kms:GenerateDataKey) were not tried: " + "a dry run does not look at them";
+  }
+  print(out, "", text);
+  return true;
+}
+
+// What the stream's mode makes impossible.
+bool check_mode(const config::StreamOptions& stream, const kinesis::StreamSummary& summary,
+                const std::string& where, std::FILE* out) {
+  bool is_fine = true;
+  const auto complain = [&](const std::string& what) {
+    report_error("stream " + where + ": " + what);
+    is_fine = false;
+  };
+  if (summary.distribution == kinesis::RecordDistribution::automatic) {
+    print(out, "", "records are distributed by the service (AUTO): partition keys mean nothing");
+    if (stream.order == config::Order::per_key) {
+      complain(
+          "order per_key cannot be kept while the stream's RecordDistributionStrategy is "
+          "AUTO; set it to USER_PARTITION_KEY, or remove order");
+    }
+    if (stream.aggregation == config::Aggregation::kpl) {
+      complain(
+          "KCL consumers drop aggregates while the stream's RecordDistributionStrategy is "
+          "AUTO; set it to USER_PARTITION_KEY, or use aggregation lines or none");
+    }
+  }
+  for (const config::Reader reader : stream.readers) {
+    if (!config::is_channel(reader)) continue;
+    if (!summary.on_demand) {
+      complain("a channel reads on-demand streams only, and this one is provisioned; use Firehose");
+    } else if (summary.encrypted && !is_own_kms_key(summary.key_id)) {
+      complain(
+          "a stream encrypted with alias/aws/kinesis can have no channel; encrypt it with a "
+          "customer managed key");
+    }
+  }
+  return is_fine;
+}
+
 bool check_stream(const config::StreamOptions& stream, const config::Config& config,
                   bool tell_clock, std::FILE* out) {
   auto access = StreamAccess::open(stream, config, kPatience);
@@ -128,6 +210,8 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
     print(
         out, label,
         where + ": may not be described, limits stay as configured (" + summary.error().text + ")");
+    print(out, "",
+          "write not tried: only a stream that may be described shows that asking writes nothing");
     return true;
   }
   const std::string shards =
@@ -147,7 +231,8 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
     report_error("stream " + where + " is " + summary->status + ": it takes no records");
     return false;
   }
-  return true;
+  const bool fits = check_mode(stream, *summary, where, out);
+  return check_may_write(**access, *summary, where, out) && fits;
 }
 
 }  // namespace
