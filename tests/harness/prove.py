@@ -10,6 +10,7 @@ import argparse
 import errno
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from .binary import PATIENCE
 from .daemon import Penstock, forward_port, three_streams
 from .forward_client import ForwardClient
 from .ports import free_port
+from .prove_server import CommandServer
 
 STREAMS = {"projects": 2, "operations": 2, "audit": 1}
 TYPES = {"projects": "application", "operations": "infrastructure", "audit": "audit"}
@@ -114,9 +116,13 @@ class Trouble:
 
 
 class Proof:
-    def __init__(self, seed: int, cycles: int, directory: Path, report=print, only: list[str] | None = None):
-        self._seed, self._cycles, self._report = seed, cycles, report
-        self._kinds = [trouble for trouble in self.TROUBLES if not only or trouble[0] in only]
+    def __init__(self, seed: int, cycles: int, directory: Path, report=print, only: list[str] | None = None,
+                 server: str | None = None):
+        """server: the command of another server (prove_server.py) in the place of penstock."""
+        self._seed, self._cycles, self._report, self._server = seed, cycles, report, server
+        self._kinds = [trouble for trouble in self.TROUBLES if (not only or trouble[0] in only)
+                       and not (server and trouble[0] in self.OF_THE_PRELOADED_LAYER)]
+        assert self._kinds, "none of these troubles can be had with --server: they need penstock itself"
         self._random = random.Random(seed)
         self._directory = directory
         self._watched = WatchedDirectory(directory / "spool", directory / "layer")
@@ -124,7 +130,7 @@ class Proof:
         self._kinesis = KinesisProcess(STREAMS, port=self._kinesis_port)
         self._config = three_streams(self._kinesis.endpoint, spool=directory / "spool", drain_timeout="6s")
         self._starts = 0
-        self._penstock: Penstock | None = None
+        self._penstock: Penstock | CommandServer | None = None
         self._troubles: list[Trouble] = []
         self._arrivals: dict[str, list] = {stream: [] for stream in STREAMS}
         self._problems: list[str] = []
@@ -140,7 +146,11 @@ class Proof:
         ("throttled shard", 2, False), ("failed records", 2, False), ("server errors", 2, False),
         ("hang", 2, True), ("reset before the write", 1, True), ("reset after the write", 2, True),
         ("slow answers", 1, True), ("kinesis restarts", 2, True),
+        ("frozen process", 2, False), ("clock jump", 2, False), ("clock jump and kill", 2, True),
     ]
+    # What they do to the process is done by power_loss/preload.c, which not every program can be loaded with.
+    OF_THE_PRELOADED_LAYER = ("power loss", "power loss while kinesis hangs", "disk full", "broken sync",
+                              "read-only disk", "clock jump", "clock jump and kill")
 
     def run(self) -> bool:
         self._report(f"seed {self._seed}: {self._cycles} cycles, {CLIENTS} clients")
@@ -179,11 +189,15 @@ class Proof:
 
     # --- the process
 
-    def _start(self) -> None:
+    def _start(self, ready: bool = True) -> None:
         self._starts += 1
-        self._penstock = Penstock(self._directory / f"run-{self._starts:04d}", self._config,
-                                  environment=self._watched.environment)
-        self._penstock.start()
+        directory = self._directory / f"run-{self._starts:04d}"
+        if self._server:
+            self._penstock = CommandServer(self._server, directory, forward_port(self._config),
+                                           self._kinesis.endpoint, self._directory / "kept")
+        else:
+            self._penstock = Penstock(directory, self._config, environment=self._watched.environment)
+        self._penstock.start(ready=ready)
 
     def _end(self, how) -> None:
         how()
@@ -204,9 +218,7 @@ class Proof:
     def _kill_twice(self) -> None:
         self._end(self._penstock.kill)
         self._watched.forget()
-        self._starts += 1
-        self._penstock = Penstock(self._directory / f"run-{self._starts:04d}", self._config,
-                                  environment=self._watched.environment).start(ready=False)
+        self._start(ready=False)
         self._pause(0.0, 0.15)  # in the middle of its recovery
         self._kill()
 
@@ -237,6 +249,26 @@ class Proof:
         self._end(stop)
         self._watched.forget()
         self._start()
+
+    def _frozen_process(self) -> None:
+        self._penstock.signal(signal.SIGSTOP)
+        self._pause(0.5, 3.0)
+        self._penstock.signal(signal.SIGCONT)
+        self._pause(0.1, 0.3)
+
+    # --- its clock: well within dedup.window
+
+    def _clock_jump(self) -> None:
+        self._watched.set_clock(self._random.choice([-1, 1]) * self._random.randint(1, 1200))
+        self._pause(0.3, 1.0)
+        self._watched.set_clock(0)
+        self._pause(0.1, 0.3)
+
+    def _clock_jump_and_kill(self) -> None:
+        self._watched.set_clock(self._random.choice([-1, 1]) * self._random.randint(1, 1200))
+        self._kill()
+        self._pause(0.0, 0.3)
+        self._watched.set_clock(0)
 
     # --- its disk
 
@@ -315,8 +347,19 @@ class Proof:
             sender.join(SETTLE_S)
             if sender.is_alive():
                 self._problems.append(f"{sender.name} still waits for an ack after {SETTLE_S:g} s of quiet")
-        self._penstock.wait_settled(0, deadline_s=120)
+        if self._server:
+            self._penstock.wait_settled(self._still_missing)
+        else:
+            self._penstock.wait_settled(0, deadline_s=120)
         assert self._penstock.stop_quickly() == 0, self._penstock.log()[-2000:]
+
+    def _still_missing(self) -> int:
+        """Acked events that are in no stream yet."""
+        missing = 0
+        for stream in STREAMS:
+            arrived = {event_id for event_id, _ in self._arrivals[stream] + self._kinesis.arrivals(stream, "id")}
+            missing += sum(len(set(sender.acked[stream]) - arrived) for sender in self._senders)
+        return missing
 
     def _compare(self, took: float) -> None:
         acked_total = lost_total = unexplained = 0
@@ -361,9 +404,9 @@ class Proof:
                    and last <= trouble.ended + TROUBLE_LASTS_S for trouble in self._troubles)
 
 
-def prove(seed: int, cycles: int, report=print, only: list[str] | None = None) -> bool:
+def prove(seed: int, cycles: int, report=print, only: list[str] | None = None, server: str | None = None) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="penstock-prove-"))
-    proof = Proof(seed, cycles, directory, report, only)
+    proof = Proof(seed, cycles, directory, report, only, server)
     proven = proof.run()
     if proven:
         shutil.rmtree(directory)
@@ -379,9 +422,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, named in the report")
     parser.add_argument("--only", action="append", metavar="TROUBLE", choices=[name for name, _, _ in Proof.TROUBLES],
                         help="only this kind of trouble (may be given several times)")
+    parser.add_argument("--server", metavar="COMMAND", help="this Forward-to-Kinesis server instead of penstock; what it "
+                        "gets in its environment: tests/harness/prove_server.py")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
-    return 0 if prove(seed, options.cycles, lambda text: print(text, flush=True), options.only) else 1
+    return 0 if prove(seed, options.cycles, lambda text: print(text, flush=True), options.only,
+                      options.server) else 1
 
 
 if __name__ == "__main__":

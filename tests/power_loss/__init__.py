@@ -65,15 +65,19 @@ class WatchedDirectory:
                             "-ldl", "-lpthread"], check=True)
         self._journal = workspace / "journal"
         errors = workspace / "errors"
-        errors.write_bytes(bytes(12))
+        errors.write_bytes(bytes(16))
         self._error_file = errors.open("r+b")
-        self._errors = mmap.mmap(self._error_file.fileno(), 12)
+        self._errors = mmap.mmap(self._error_file.fileno(), 16)
         self.environment = {"LD_PRELOAD": str(self._library), "POWER_LOSS_DIRECTORY": str(directory),
                             "POWER_LOSS_JOURNAL": str(self._journal), "POWER_LOSS_ERRORS": str(errors)}
 
     def fail(self, write: int = 0, sync: int = 0, create: int = 0) -> None:
         """From now on these operations fail with these error numbers; 0: they work; HANGS: they do not come back."""
-        self._errors[:] = struct.pack("<III", write, sync, create)
+        self._errors[:12] = struct.pack("<III", write, sync, create)
+
+    def set_clock(self, seconds_ahead: int) -> None:
+        """The process's wall clock jumps: it is so much ahead (negative: behind) from now on."""
+        self._errors[12:] = struct.pack("<i", seconds_ahead)
 
     def forget(self) -> None:
         """The process ended and nothing was lost: the journal starts anew with the next one."""

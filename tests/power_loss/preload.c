@@ -4,7 +4,8 @@
 //
 // Environment: POWER_LOSS_DIRECTORY  files under it are watched
 //              POWER_LOSS_JOURNAL    where the journal goes; a folder of the same name plus ".kept" holds what is unlinked
-//              POWER_LOSS_ERRORS     a file of three 32-bit numbers: errno for writes, for syncs, for creating files
+//              POWER_LOSS_ERRORS     a file of three 32-bit numbers: errno for writes, for syncs, for creating files; and a
+//                                    fourth: seconds, signed, that the wall clock is ahead
 //
 // The journal is written before the deed (a deed undone that was never done changes nothing), except that a sync is
 // entered after it: what was written before it *began* is safe, nothing else.
@@ -22,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { kWrite = 1, kSize, kSync, kCreate, kRename, kUnlink, kDirectorySync, kMakeDirectory, kRemoveDirectory };
@@ -63,7 +65,7 @@ static void initialise(void) {
   if (errors != NULL) {
     const int fd = REAL(open)(errors, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-      void* mapped = mmap(NULL, 12, PROT_READ, MAP_SHARED, fd, 0);
+      void* mapped = mmap(NULL, 16, PROT_READ, MAP_SHARED, fd, 0);
       if (mapped != MAP_FAILED) g_errors = mapped;
       close(fd);
     }
@@ -265,4 +267,13 @@ int rmdir(const char* path) {
     enter((struct Record){.kind = kRemoveDirectory}, path, (uint32_t)strlen(path));
   }
   return REAL(rmdir)(path);
+}
+
+// The program reads the wall clock through this alone (std::chrono::system_clock does).
+int clock_gettime(clockid_t clock, struct timespec* now) {
+  static __typeof__(&clock_gettime) real;
+  if (real == NULL) real = REAL(clock_gettime);
+  const int result = real(clock, now);
+  if (result == 0 && clock == CLOCK_REALTIME && g_errors != NULL) now->tv_sec += (int32_t)g_errors[3];
+  return result;
 }
