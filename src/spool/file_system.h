@@ -31,7 +31,8 @@ class File {
   virtual IoResult<void> write_at(uint64_t offset, ByteView bytes) = 0;
   // Fills `into`; less only at the end of the file.
   virtual IoResult<size_t> read_at(uint64_t offset, std::span<uint8_t> into) = 0;
-  // What was written is on stable storage when it returns (fdatasync).
+  // What was written is on stable storage when it returns (fdatasync). ENOENT: no directory names
+  // the file any more.
   virtual IoResult<void> sync() = 0;
   // Forgets what memory knows of the file, so that reads show what the disk has. After a failed
   // sync Linux takes lost pages for clean: they can be read until then, and are gone afterwards.

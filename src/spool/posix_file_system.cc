@@ -50,7 +50,14 @@ class PosixFile final : public File {
     return filled;
   }
 
-  IoResult<void> sync() override { return checked(::fdatasync(fd_.get())); }
+  IoResult<void> sync() override {
+    if (::fdatasync(fd_.get()) < 0) return last_error();
+    // What no directory names is gone with the process: somebody deleted the spool.
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) < 0) return last_error();
+    if (status.st_nlink == 0) return failure(IoError{ENOENT});
+    return {};
+  }
 
   void drop_cache() override { ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
 
