@@ -135,18 +135,17 @@ int check(const CheckOptions& options) {
 void register_check(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* const check_command = app.add_subcommand(
-      "check", "Say what is wrong with the configuration: file, line, key and cure");
+      "check", "Check a configuration: each problem with file, line, key and fix");
   check_command
       ->add_option("--config,file", options->config_file,
                    "Configuration file (default /etc/penstock/penstock.yaml if it exists, else "
                    "the environment alone)")
       ->type_name("FILE");
   check_command->add_flag("--online", options->online,
-                          "Also find credentials, look at the clock and reach each stream");
+                          "Also resolve credentials, check the clock, and reach each stream");
   check_command->footer(
-      "Exits 0 when penstock could run with it (warnings may be told), 2 when not, 1 when "
-      "--online\n"
-      "found something that delivery needs to fail.\n"
+      "Exits 0 if penstock can run with it (there may be warnings), 2 if not, and 1 if --online\n"
+      "found a problem that would stop delivery.\n"
       "Example:\n"
       "  penstock check penstock.yaml --online");
   add_format_option(*check_command, options->format);

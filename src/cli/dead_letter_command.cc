@@ -193,24 +193,25 @@ CLI::App* add(CLI::App& to, const char* name, const char* help,
 void register_dead_letter(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<DeadLetterOptions>();
   CLI::App* const command =
-      app.add_subcommand("dead-letter", "What could not be delivered: ls, dump, replay");
+      app.add_subcommand("dead-letter", "Inspect and replay dead letters: ls, dump, replay");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
-      "  penstock dead-letter ls /var/lib/penstock/spool\n"
-      "  penstock dead-letter dump /var/lib/penstock/spool --stream projects --max 10\n"
-      "  penstock dead-letter replay /var/lib/penstock/spool --reason refused --wait");
+      "  penstock dead-letter ls /var/lib/penstock\n"
+      "  penstock dead-letter dump /var/lib/penstock --stream projects --max 10\n"
+      "  penstock dead-letter replay /var/lib/penstock --reason refused --wait");
   CLI::App* const listing =
-      add(*command, "ls", "How many there are, by stream and reason", options, exit_code, list);
+      add(*command, "ls", "Count dead letters by stream and reason", options, exit_code, list);
   add_format_option(*listing, options->format);
   CLI::App* const dumping =
-      add(*command, "dump", "Each event as JSON, with the reason and where it came from", options,
-          exit_code, dump);
-  dumping->add_option("--max", options->max, "End after so many events")
+      add(*command, "dump", "Print each event as JSON, with its reason, stream, source and tag",
+          options, exit_code, dump);
+  dumping->add_option("--max", options->max, "Stop after N events")
       ->type_name("N")
       ->check(wrong_with_count);
   CLI::App* const replaying =
-      add(*command, "replay", "Hand them back to the running penstock, or to the next one", options,
+      add(*command, "replay",
+          "Return dead letters to delivery, by the running penstock or the next one", options,
           exit_code, replay);
   replaying->add_flag("--wait", options->wait, "Return when all of them are delivered");
 }

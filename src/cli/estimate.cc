@@ -320,17 +320,17 @@ int estimate(const EstimateOptions& options) {
 void register_estimate(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<EstimateOptions>();
   CLI::App* const command = app.add_subcommand(
-      "estimate", "Shards needed and dollars a month, for each aggregation and compression");
-  command->add_option("--rate", options->rate, "Events a second (default 1000)")
+      "estimate", "Estimate shards and monthly cost for each aggregation and compression");
+  command->add_option("--rate", options->rate, "Events per second (default 1000)")
       ->type_name("N")
       ->check(CLI::Range(0.001, 1e9));
   command
       ->add_option("--size", options->size,
-                   "Make up events of this size (default: records from stdin, one a line)")
+                   "Generate events of this size (default: read records from stdin)")
       ->type_name("SIZE");
   command
       ->add_option("--utilization,--utilisation", options->utilization,
-                   "How much of each shard to use (default 0.8)")
+                   "Share of each shard to use (default 0.8)")
       ->type_name("SHARE")
       ->check(CLI::Range(0.01, 1.0));
   command
@@ -344,23 +344,25 @@ void register_estimate(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(24.0, 8760.0));
   command
       ->add_option("--archive-years", options->archive_years,
-                   "Also archive to S3 and keep it for so long (default 0: no archive)")
+                   "Also archive to S3, for N years (default 0: no archive)")
       ->type_name("YEARS")
       ->check(CLI::Range(0.0, 100.0));
   command
       ->add_option("--storage-class", options->storage_class,
-                   "Of archived objects after their first month (default GLACIER_IR)")
+                   "S3 class of archived objects after the first month (default GLACIER_IR)")
       ->type_name("CLASS");
   command
       ->add_option("--region", options->region,
-                   "Whose prices, or all to compare those of the table (default AWS_REGION)")
+                   "Region of the prices, or all to compare regions (default AWS_REGION)")
       ->type_name("REGION");
   add_format_option(*command, options->format);
-  command->add_option("--prices", options->prices_file, "Table of prices instead of the built-in")
+  command
+      ->add_option("--prices", options->prices_file,
+                   "Price table to use instead of the built-in one")
       ->type_name("FILE");
   command->add_flag("--print-prices", options->print_prices, "Print the built-in table and exit");
   command->footer(
-      "The sample is packed by the code that delivery packs with; every figure is measured on it.\n"
+      "The sample is packed with the code of delivery; every figure is measured on it.\n"
       "Examples:\n"
       "  penstock estimate --rate 5000 < records.jsonl\n"
       "  penstock estimate --rate 16667 --size 300 --region us-east-1 --archive-years 3");

@@ -204,11 +204,10 @@ void register_iam_policy(CLI::App& app, int& exit_code) {
                    "Account of streams that are given by name (default: any)")
       ->type_name("ID");
   command->add_flag("--reader", options->reader,
-                    "The policy that tail and verify need to read the streams back instead");
+                    "Print the policy that tail and verify need to read the streams");
   command->footer(
-      "Streams with `aws` of their own are signed by other identities: then a list is printed, "
-      "with\n"
-      "a policy for each. What is wrong elsewhere in the configuration is only warned of.\n"
+      "If streams have their own `aws`, a list is printed, with a policy for each identity.\n"
+      "Errors elsewhere in the configuration are printed as warnings.\n"
       "Examples:\n"
       "  penstock iam-policy --config penstock.yaml --account 111122223333 > policy.json\n"
       "  penstock iam-policy --reader --config penstock.yaml > reader.json");

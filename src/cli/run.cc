@@ -16,7 +16,7 @@ void register_run(CLI::App& app, int& exit_code) {
                   "environment alone)")
       ->type_name("FILE");
   run->footer(
-      "SIGHUP reloads the configuration; watched files are taken up by themselves.\n"
+      "SIGHUP reloads the configuration. Changes of watched files take effect without it.\n"
       "A second SIGTERM, or SIGINT, skips the waits of the drain.\n"
       "Examples:\n"
       "  penstock run penstock.yaml\n"

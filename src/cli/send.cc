@@ -204,19 +204,19 @@ void register_send(CLI::App& app, int& exit_code) {
   send->add_flag("--tls", options->tls, "TLS; --ca and --insecure imply it");
   send->add_option("--ca", options->ca_file,
                    "CA certificates to trust (PEM); default: the system's");
-  send->add_flag("--insecure", options->insecure, "Do not check the server's certificate");
+  send->add_flag("--insecure", options->insecure, "Do not verify the server's certificate");
   send->add_option("--shared-key-file", options->shared_key_file, "Forward shared key");
   send->add_option("--user", options->user, "User name (Forward, HTTP basic)");
   send->add_option("--password-file", options->password_file, "The user's password");
   send->add_option("--bearer-token-file", options->bearer_token_file, "HTTP bearer token");
   send->add_option("--tag", options->tag, "Forward tag");
   send->add_flag("--ack", options->ack, "Wait until each chunk is acked, 60 s at most");
-  send->add_option("--ledger", options->ledger_file, "Append what was acked to this file");
+  send->add_option("--ledger", options->ledger_file, "Append acknowledged events to this file");
   send->add_option("--generate", options->generate,
-                   "Make up N sample records instead of reading stdin")
+                   "Generate N sample records instead of reading stdin")
       ->check(wrong_with_count);
   send->add_option("--run", options->run, "First part of the generated ids (default: random)");
-  send->add_option("--chunk-events", options->chunk_events, "Events a chunk at most")
+  send->add_option("--chunk-events", options->chunk_events, "Maximum events per chunk")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   send->add_option_function<std::string>(
@@ -227,12 +227,11 @@ void register_send(CLI::App& app, int& exit_code) {
           throw CLI::ValidationError("--chunk-size", "expected a size such as 1MiB");
         options->chunk_bytes = *size;
       },
-      "Size of a chunk before compression, reached and not passed by more than one event; default "
-      "1MB");
+      "Size of a chunk before compression; the last event may exceed it (default 1MB)");
   send->add_option("--in-flight", options->in_flight, "Chunks sent without waiting for their ack")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  send->add_option("--rate", options->rate, "Events a second at most")
+  send->add_option("--rate", options->rate, "Maximum events per second")
       ->check(CLI::Range(0.001, 1e9));
   send->add_option_function<std::string>(
           "--compress",

@@ -150,25 +150,25 @@ CLI::App* add(CLI::App& to, const char* name, const char* help,
 void register_spool(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<SpoolCommandOptions>();
   CLI::App* const command = app.add_subcommand(
-      "spool", "Look into a spool: ls, verify, dump (also while penstock is running)");
+      "spool", "Inspect a spool: ls, verify, dump (also while penstock is running)");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
-      "  penstock spool ls /var/lib/penstock/spool\n"
-      "  penstock spool verify /var/lib/penstock/spool\n"
-      "  penstock spool dump /var/lib/penstock/spool --stream projects --max 10");
-  CLI::App* const listing = add(*command, "ls", "What is stored for each stream and not delivered",
-                                options, exit_code, list);
+      "  penstock spool ls /var/lib/penstock\n"
+      "  penstock spool verify /var/lib/penstock\n"
+      "  penstock spool dump /var/lib/penstock --stream projects --max 10");
+  CLI::App* const listing =
+      add(*command, "ls", "List pending events of each stream", options, exit_code, list);
   add_format_option(*listing, options->format);
   add(*command, "verify", "Read everything and check every checksum; exit 1 if damage is found",
       options, exit_code, verify);
   CLI::App* const dumping =
-      add(*command, "dump", "Stored events as JSON, one a line", options, exit_code, dump);
+      add(*command, "dump", "Print stored events as JSON, one per line", options, exit_code, dump);
   dumping->add_option("--stream", options->stream, "Only this stream")->type_name("NAME");
-  dumping->add_flag("--all", options->all, "Delivered ones too, as far as they are still there");
+  dumping->add_flag("--all", options->all, "Also delivered events that are still stored");
   dumping->add_flag("--meta", options->meta,
                     "Wrap each event with stream, tag, source and receive time");
-  dumping->add_option("--max", options->max, "End after so many events")
+  dumping->add_option("--max", options->max, "Stop after N events")
       ->type_name("N")
       ->check(wrong_with_count);
 }

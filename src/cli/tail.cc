@@ -81,7 +81,7 @@ int tail(const TailOptions& options) {
 void register_tail(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<TailOptions>();
   CLI::App* const command =
-      app.add_subcommand("tail", "Read a stream back: one event a line, exactly as stored");
+      app.add_subcommand("tail", "Read a stream back: one event per line, as it was sent");
   command->add_option("--stream", options->flags.stream, "The stream's name or ARN")
       ->type_name("NAME")
       ->required();
@@ -90,8 +90,9 @@ void register_tail(CLI::App& app, int& exit_code) {
       ->add_option("--from", options->from,
                    "Where to begin: oldest, latest or an RFC 3339 time (default oldest)")
       ->type_name("WHERE");
-  command->add_flag("--follow", options->follow, "Go on when the shards' tips are reached");
-  command->add_option("--max", options->max, "End after so many events")
+  command->add_flag("--follow", options->follow,
+                    "Continue at the end of the shards and wait for new events");
+  command->add_option("--max", options->max, "Stop after N events")
       ->type_name("N")
       ->check(wrong_with_count);
   command->add_flag("--meta", options->meta,

@@ -177,13 +177,13 @@ int show_once(const TopOptions& options) {
 void register_top(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<TopOptions>();
   CLI::App* const top =
-      app.add_subcommand("top", "The figures of the status page, live in the terminal");
+      app.add_subcommand("top", "Show the figures of the status page in the terminal");
   top->add_option("--admin", options->admin, "The admin port (default http://127.0.0.1:9880)")
       ->type_name("URL");
-  top->add_option("--interval", options->interval_s, "Seconds between looks (default 1)")
+  top->add_option("--interval", options->interval_s, "Seconds between updates (default 1)")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3600.0));
-  top->add_flag("--once", options->once, "Print them once and end; so where there is no terminal");
+  top->add_flag("--once", options->once, "Print once and exit; the default without a terminal");
   top->footer(
       "Keys: q quit, space pause, n/b/r order streams by name, behind, rate, j/k or arrows scroll, "
       "? help.\n"

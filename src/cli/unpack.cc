@@ -53,13 +53,13 @@ int unpack(const UnpackCommandOptions& options) {
 void register_unpack(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<UnpackCommandOptions>();
   CLI::App* const command =
-      app.add_subcommand("unpack", "Turn archived objects back into events: one event a line");
+      app.add_subcommand("unpack", "Turn archived objects back into events, one per line");
   command
       ->add_option("files", options->files,
-                   "Objects, or directories of them as `aws s3 sync` brings them (default, and "
+                   "Objects, or directories of them as copied by `aws s3 sync` (default, and "
                    "for -: stdin)")
       ->type_name("FILE");
-  command->add_option("--max", options->max, "End after so many events")
+  command->add_option("--max", options->max, "Stop after N events")
       ->type_name("N")
       ->check(wrong_with_count);
   command->footer(

@@ -144,17 +144,20 @@ int verify(const VerifyOptions& options) {
 void register_verify(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* const command = app.add_subcommand(
-      "verify", "Read streams or an archive back and compare with what was acked; gaps exit 1");
-  command->add_option("--ledger", options->ledgers, "What `penstock send --ledger` wrote (several)")
+      "verify",
+      "Read streams or an archive back and compare with the ledger; exit 1 if events are missing");
+  command
+      ->add_option("--ledger", options->ledgers,
+                   "Ledger of `penstock send --ledger`; may be repeated")
       ->type_name("FILE")
       ->required();
-  command->add_option("--stream", options->streams, "A stream's name or ARN (several)")
+  command->add_option("--stream", options->streams, "A stream's name or ARN; may be repeated")
       ->type_name("NAME");
   command->add_option("--config", options->config_file, "All streams of this configuration")
       ->type_name("FILE");
   command
       ->add_option("--archive", options->archive,
-                   "A directory of archived objects, as `aws s3 sync` brings them")
+                   "Directory of archived objects, as copied by `aws s3 sync`")
       ->type_name("DIR");
   command
       ->add_option("--memory", options->memory,
@@ -166,13 +169,16 @@ void register_verify(CLI::App& app, int& exit_code) {
       ->add_option("--from", options->from,
                    "Where to begin: oldest or an RFC 3339 time (default oldest)")
       ->type_name("WHERE");
-  command->add_option("--show", options->show, "How many gaps and repeats to list (default 20)")
+  command
+      ->add_option("--show", options->show,
+                   "Number of missing and repeated events to list (default 20)")
       ->type_name("N");
   add_format_option(*command, options->format);
   command->footer(
-      "Exits 0 when each acked event is there, 1 when one is not, when KCL consumers would drop\n"
-      "records (aggregates whose hash keys lie outside their shard), when a stream cannot be\n"
-      "read or an archived object is damaged.\n"
+      "Exits 0 if each event of the ledger is there. Exits 1 if one is missing, if KCL consumers\n"
+      "would drop records (aggregates whose hash keys are outside their shard), if a stream "
+      "cannot\n"
+      "be read, or if an archived object is damaged.\n"
       "Examples:\n"
       "  penstock send --to localhost:24224 --ack --ledger acked.jsonl --generate 100000\n"
       "  penstock verify --ledger acked.jsonl --stream my-projects --stream my-audit\n"

@@ -61,7 +61,7 @@ std::string version_text() {
 }
 
 void register_version(CLI::App& app, int& exit_code) {
-  app.add_subcommand("version", "Version, commit, compiler, and the libraries it is linked with")
+  app.add_subcommand("version", "Print version, commit, compiler and linked libraries")
       ->callback([&exit_code] {
         std::fputs(version_text().c_str(), stdout);
         exit_code = std::fflush(stdout) == 0 ? kDone : kFailed;
