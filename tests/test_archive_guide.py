@@ -91,7 +91,7 @@ def test_from_a_record_that_is_sent_to_a_line_that_is_found(moto, shell, start_p
     penstock = start_penstock(config)
     address = f"127.0.0.1:{forward_port(config)}"
 
-    (check,) = blocks("3. Is everything there?")
+    (check,) = blocks("3. Verify the archive")
     send, sync, verify = check.splitlines()
     shell(send.replace("forwarder:24224 --tls", address).replace("--generate 100000", "--generate 1000"))
     line = {"message": "order 4711 paid", "level": "error", "kubernetes": {"namespace_name": "shop"}}
@@ -103,7 +103,7 @@ def test_from_a_record_that_is_sent_to_a_line_that_is_found(moto, shell, start_p
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="archive")["Contents"]]
     hour = keys[0].rpartition("/")[0]
     assert re.fullmatch(r"projects/\d{4}/\d\d/\d\d/\d\d", hour)
-    grep, query, restore = (block.replace("projects/2025/03/17/14", hour) for block in blocks("4. One log line of last year"))
+    grep, query, restore = (block.replace("projects/2025/03/17/14", hour) for block in blocks("4. Find a log line of last year"))
     assert [json.loads(found)["message"] for found in shell(grep).splitlines()[-1:]] == ["order 4711 paid"]
     assert [json.loads(found) for found in shell(query).splitlines()] == [line]
     for key in keys:
