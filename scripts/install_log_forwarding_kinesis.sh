@@ -15,30 +15,30 @@ Forwards the cluster's application, infrastructure and audit logs to AWS Kinesis
 usage: install_log_forwarding_kinesis.sh [options]
 
 Environment:
-  LOGGINGNAMES         which logs, of: projects operations audit          (required)
-  KINESIS_STREAM_NAME  their streams, in the same order                   (required; one alone takes everything)
+  LOGGINGNAMES         log types, out of: projects operations audit       (required)
+  KINESIS_STREAM_NAME  their streams, in the same order                   (required; one alone receives everything)
   KINESIS_REGION       the streams' region                                (required)
   AWS_KEY_ID, AWS_SEC_KEY   an IAM user's key pair; not with --role-arn or --aws-secret
-  SHARED_KEY           of the collector's handshake; made when absent
-  NAMESPACE            where the forwarder runs                           (openshift-logging)
+  SHARED_KEY           key of the collector's handshake; created if unset
+  NAMESPACE            namespace of the forwarder                         (openshift-logging)
 
 Options:
-  --image IMAGE        what to run; by default penstock:VERSION of the namespace in the cluster's own
-                       registry, by its digest where the image stream tells it
+  --image IMAGE        image to run; default: penstock:VERSION of the namespace in the cluster's own
+                       registry, pinned to the digest that the image stream reports
   --role-arn ARN       use an IAM role through the cluster's token issuer (STS) instead of keys
   --aws-secret NAME    use your own Secret with the key `credentials` (a shared credentials file)
   --output http|otlp   how a collector of OpenShift Logging 6 sends        (http)
-  --storage-class C    of the spool volumes                                (the cluster's default)
-  --emptydir           no volumes: what a deleted pod holds is lost
-  --values FILE        more values for the Helm chart; may be repeated
-  --skip-stream-check  do not ask whether the streams can be reached
+  --storage-class C    storage class of the spool volumes                  (the cluster's default)
+  --emptydir           no volumes: events of a deleted pod are lost
+  --values FILE        additional values for the Helm chart; may be repeated
+  --skip-stream-check  do not check whether the streams can be reached
   --no-wait            do not wait until a log of each kind has arrived and is delivered
-  --timeout T          for each wait                                       (10m)
-  --dry-run            show all it would do, change nothing
+  --timeout T          limit of each wait                                  (10m)
+  --dry-run            print what it would do, change nothing
   --help
 
-Ends with 0 when a log of each kind has arrived and is delivered, else with 1 and what to look at. Installing twice
-changes nothing; a run that was cut short is finished by the next.
+Exits with 0 when a log of each kind has arrived and is delivered, otherwise with 1 and what to check. A second run
+changes nothing; the next run completes an interrupted one.
 
 Examples:
   export AWS_KEY_ID=AKIA… AWS_SEC_KEY=… KINESIS_REGION=us-east-1

@@ -8,22 +8,22 @@ source "$LIB/collector_wiring.sh"
 
 usage() {
   cat <<'TEXT'
-Unwires the collector, waits until the forwarder has delivered all it holds, and removes it. What others have
-changed meanwhile stays.
+Disconnects the collector, waits until the forwarder has delivered everything, and removes the forwarder. Changes that
+others made meanwhile stay.
 
 usage: uninstall_log_forwarding_kinesis.sh [options]
 
 Environment:
-  NAMESPACE    where the forwarder runs   (openshift-logging)
+  NAMESPACE    namespace of the forwarder   (openshift-logging)
 
 Options:
-  --timeout T        how long to wait until nothing is pending   (10m)
+  --timeout T        maximum time to wait until nothing is pending   (10m)
   --discard-pending  delete volumes even if they hold undelivered events or dead letters
-  --dry-run          show all it would do, change nothing
+  --dry-run          print what it would do, change nothing
   --help
 
-Volumes that still hold something are kept and named, and the exit code is 1. Install again to deliver what
-they hold, or run this with --discard-pending.
+If a volume still holds events, the script keeps and names it, and exits with 1. Install again to deliver the
+events, or run this script with --discard-pending.
 
 Examples:
   ./scripts/uninstall_log_forwarding_kinesis.sh --dry-run

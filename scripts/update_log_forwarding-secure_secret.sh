@@ -9,23 +9,23 @@ source "$LIB/collector_wiring.sh"
 
 usage() {
   cat <<'TEXT'
-Gives the collector and the forwarder a new shared key and HTTP token, and the collector a fresh copy of the
-cluster's service CA. Old and new are both valid until every collector has the new ones.
+Gives the collector and the forwarder a new shared key and HTTP token, and the collector a current copy of the
+cluster's service CA. Old and new ones are valid until every collector has the new ones.
 
 usage: update_log_forwarding-secure_secret.sh [options]
 
 Environment:
-  SHARED_KEY   the new key; made when absent
-  NAMESPACE    where the forwarder runs   (openshift-logging)
+  SHARED_KEY   the new key; created if unset
+  NAMESPACE    namespace of the forwarder   (openshift-logging)
 
 Options:
-  --ca-only    keep key and token, only renew the collector's copy of the service CA
-  --settle T   how long to wait until every pod has the new key, which its node renews   (150s)
-  --timeout T  for each wait   (10m)
-  --dry-run    show all it would do, change nothing
+  --ca-only    keep key and token; only renew the collector's copy of the service CA
+  --settle T   maximum time to wait until every pod has the new key, which its node renews   (150s)
+  --timeout T  limit of each wait   (10m)
+  --dry-run    print what it would do, change nothing
   --help
 
-A run that was cut short is finished by the next.
+The next run completes an interrupted one.
 
 Examples:
   ./scripts/update_log_forwarding-secure_secret.sh
