@@ -25,12 +25,23 @@ struct FreeContext {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
 
-// Whether OpenSSL has at least one cipher of the list.
+bool has_tls13_cipher(const SSL_CTX* context) {
+  const STACK_OF(SSL_CIPHER)* ciphers = SSL_CTX_get_ciphers(context);
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+    if (std::string_view(SSL_CIPHER_get_version(sk_SSL_CIPHER_value(ciphers, i))) == "TLSv1.3") {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether OpenSSL has at least one cipher of the list. It takes any TLS 1.3 suite whose name it
+// knows, also where FIPS mode leaves no algorithm behind the name.
 bool offers(SSL_CTX* context, const std::string& list, bool is_tls13) {
   const int done = is_tls13 ? SSL_CTX_set_ciphersuites(context, list.c_str())
                             : SSL_CTX_set_cipher_list(context, list.c_str());
   ERR_clear_error();
-  return done == 1;
+  return done == 1 && (!is_tls13 || has_tls13_cipher(context));
 }
 
 // "!SHA1", "-SHA" and "+RSA" change a list, "@STRENGTH" orders it.
