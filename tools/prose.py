@@ -118,7 +118,7 @@ def main():
     named = [(pathlib.Path(name), pathlib.Path(name)) for name in sys.argv[1:]]
     files = named or [(ROOT / name, name) for name in checked_files()]
     findings = [finding for path, shown in files for finding in findings_of(path, shown)]
-    print(*findings, sep="\n", end="\n" if findings else "")
+    print(*findings, sep="\n", end="\n" if findings else "", flush=True)
     print(f"prose: {len(findings)} findings in {len(files)} files", file=sys.stderr)
     return 1 if findings else 0
 
