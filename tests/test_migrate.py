@@ -5,11 +5,14 @@ import json
 import shutil
 from pathlib import Path
 
+import boto3
+import botocore.config
 import pytest
 import yaml
 
 from harness.daemon import run_command
 from harness.forward_client import ForwardClient, event_time, packed_forward
+from harness.node import Emulator
 from harness.ports import free_port
 from harness.waiting import wait_until
 
@@ -128,6 +131,40 @@ def test_the_predecessors_consumers_read_the_bytes_that_the_plugin_wrote(migrate
     # An aggregate of one event is the event.
     assert data_of(kinesis, "ocp-projects") == (
         b'{"message":"hello","cluster":"prod-1","time":1718093700,"tag":"kubernetes.pod"}\n')
+
+
+@pytest.mark.outside
+def test_a_firehose_output_writes_lines_with_the_time_of_the_event(migrate, start_penstock, tmp_path):
+    """By moto's Firehose into its S3."""
+    moto = Emulator("moto", tmp_path, {})
+    try:
+        options = {"endpoint_url": moto.endpoint, "region_name": "us-east-1", "aws_access_key_id": "test",
+                   "aws_secret_access_key": "test"}
+        s3 = boto3.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}), **options)
+        wait_until(lambda: answers(s3), "moto answers", 60)
+        s3.create_bucket(Bucket="archive")
+        boto3.client("firehose", **options).create_delivery_stream(
+            DeliveryStreamName="archive", ExtendedS3DestinationConfiguration={
+                "RoleARN": "arn:aws:iam::123456789012:role/archive", "BucketARN": "arn:aws:s3:::archive"})
+        _, text = migrate("firehose.conf")
+        config = yaml.safe_load(text)
+        config["sources"][0]["forward"].pop("shared_key_file")
+        penstock, port = started(start_penstock, moto, yaml.safe_dump(config, sort_keys=False))
+        with ForwardClient(port) as client:
+            client.send_acked(packed_forward, "kubernetes.pod", [(event_time(1718093700), {"message": "hello"})])
+        penstock.wait_metric("penstock_events_delivered_total", 1)
+        (found,) = s3.list_objects_v2(Bucket="archive")["Contents"]
+        assert s3.get_object(Bucket="archive", Key=found["Key"])["Body"].read() == (
+            b'{"message":"hello","@timestamp":"2024-06-11T08:15:00Z"}\n')
+    finally:
+        moto.stop()
+
+
+def answers(s3):
+    try:
+        return bool(s3.list_buckets())
+    except botocore.exceptions.EndpointConnectionError:
+        return False
 
 
 def test_three_types_go_to_their_streams_with_a_line_feed_and_the_fixed_fields(migrate, start_penstock, kinesis):
