@@ -101,6 +101,8 @@ CASES = [
          near_miss_is="80 %"),
     Case("PenstockOrderLost", dead("0+0x20 1+0x40", ordered=1), 21, dead("0+0x20 1+0x100", ordered=0),
          near_miss_is="a stream without order"),
+    Case("PenstockKeysIgnored", {f"penstock_keys_ignored{{{STREAM}}}": "0+0x20 1+0x40"}, 22,
+         {f"penstock_keys_ignored{{{STREAM}}}": "0+0x120"}, near_miss_is="keys count"),
     Case("PenstockEventsDropped", {f'penstock_events_dropped_total{{{POD},reason="spool_full"}}': "0+0x20 500+0x40"},
          21,
          {f'penstock_events_dropped_total{{{POD},reason="own_logs"}}': "0+500x120"}, near_miss_is="dropped on purpose"),

@@ -254,6 +254,29 @@ Finding disk_fails(const Stream& stream) {
   return finding;
 }
 
+// Delivery goes on: what is missing is what the configuration wanted of the keys.
+Finding keys_ignored(const Stream& stream) {
+  const StreamStatus& status = stream.status;
+  Finding finding;
+  finding.kind = "keys_ignored";
+  finding.subject = status.name;
+  finding.since = status.delivery.keys_ignored_since;
+  finding.text = "Kinesis chooses the shards of stream " + status.name +
+                 " itself (RecordDistributionStrategy AUTO):";
+  if (status.ordered) finding.text += " records of one key arrive in any order.";
+  if (status.kpl_aggregates) {
+    finding.text +=
+        " Each event is sent as a record of its own, because KCL consumers would drop KPL "
+        "aggregates; that costs more.";
+  }
+  finding.cure = "Set the stream's RecordDistributionStrategy to USER_PARTITION_KEY, or " +
+                 std::string(status.ordered ? "remove order" : "use aggregation: lines or none") +
+                 ".";
+  finding.command = status.kpl_aggregates ? "penstock estimate" : "";
+  finding.solved = "stream " + status.name + " goes by partition keys again";
+  return finding;
+}
+
 std::string state_of(const Stream& stream, Level level) {
   const metrics::DeliveryStatus& delivery = stream.status.delivery;
   if (level == Level::bad) {
@@ -298,6 +321,7 @@ StreamView diagnose_stream(const Observation& seen, const StreamStatus& status,
     findings.push_back(senders_wait(stream));
     view.level = std::max(view.level, Level::warning);
   }
+  if (status.lacks_keys()) findings.push_back(keys_ignored(stream));
   return view;
 }
 

@@ -163,7 +163,8 @@ TEST_F(TheBanner, EachCauseHasItsCure) {
 
 TEST_F(TheBanner, WithoutCredentialsItSaysWhereItLooked) {
   auto& stream = add_stream("projects");
-  stream.credentials.last_error = "tried environment, profile default, instance metadata (HTTP 403)";
+  stream.credentials.last_error =
+      "tried environment, profile default, instance metadata (HTTP 403)";
   receive("projects", 5);
   fail(stream, DeliveryTrouble::credentials, "no credentials", seconds(60));
   EXPECT_THAT(diagnosed().banner.text,
@@ -340,6 +341,23 @@ TEST_F(TheBanner, FullDeadLettersAndAFullVolume) {
   ASSERT_EQ(seen.findings.size(), 2u);
   EXPECT_THAT(seen.findings[0].text, StartsWith("The dead letters fill up: 900 bytes of 1000 b"));
   EXPECT_THAT(seen.findings[1].text, HasSubstr("nearly full: 40 bytes of 1000 bytes free."));
+}
+
+TEST_F(TheBanner, IgnoredKeysAreTroubleOnlyWhereTheyAreNeeded) {
+  add_stream("projects");
+  flow("projects", 12);
+  status.streams[0].delivery.keys_ignored_since = clock.wall() - seconds(90);
+  EXPECT_THAT(diagnosed().findings, IsEmpty());
+  status.streams[0].ordered = true;
+  const Diagnosis ordered = diagnosed();
+  ASSERT_EQ(ordered.findings.size(), 1u);
+  EXPECT_EQ(ordered.findings[0].since, clock.wall() - seconds(90));
+  EXPECT_THAT(ordered.findings[0].text, HasSubstr("records of one key arrive in any order."));
+  EXPECT_THAT(ordered.findings[0].text, Not(HasSubstr("KPL")));
+  EXPECT_THAT(ordered.findings[0].cure, HasSubstr("USER_PARTITION_KEY, or remove order."));
+  status.streams[0].ordered = false;
+  status.streams[0].kpl_aggregates = true;
+  EXPECT_THAT(diagnosed().findings[0].text, HasSubstr("Each event is sent as a record of its own"));
 }
 
 TEST_F(TheBanner, ThePhaseIsTold) {

@@ -126,6 +126,7 @@ Json stream_json(const metrics::Scrape& scrape, const metrics::StreamStatus& str
               {"last_error", std::move(last_error)},
               {"shards", delivery.shards},
               {"shards_slowed", delivery.shards_throttled},
+              {"keys_ignored_since", time_json(delivery.keys_ignored_since)},
               {"put_requests", by_second(scrape.metrics.put_requests, stream.name)},
               {"put_records", by_second(scrape.metrics.put_records, stream.name)},
               {"shard_throttled", by_second(scrape.metrics.shard_throttled, stream.name)}};

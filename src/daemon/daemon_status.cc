@@ -14,6 +14,7 @@ metrics::StreamStatus Daemon::stream_status(StreamDelivery& delivery, SteadyTime
   entry.pushing_back = figures.pushing_back;
   entry.disk_failing = figures.disk_failing;
   entry.ordered = delivery.settings().order == config::Order::per_key;
+  entry.kpl_aggregates = delivery.settings().aggregation == config::Aggregation::kpl;
   entry.flush_interval = std::chrono::ceil<seconds>(delivery.settings().flush.interval);
   if (figures.oldest_received_ns > 0) {
     entry.oldest_received = WallTime(

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kinesis_format/md5.h"
+
 namespace penstock::daemon {
 
 using delivery::PutResult;
@@ -45,6 +47,15 @@ void DeliveryWatch::set_shards(size_t count) {
   status_.shards = static_cast<uint32_t>(count);
 }
 
+void DeliveryWatch::set_keys_ignored(bool are_ignored, WallTime wall) {
+  const std::lock_guard lock(mutex_);
+  if (!are_ignored) {
+    status_.keys_ignored_since.reset();
+  } else if (!status_.keys_ignored_since) {
+    status_.keys_ignored_since = wall;
+  }
+}
+
 void DeliveryWatch::note(const PutResult& result, WallTime wall, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   bool any_accepted = false;
@@ -82,10 +93,35 @@ metrics::DeliveryStatus DeliveryWatch::status(SteadyTime now) const {
   return status;
 }
 
+namespace {
+
+// Hashing every key would take time; where the service chooses shards, a few soon show it.
+constexpr size_t kPlacedPerAnswer = 4;
+
+void tell_places(const PutResult& result, const kinesis_format::Request& request,
+                 const WatchedPort::Placed& placed) {
+  size_t told = 0;
+  const size_t records = std::min(result.entries.size(), request.slots().size());
+  for (size_t slot = 0; slot < records && told < kPlacedPerAnswer; ++slot) {
+    const PutResult::Entry& entry = result.entries[slot];
+    if (entry.result != delivery::EntryResult::accepted || entry.shard == PutResult::kNoShard) {
+      continue;
+    }
+    const kinesis_format::RecordKey key = request.key(slot);
+    placed(key.explicit_hash_key ? *key.explicit_hash_key
+                                 : kinesis_format::hash_key_of(key.partition_key),
+           entry.shard);
+    ++told;
+  }
+}
+
+}  // namespace
+
 void WatchedPort::put(kinesis_format::Request request, Callback callback) {
-  port_.put(std::move(request), [watch = watch_, callback = std::move(callback)](
+  port_.put(std::move(request), [watch = watch_, placed = placed_, callback = std::move(callback)](
                                     PutResult result, kinesis_format::Request back) {
     watch->note(result, Clock::system().wall(), Clock::system().steady());
+    tell_places(result, back, *placed);
     callback(std::move(result), std::move(back));
   });
 }

@@ -4,6 +4,8 @@
 // Thread: note() and set_…() are the delivery thread's, status() is for any.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +13,7 @@
 
 #include "base/clock.h"
 #include "delivery/put_port.h"
+#include "kinesis/shard_map.h"
 #include "metrics/status.h"
 
 namespace penstock::daemon {
@@ -22,6 +25,7 @@ class DeliveryWatch {
 
   void set_endpoint(std::string endpoint);
   void set_shards(size_t count);
+  void set_keys_ignored(bool are_ignored, WallTime wall);
   void note(const delivery::PutResult& result, WallTime wall, SteadyTime now);
 
   [[nodiscard]] metrics::DeliveryStatus status(SteadyTime now) const;
@@ -39,14 +43,20 @@ class DeliveryWatch {
 
 class WatchedPort final : public delivery::PutPort {
  public:
+  // Where an accepted record went. Called for a few records of each answer.
+  using Placed = std::function<void(const kinesis::HashKey& hash_key, uint32_t shard)>;
+
   // port must outlive it.
-  WatchedPort(delivery::PutPort& port, std::shared_ptr<DeliveryWatch> watch)
-      : port_(port), watch_(std::move(watch)) {}
+  WatchedPort(delivery::PutPort& port, std::shared_ptr<DeliveryWatch> watch, Placed placed)
+      : port_(port),
+        watch_(std::move(watch)),
+        placed_(std::make_shared<const Placed>(std::move(placed))) {}
   void put(kinesis_format::Request request, Callback callback) override;
 
  private:
   delivery::PutPort& port_;
   const std::shared_ptr<DeliveryWatch> watch_;
+  const std::shared_ptr<const Placed> placed_;  // answers may come when this is gone
 };
 
 }  // namespace penstock::daemon

@@ -27,6 +27,17 @@ PutResult answered(std::vector<PutResult::Entry> entries) {
   return result;
 }
 
+TEST(DeliveryWatch, RemembersSinceWhenKeysAreIgnored) {
+  DeliveryWatch watch;
+  const WallTime first{seconds(1'000)};
+  EXPECT_EQ(watch.status({}).keys_ignored_since, std::nullopt);
+  watch.set_keys_ignored(true, first);
+  watch.set_keys_ignored(true, first + seconds(300));
+  EXPECT_EQ(watch.status({}).keys_ignored_since, first);
+  watch.set_keys_ignored(false, first + seconds(600));
+  EXPECT_EQ(watch.status({}).keys_ignored_since, std::nullopt);
+}
+
 TEST(DeliveryWatch, NamesTheTroubleByVerdictAndCode) {
   const auto trouble = [](Verdict verdict, const char* code) {
     return trouble_of(failed(verdict, code));

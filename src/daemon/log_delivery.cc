@@ -1,5 +1,7 @@
 #include "daemon/log_delivery.h"
 
+#include <utility>
+
 #include "base/log.h"
 #include "daemon/translate.h"
 
@@ -33,13 +35,24 @@ void LogDelivery::configure(const config::StreamOptions& settings, const config:
   credentials_ = parts_.identities.of(settings_);
   watch_->set_endpoint(endpoint_name(*endpoint));
   thread_.call([&] {
+    options_ = make_sender_options(settings_, parts_.memory.options().ordinary_bytes);
     if (!sender_) return start(*endpoint);
     port_->set_endpoint(*endpoint);
     port_->set_credentials(credentials_);
-    sender_->reconfigure(make_sender_options(settings_, parts_.memory.options().ordinary_bytes));
+    sender_->reconfigure(options_in_force());
     sender_->pump();
   });
   watch_shards();
+}
+
+// Consumers made with the KCL drop an aggregate whose hash key does not belong to the shard that it
+// is read from. Which shard that is nobody knows while the service chooses it.
+delivery::SenderOptions LogDelivery::options_in_force() const {
+  delivery::SenderOptions options = options_;
+  if (keys_are_ignored_ && options.packer.aggregation == kinesis_format::Aggregation::kpl) {
+    options.packer.aggregation = kinesis_format::Aggregation::none;
+  }
+  return options;
 }
 
 // On the delivery thread.
@@ -47,7 +60,10 @@ void LogDelivery::start(const kinesis::Endpoint& endpoint) {
   net::HttpLoop& loop = thread_.loop();
   port_ = std::make_unique<delivery::HttpPutPort>(
       loop, delivery::HttpPutPort::Options{endpoint, {}}, credentials_, Clock::system());
-  watched_port_ = std::make_unique<WatchedPort>(*port_, watch_);
+  watched_port_ = std::make_unique<WatchedPort>(
+      *port_, watch_, [receiver = self_](const kinesis::HashKey& hash_key, uint32_t shard) {
+        if (*receiver != nullptr) (*receiver)->take_place(hash_key, shard);
+      });
   delivery::SenderServices services{
       .spool = parts_.spool,
       .ledger = parts_.ledger,
@@ -69,9 +85,7 @@ void LogDelivery::start(const kinesis::Endpoint& endpoint) {
             if (const ShardWatch::Id watched = watched_) parts_.shards.ask_soon(watched);
           },
   };
-  sender_ = std::make_unique<delivery::Sender>(
-      log_, make_sender_options(settings_, parts_.memory.options().ordinary_bytes),
-      std::move(services));
+  sender_ = std::make_unique<delivery::Sender>(log_, options_in_force(), std::move(services));
   sender_->pump();
 }
 
@@ -106,7 +120,38 @@ void LogDelivery::take_shard_info(const ShardNews& info) {
   }
   if (info.shards) sender_->set_shards(info.shards);
   if (info.record_bytes_max > 0) sender_->limit_records(info.record_bytes_max);
+  if (info.shards) placement_check_.set_shards(info.shards);
+  const bool is_told = info.distribution != kinesis::RecordDistribution::unknown;
+  if (is_told || info.denied) distribution_ = info.distribution;
+  update_distribution();
   sender_->pump();
+}
+
+// On the delivery thread. Where the service may be asked, it decides.
+void LogDelivery::take_place(const kinesis::HashKey& hash_key, uint32_t shard) {
+  const bool before = placement_check_.are_keys_ignored();
+  placement_check_.note(hash_key, shard);
+  const bool are_ignored = placement_check_.are_keys_ignored();
+  if (are_ignored == before || are_ignored == keys_are_ignored_) return;
+  if (distribution_ == kinesis::RecordDistribution::unknown) {
+    thread_.loop().post([receiver = self_] {
+      if (*receiver == nullptr) return;
+      (*receiver)->update_distribution();
+      (*receiver)->sender_->pump();
+    });
+  } else if (const ShardWatch::Id watched = watched_) {
+    parts_.shards.ask_soon(watched);
+  }
+}
+
+void LogDelivery::update_distribution() {
+  const bool are_ignored = distribution_ == kinesis::RecordDistribution::automatic ||
+                           (distribution_ == kinesis::RecordDistribution::unknown &&
+                            placement_check_.are_keys_ignored());
+  watch_->set_keys_ignored(are_ignored, Clock::system().wall());
+  if (std::exchange(keys_are_ignored_, are_ignored) != are_ignored) {
+    sender_->reconfigure(options_in_force());
+  }
 }
 
 void LogDelivery::check_credentials() {

@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "daemon/credentials.h"
 #include "daemon/delivery_watch.h"
+#include "daemon/placement_check.h"
 #include "daemon/shard_watch.h"
 #include "delivery/delivery_thread.h"
 #include "delivery/http_put_port.h"
@@ -57,8 +58,11 @@ class LogDelivery {
 
  private:
   void start(const kinesis::Endpoint& endpoint);
+  [[nodiscard]] delivery::SenderOptions options_in_force() const;
   void watch_shards();
   void take_shard_info(const ShardNews& info);
+  void take_place(const kinesis::HashKey& hash_key, uint32_t shard);
+  void update_distribution();
 
   spool::StreamLog& log_;
   delivery::DeliveryThread& thread_;
@@ -73,6 +77,10 @@ class LogDelivery {
   std::unique_ptr<delivery::Sender> sender_;
   std::optional<net::HttpLoop::TimerId> timer_;
   size_t shards_known_ = 0;
+  delivery::SenderOptions options_;  // as configured
+  PlacementCheck placement_check_;
+  kinesis::RecordDistribution distribution_ = kinesis::RecordDistribution::unknown;
+  bool keys_are_ignored_ = false;  // by the service, as it says or as answers show
   // Null once this is gone: for what was posted and comes later.
   std::shared_ptr<LogDelivery*> self_;
 

@@ -161,6 +161,7 @@ void add_stream(const StreamStatus& stream, WallTime now, Builder& out) {
              stream.name);
   out.number("penstock_stream_paused", stream.paused_because.empty() ? 0 : 1, stream.name);
   out.number("penstock_stream_ordered", stream.ordered ? 1 : 0, stream.name);
+  out.number("penstock_keys_ignored", stream.lacks_keys() ? 1 : 0, stream.name);
   out.number("penstock_last_delivery_timestamp_seconds", unix_seconds(stream.delivery.last_success),
              stream.name);
   out.zeros_if_absent("penstock_events_dead_lettered_total", stream.name,

@@ -94,6 +94,11 @@ constexpr Descriptor kDescriptors[] = {
      {"stream", ""},
      "1 while delivery to the stream is paused and probed every 30 to 60 s."},
     {"penstock_stream_ordered", gauge, {"stream", ""}, "1 with order: per_key."},
+    {"penstock_keys_ignored",
+     gauge,
+     {"stream", ""},
+     "1 while the service chooses the shards of the stream's records itself "
+     "(RecordDistributionStrategy AUTO), although order: per_key or aggregation: kpl needs keys."},
     {"penstock_last_delivery_timestamp_seconds",
      gauge,
      {"stream", ""},

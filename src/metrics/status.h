@@ -58,6 +58,8 @@ struct DeliveryStatus {
   std::optional<WallTime> last_error_at;
   uint32_t shards = 0;                     // open ones; 0: unknown
   std::vector<uint32_t> shards_throttled;  // which throttled a moment ago, by number
+  // The service chooses the shards of records itself (RecordDistributionStrategy AUTO).
+  std::optional<WallTime> keys_ignored_since;
 };
 
 struct StreamStatus {
@@ -69,10 +71,16 @@ struct StreamStatus {
   bool pushing_back = false;                // senders wait for room in it
   bool disk_failing = false;                // its files cannot be written
   bool ordered = false;                     // order: per_key
+  bool kpl_aggregates = false;              // aggregation: kpl
   seconds flush_interval{0};
   CredentialsStatus credentials;  // what its requests are signed with
   std::string paused_because;  // delivery asks only now and then; empty: it does not pause
   DeliveryStatus delivery;
+
+  // The service ignores partition keys, and the configuration depends on them.
+  [[nodiscard]] bool lacks_keys() const {
+    return delivery.keys_ignored_since && (ordered || kpl_aggregates);
+  }
 };
 
 struct CertificateStatus {

@@ -164,9 +164,9 @@ bool check_mode(const config::StreamOptions& stream, const kinesis::StreamSummar
           "AUTO; set it to USER_PARTITION_KEY, or remove order");
     }
     if (stream.aggregation == config::Aggregation::kpl) {
-      complain(
-          "KCL consumers drop aggregates while the stream's RecordDistributionStrategy is "
-          "AUTO; set it to USER_PARTITION_KEY, or use aggregation lines or none");
+      print(out, "",
+            "aggregation kpl is not used meanwhile, since KCL consumers would drop aggregates: "
+            "each event is a record of its own (set USER_PARTITION_KEY, or use lines)");
     }
   }
   for (const config::Reader reader : stream.readers) {
