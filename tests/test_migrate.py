@@ -62,10 +62,10 @@ def test_the_predecessors_report_names_each_setting_with_its_line(migrate):
     impossible = section(result.stderr, "Not possible")
     for setting in ("add_tag_prefix", "source_hostname_key", ": network", ": compression"):
         assert setting in impossible, impossible
-    safer = section(result.stderr, "Taken over, safer")
+    safer = section(result.stderr, "Taken over more safely")
     for setting in ("drop_failed_records_after_batch_request_retries", "retry_timeout", "<secondary"):
         assert setting in safer, safer
-    to_do = section(result.stderr, "Taken over; you have to do")
+    to_do = section(result.stderr, "Taken over; action needed")
     for setting in (": shared_key", ": password", ": http_proxy"):
         assert setting in to_do, to_do
     lines = (DATA / "predecessor.conf").read_text().splitlines()

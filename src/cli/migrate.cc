@@ -35,8 +35,8 @@ int run_migrate(const MigrateFlags& flags) {
     return kFailed;
   }
   print_findings(migration, Verdict::exact, "Taken over");
-  print_findings(migration, Verdict::safer, "Taken over, safer");
-  print_findings(migration, Verdict::step, "Taken over; you have to do");
+  print_findings(migration, Verdict::safer, "Taken over more safely");
+  print_findings(migration, Verdict::step, "Taken over; action needed");
   print_findings(migration, Verdict::impossible, "Not possible");
   return migration.complete() ? kDone : kFailed;
 }
@@ -60,9 +60,8 @@ void register_migrate(CLI::App& app, int& exit_code) {
       ->type_name("DIR")
       ->capture_default_str();
   command->footer(
-      "The penstock.yaml goes to stdout. The report goes to stderr: what was taken over, what in "
-      "a\n"
-      "safer way, what you have to do, and what is not possible (exit 1 if there is any).\n"
+      "The penstock.yaml goes to stdout. The report goes to stderr, each setting with file and\n"
+      "line: taken over, taken over more safely, action needed, or not possible (exit 1).\n"
       "Example:\n"
       "  penstock migrate /etc/td-agent/td-agent.conf > penstock.yaml\n"
       "  penstock check --config penstock.yaml");

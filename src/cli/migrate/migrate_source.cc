@@ -49,7 +49,7 @@ void migrate_tls(FluentSection& transport, Account& account, YamlMap& to) {
   account.say(transport, "client_cert_auth", Verdict::exact, "tls.client_ca");
   if (ca && wants_client) tls.text("client_ca", *ca);
   account.say(transport, "ca_path", Verdict::exact,
-              wants_client ? "tls.client_ca" : "not needed: client certificates are not asked for");
+              wants_client ? "tls.client_ca" : "not needed: client certificates are not required");
   migrate_tls_versions(transport, account, tls);
   if (const auto ciphers = account.take(transport, "ciphers")) {
     if (*ciphers != "ALL:!aNULL:!eNULL:!SSLv2") tls.text("ciphers", *ciphers);
@@ -59,11 +59,11 @@ void migrate_tls(FluentSection& transport, Account& account, YamlMap& to) {
       {"private_key_passphrase", Verdict::impossible,
        "keys with a passphrase are not read: store the key without one, in a Secret"},
       {"ca_cert_path", Verdict::impossible,
-       "certificates are not made at start: give tls.cert and tls.key"},
+       "certificates are not generated: set tls.cert and tls.key"},
       {"ca_private_key_path", Verdict::impossible, "see ca_cert_path"},
       {"ca_private_key_passphrase", Verdict::impossible, "see ca_cert_path"},
       {"insecure", Verdict::impossible,
-       "anonymous ciphers are not offered: give tls.cert and tls.key"},
+       "anonymous ciphers are not offered: set tls.cert and tls.key"},
   };
   account.apply(transport, kRules);
   to.map("tls", std::move(tls));
@@ -101,14 +101,14 @@ void migrate_security(FluentSection& security, Account& account, const Migration
     client.seen = true;
     for (const char* key : {"network", "host"}) {
       account.say(client, key, Verdict::impossible,
-                  "peers are not told apart by address: use a NetworkPolicy or a firewall");
+                  "senders are not distinguished by address: use a NetworkPolicy or a firewall");
     }
     account.say(client, "users", Verdict::impossible,
-                "users are not tied to addresses: each user of the source may log in");
+                "users are not tied to addresses: each user of the source may connect");
     if (client.find("shared_key") == nullptr) continue;
     keys.push_back(options.secrets_directory + "/shared_key-" + std::to_string(keys.size()));
     account.say(client, "shared_key", Verdict::step,
-                "write it to " + keys.back() + "; any peer may use any key of the source");
+                "write it to " + keys.back() + "; any sender may use any key of the source");
   }
   if (keys.size() == 1) to.text("shared_key_file", keys.front());
   if (keys.size() > 1) to.raw("shared_key_files", quoted_list(keys));
@@ -116,7 +116,7 @@ void migrate_security(FluentSection& security, Account& account, const Migration
   constexpr Rule kRules[] = {
       {"self_hostname", Verdict::exact, "not needed: the name of the host is used"},
       {"allow_anonymous_source", Verdict::safer,
-       "every peer needs the shared key; to limit addresses use a NetworkPolicy"},
+       "every sender needs the shared key; to limit addresses use a NetworkPolicy"},
   };
   account.apply(security, kRules);
 }
@@ -146,9 +146,8 @@ MigratedSource migrate_forward(FluentSection& source, Account& account,
        "the sender's name is not added: OpenShift's records name their node "
        "(kubernetes.host, hostname)"},
       {"source_address_key", Verdict::impossible, "the sender's address is not added"},
-      {"resolve_hostname", Verdict::exact, "not needed: names of peers are not looked up"},
-      {"deny_keepalive", Verdict::impossible,
-       "use max_connection_age to end connections that last"},
+      {"resolve_hostname", Verdict::exact, "not needed: names of senders are not looked up"},
+      {"deny_keepalive", Verdict::impossible, "use max_connection_age to end long connections"},
       {"skip_invalid_event", Verdict::safer,
        "an invalid event is stored as a dead letter; its neighbors are delivered"},
       {"chunk_size_warn_limit", Verdict::exact, kNoEffect},
@@ -169,7 +168,7 @@ MigratedSource migrate_secure_forward(FluentSection& source, Account& account,
   migrate_security(source, account, options, to.options);
   account.say(source, "secure", Verdict::exact, "tls");
   account.say(source, "cert_auto_generate", Verdict::impossible,
-              "certificates are not made at start: give tls.cert and tls.key");
+              "certificates are not generated: set tls.cert and tls.key");
   return to;
 }
 
@@ -207,13 +206,14 @@ MigratedSource migrate_syslog(FluentSection& source, Account& account) {
     to.options.raw("max_message", *size);
   }
   if (FluentSection* parse = source.find_section("parse")) {
-    account.add_section(Verdict::exact, *parse, "RFC 3164 and RFC 5424 are told apart by message");
+    account.add_section(Verdict::exact, *parse,
+                        "RFC 3164 and RFC 5424 are recognized message by message");
   }
   constexpr Rule kRules[] = {
       {"tag", Verdict::impossible,
        "events by syslog carry the tag syslog: route them by source: or where:"},
-      {"frame_type", Verdict::exact, "octet-counted and by lines are told apart"},
-      {"message_format", Verdict::exact, "RFC 3164 and RFC 5424 are told apart by message"},
+      {"frame_type", Verdict::exact, "octet-counted messages and lines are recognized"},
+      {"message_format", Verdict::exact, "RFC 3164 and RFC 5424 are recognized message by message"},
       {"priority_key", Verdict::exact, "see doc/syslog.md for the fields of a record"},
       {"facility_key", Verdict::exact, "see doc/syslog.md for the fields of a record"},
       {"severity_key", Verdict::exact, "see doc/syslog.md for the fields of a record"},

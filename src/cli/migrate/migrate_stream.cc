@@ -109,7 +109,8 @@ void migrate_credentials(FluentSection& output, Account& account, MigratedStream
   }
   for (const char* name : {"instance_profile_credentials", "ecs_credentials"}) {
     if (FluentSection* found = output.find_section(name)) {
-      account.add_section(Verdict::exact, *found, "found by itself when nothing else is given");
+      account.add_section(Verdict::exact, *found,
+                          "found automatically if nothing else is configured");
     }
   }
   constexpr Rule kRules[] = {
@@ -176,8 +177,8 @@ void migrate_record(FluentSection& output, Account& account, bool is_firehose, M
     to.options.raw("compression", "gzip");
     account.say(output, "compression", is_gzip ? Verdict::exact : Verdict::impossible,
                 is_gzip ? "compression: gzip"
-                        : "there is gzip and zstd: consumers that inflate " + *compression +
-                              " must be changed; compression: gzip is written");
+                        : "gzip and zstd are available: change the consumers that inflate " +
+                              *compression + "; the YAML has compression: gzip");
   }
   FluentSection* const format = output.find_section("format");
   if (format == nullptr) return;
@@ -303,7 +304,7 @@ void migrate_buffer(FluentSection& output, Account& account, MigratedStream& to)
   account.apply(at, kBufferRules);
   if (FluentSection* secondary = output.find_section("secondary")) {
     account.add_section(Verdict::safer, *secondary,
-                        "dead_letters: only what Kinesis rejects alone, never for age or tries");
+                        "dead_letters: only records that Kinesis rejects, never for their age");
   }
   to.options.map("flush", std::move(flush));
 }
