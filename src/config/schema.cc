@@ -72,8 +72,8 @@ struct Section<ForwardOptions> {
         option<T, &T::max_connection_age>(
             {"max_connection_age",
              "Maximum age of a connection. penstock ends an older one right after an ack with "
-             "nothing "
-             "in flight, so that the sender can reconnect to another pod. 0s: never."}),
+             "nothing in flight, and closes it completely after 5s, so that the sender can "
+             "reconnect to another pod. 0s: never."}),
     };
     return all;
   }

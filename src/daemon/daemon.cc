@@ -11,6 +11,7 @@
 #include "daemon/cpu_limit.h"
 #include "daemon/sources.h"
 #include "daemon/translate.h"
+#include "memory/shortage.h"
 
 namespace penstock::daemon {
 namespace {
@@ -22,10 +23,6 @@ MemoryNeeds needs_of(const config::Config& config) {
   MemoryNeeds needs;
   needs.memory_limit = config.memory_limit;
   needs.message_bytes_max = 0;
-  needs.connections_max = 0;
-  config::for_each_source(config, [&](const config::SourceOptions& source) {
-    needs.connections_max += source.max_connections;
-  });
   const auto largest = [&](uint64_t bytes) {
     needs.message_bytes_max = std::max(needs.message_bytes_max, bytes);
   };
@@ -188,7 +185,7 @@ void Daemon::watch_health() {
 
 void Daemon::tick() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  if (intake_memory_->waiting() == 0) {
+  if (!memory::is_short(*intake_memory_)) {
     memory_short_since_ = 0;
   } else if (memory_short_since_ == 0) {
     memory_short_since_ = now.time_since_epoch().count();

@@ -10,7 +10,6 @@ namespace penstock::daemon {
 namespace {
 
 constexpr uint64_t kFixed = 22_MiB;
-constexpr uint64_t kPerConnection = 24_KiB;
 constexpr uint64_t kPotMin = 4_MiB;
 constexpr uint64_t kDeliveryMax = 64_MiB;
 
@@ -22,11 +21,10 @@ MemoryPlan plan_memory(const MemoryNeeds& needs) {
   plan.large = needs.message_bytes_max == 0 ? 0 : 2 * needs.message_bytes_max + 1_MiB;
   const uint64_t taken = kFixed + plan.large;
   uint64_t rest = needs.memory_limit > taken ? needs.memory_limit - taken : 0;
-  rest -= std::min(needs.connections_max * kPerConnection, rest / 4);
   rest -= rest / 10;  // what malloc loses between blocks
-  plan.delivery = std::clamp(rest / 3, kPotMin, kDeliveryMax);
+  plan.delivery = std::clamp(rest / 4, kPotMin, kDeliveryMax);
   plan.ordinary = std::max(rest > plan.delivery ? rest - plan.delivery : 0, kPotMin);
-  plan.small = plan.ordinary / 8;
+  plan.small = plan.ordinary / 12;
   plan.ordinary -= plan.small;
   plan.spool_cache = needs.has_directory ? plan.ordinary / 2 : 0;
   return plan;

@@ -1,10 +1,10 @@
 // How memory_limit (resident bytes of the whole process) is shared out. Pure.
 //
 //   memory_limit = fixed        code, libraries, stacks, one TLS context: measured 14 to 20 MiB
-//                + connections  what the sessions' TLS state and sockets cost beside their buffers
 //                + large        one message of the largest size, twice: as it came and inflated
 //                + delivery     request bodies being built and in flight
-//                + ordinary     everything else that is received and not yet on its way
+//                + ordinary     everything else that is received and not yet on its way; TLS state
+//                               and sockets of the connections
 //
 // Each pot is leased byte by byte; what is not leased is not resident, so an idle process is small
 // whatever the plan says.
@@ -19,7 +19,6 @@ namespace penstock::daemon {
 struct MemoryNeeds {
   uint64_t memory_limit = 256_MiB;
   uint64_t message_bytes_max = 64_MiB;  // the largest max_message or max_body; 0: no source
-  uint64_t connections_max = 1024;      // all sources together
   bool has_directory = true;            // the spool keeps only a cache of fresh batches in memory
 };
 

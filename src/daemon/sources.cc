@@ -15,7 +15,11 @@
 namespace penstock::daemon {
 namespace {
 
-using Review = std::shared_ptr<ingest::TokenReview>;
+// What settings need beside the options of their own source.
+struct Surroundings {
+  std::shared_ptr<ingest::TokenReview>& review;
+  nanoseconds repeat_window;
+};
 template <class Settings>
 using MadeSettings = Result<std::shared_ptr<Settings>, Error>;
 
@@ -28,7 +32,7 @@ std::string server_hostname() {
 }
 
 MadeSettings<ingest::ForwardSettings> make_settings(const config::ForwardOptions& options,
-                                                    Review&) {
+                                                    const Surroundings&) {
   auto settings = std::make_shared<ingest::ForwardSettings>();
   settings->message_bytes_max = options.max_message;
   settings->age_max = options.max_connection_age;
@@ -50,8 +54,9 @@ MadeSettings<ingest::ForwardSettings> make_settings(const config::ForwardOptions
 }
 
 MadeSettings<ingest::HttpSettings> make_settings(const config::HttpOptions& options,
-                                                 Review& review) {
+                                                 const Surroundings& around) {
   auto settings = std::make_shared<ingest::HttpSettings>();
+  settings->repeat_window = around.repeat_window;
   settings->body_bytes_max = options.max_body;
   settings->ack_timeout = options.ack_timeout;
   if (!options.auth) return settings;
@@ -69,18 +74,19 @@ MadeSettings<ingest::HttpSettings> make_settings(const config::HttpOptions& opti
     auth->add_service_account(account);
   }
   if (!options.auth->service_accounts.empty()) {
-    if (!review) {
+    if (!around.review) {
       auto made = ingest::TokenReview::of_cluster();
       if (!made) return failure(made.error());
-      review = std::move(*made);
+      around.review = std::move(*made);
     }
-    settings->token_review = review;
+    settings->token_review = around.review;
   }
   settings->auth = std::move(auth);
   return settings;
 }
 
-MadeSettings<ingest::SyslogSettings> make_settings(const config::SyslogOptions& options, Review&) {
+MadeSettings<ingest::SyslogSettings> make_settings(const config::SyslogOptions& options,
+                                                   const Surroundings&) {
   auto settings = std::make_shared<ingest::SyslogSettings>();
   settings->message_bytes_max = options.max_message;
   settings->unwrap_json = options.unwrap_json;
@@ -105,10 +111,10 @@ size_t connections_max(size_t wanted, size_t source_count) {
 }
 
 template <class Source, class Options>
-Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count, Review& review,
-                            std::vector<ConfiguredSource>& sources) {
+Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count,
+                            const Surroundings& around, std::vector<ConfiguredSource>& sources) {
   for (const Options& options : all) {
-    auto settings = make_settings(options, review);
+    auto settings = make_settings(options, around);
     if (!settings) return failure(settings.error());
     auto tls = make_tls(options.tls);
     if (!tls) return failure(tls.error());
@@ -131,9 +137,10 @@ Result<std::vector<ConfiguredSource>, Error> configured_sources(
     const config::Config& config, std::shared_ptr<ingest::TokenReview>& token_review) {
   std::vector<ConfiguredSource> sources;
   const size_t count = config.forward.size() + config.http.size() + config.syslog.size();
-  auto added = add_all<ingest::ForwardSource>(config.forward, count, token_review, sources);
-  if (added) added = add_all<ingest::HttpSource>(config.http, count, token_review, sources);
-  if (added) added = add_all<ingest::SyslogSource>(config.syslog, count, token_review, sources);
+  const Surroundings around{token_review, config.dedup_window};
+  auto added = add_all<ingest::ForwardSource>(config.forward, count, around, sources);
+  if (added) added = add_all<ingest::HttpSource>(config.http, count, around, sources);
+  if (added) added = add_all<ingest::SyslogSource>(config.syslog, count, around, sources);
   if (!added) return failure(added.error());
   return sources;
 }

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
+#include <vector>
 
 #include "base/log.h"
 #include "ingest/token_review.h"
@@ -45,12 +47,35 @@ std::optional<std::string> read_answer(ByteView body) {
   return std::string(user);
 }
 
+// One for each call under way; they keep their connections between calls.
+class Clients {
+ public:
+  explicit Clients(net::HttpOptions options) : options_(std::move(options)) {}
+
+  [[nodiscard]] std::unique_ptr<net::HttpsClient> take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<net::HttpsClient>(options_);
+    auto client = std::move(idle_.back());
+    idle_.pop_back();
+    return client;
+  }
+  void give_back(std::unique_ptr<net::HttpsClient> client) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(client));
+  }
+
+ private:
+  const net::HttpOptions options_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<net::HttpsClient>> idle_;
+};
+
 class ClusterReview {
  public:
   ClusterReview(std::string url, std::string directory)
       : url_(std::move(url)),
         directory_(std::move(directory)),
-        client_(std::make_shared<net::HttpsClient>(
+        clients_(std::make_shared<Clients>(
             net::HttpOptions{.connections_max = 1, .ca_bundle = directory_ + "/ca.crt"})) {}
 
   std::optional<std::string> operator()(const std::string& token) {
@@ -65,7 +90,9 @@ class ClusterReview {
     request.timeouts = {milliseconds(3'000), milliseconds(5'000), milliseconds(8'000)};
     request.response_bytes_max = 1_MiB;
     request.use_proxy = false;
-    const net::HttpResponse response = client_->fetch(std::move(request));
+    auto client = clients_->take();
+    const net::HttpResponse response = client->fetch(std::move(request));
+    clients_->give_back(std::move(client));
     if (!response.answered()) {
       complain(response.failure_text);
       return std::nullopt;
@@ -85,7 +112,7 @@ class ClusterReview {
  private:
   std::string url_;
   std::string directory_;
-  std::shared_ptr<net::HttpsClient> client_;
+  std::shared_ptr<Clients> clients_;
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "ingest/inflating.h"
 #include "ingest/lend.h"
+#include "ingest/work_limits.h"
+#include "net/run_aside.h"
 #include "protocol/forward/ack.h"
 #include "protocol/forward/message_batch.h"
 
@@ -21,11 +23,12 @@ namespace forward = protocol::forward;
 
 namespace {
 
-constexpr seconds kMessageByteTime{60};  // between two reads inside a message
-constexpr seconds kAckTime{60};          // for the peer to take an ack
-constexpr seconds kSettleTime{60};       // for acks to come due after the last byte was read
+constexpr seconds kAckTime{60};     // for the peer to take an ack
+constexpr seconds kSettleTime{60};  // for acks to come due after the last byte was read
+constexpr seconds kLeaveTime{5};    // for the peer to leave after a connection grew too old
 
 constexpr size_t kFirstBuffer = 16_KiB;
+constexpr size_t kBusyBuffer = 64_KiB;       // for a sender that fills its buffer
 constexpr size_t kFirstBufferMax = 1_MiB;    // what a sender's last message may pre-size
 constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not taken
 
@@ -46,6 +49,7 @@ void ForwardSession::close() {
 asio::awaitable<void> ForwardSession::converse() {
   const net::IoThread::Watch ack(thread_, ack_deadline_);
   const net::IoThread::Watch settle(thread_, settle_deadline_);
+  const net::IoThread::Watch leave(thread_, leave_deadline_);
   co_await read_messages();
   co_await settle_acks();
 }
@@ -89,19 +93,18 @@ asio::awaitable<void> ForwardSession::read_messages() {
     if (decoder_.buffered() == 0) {
       decoder_.release_buffer();
       buffer_lease_.release();
+      rest();
       end_writing_when_idle();
       if (co_await stream_->wait_readable()) co_return;
     }
     if (!co_await make_room()) co_return;
-    message_deadline_.in(kMessageByteTime);
-    const auto got = co_await stream_->read_some(decoder_.free_space());
-    message_deadline_.off();
+    const auto got = co_await read_some(decoder_.free_space(), buffer_lease_);
     if (!got || *got == 0) {
       if (decoder_.buffered() > 0) refuse("truncated", LogLevel::info);
       co_return;
     }
-    bytes_received_.add(*got);
     decoder_.commit(*got);
+    first_read_bytes_ = decoder_.free_space().empty() ? kBusyBuffer : kFirstBuffer;
   }
 }
 
@@ -114,18 +117,25 @@ asio::awaitable<bool> ForwardSession::take_buffered() {
       co_return false;
     }
     if (!*decoded) co_return true;
-    if (!co_await take(std::move(**decoded))) co_return false;
+    is_taking_ = true;
+    const bool goes_on = co_await take(std::move(**decoded));
+    is_taking_ = false;
+    if (!goes_on) co_return false;
+    if (turn_is_over()) co_await give_turn();
   }
 }
 
-// Sees to it that the decoder has room to read into, and that the room is paid for.
+// Sees to it that the decoder has room to read into, and that the room is paid for. It is never
+// more than twice what has come, whatever the message announces, or what this sender's messages
+// come to.
 asio::awaitable<bool> ForwardSession::make_room() {
-  const size_t wanted = decoder_.wanted_capacity();
-  const bool has_room = decoder_.capacity() >= wanted && !decoder_.free_space().empty();
+  const bool has_room = !decoder_.free_space().empty();
   if (has_room && buffer_lease_.bytes() >= decoder_.capacity()) co_return true;
-  const size_t first = std::clamp(expected_message_bytes_, kFirstBuffer, kFirstBufferMax);
+  const size_t usual = std::clamp(expected_message_bytes_, first_read_bytes_, kFirstBufferMax);
+  const size_t step = std::max(usual, 2 * decoder_.capacity());
+  const size_t wanted = std::max(decoder_.wanted_capacity(), usual);
   const size_t capacity =
-      std::max(decoder_.capacity(), std::min(std::max(wanted, first), decoder_.capacity_max()));
+      std::max(decoder_.capacity(), std::min({wanted, step, decoder_.capacity_max()}));
   if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
     memory::MemoryLease larger = co_await lend(intake_.memory(), capacity);
     buffer_lease_ = std::move(larger);
@@ -138,6 +148,12 @@ asio::awaitable<bool> ForwardSession::make_room() {
 // One whole message: false ends the connection.
 asio::awaitable<bool> ForwardSession::take(forward::Message message) {
   expected_message_bytes_ = message.storage.size();
+  if (message.has_chunk && writing_ended_) {
+    // It can no longer be acked, so its sender will send it elsewhere: here it would be a repeat.
+    log_debug("chunk after the end of the connection", {{"peer", stream_->peer()}});
+    close();
+    co_return false;
+  }
   memory::MemoryLease lease;
   if (message.storage_was_buffer) {
     lease = std::move(buffer_lease_);
@@ -150,22 +166,21 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
     }
   }
   if (message.compression != codec::Compression::none) {
-    auto inflated = co_await inflate(intake_.memory(), message.compression, message.entries(),
-                                     lease, settings_->message_bytes_max);
-    if (!inflated) {
-      refuse(to_string(inflated.error()));
-      co_return false;
-    }
-    message.set_inflated(std::move(inflated->bytes));
-    lease = std::move(inflated->lease);
+    if (!co_await inflate_entries(message, lease)) co_return false;
   }
   co_return co_await append(std::move(message), std::move(lease));
 }
 
 asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::MemoryLease lease) {
-  const auto walked = record::walk_entries(message.entries());
+  const bool is_long = is_long_work(message.entries_size);
+  auto walk = [&] { return record::walk_entries(message.entries()); };
+  const auto walked = co_await net::run_aside_if(is_long, thread_, walk);
   if (!walked) {
     refuse(to_string(walked.error()));
+    co_return false;
+  }
+  if (walked->event_count > events_max(settings_->message_bytes_max)) {
+    refuse("too_many_events");
     co_return false;
   }
   memory::MemoryLease malformed_lease;
@@ -184,33 +199,55 @@ asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::M
                  {"peer", stream_->peer()}});
   }
   const std::string address = stream_->peer_address();
-  auto arrived = forward::to_batch(message, *walked,
-                                   {.source = intake_.source(),
-                                    .sender = {address, client_hostname_},
-                                    .received_ns = unix_nanoseconds(Clock::system().wall()),
-                                    .lease = std::move(lease),
-                                    .malformed_lease = std::move(malformed_lease)});
+  auto make = [&] {
+    return forward::to_batch(message, *walked,
+                             {.source = intake_.source(),
+                              .sender = {address, client_hostname_},
+                              .received_ns = unix_nanoseconds(Clock::system().wall()),
+                              .lease = std::move(lease),
+                              .malformed_lease = std::move(malformed_lease)});
+  };
+  auto arrived = co_await net::run_aside_if(is_long, thread_, make);
   std::function<void(spool::AppendOutcome)> finished;
-  if (message.has_chunk) {
-    ++acks_expected_;
-    finished = [weak = weak_from_this(), executor = thread_.context().get_executor(),
-                chunk = std::move(message.chunk),
-                is_bin = message.chunk_is_bin](spool::AppendOutcome outcome) {
-      asio::post(executor, [weak, outcome, chunk, is_bin] {
-        const auto self = weak.lock();
-        if (self) static_cast<ForwardSession&>(*self).acknowledge(outcome, chunk, is_bin);
-      });
-    };
-  }
+  if (message.has_chunk) finished = expect_ack(message);
   if (arrived.batch.event_count == 0 && !arrived.malformed) {
     if (finished) finished(spool::AppendOutcome::done);
     co_return true;
   }
   // Named before it is awaited: GCC 12 copies temporaries of a co_await expression bit by bit.
   Received received{std::move(arrived.batch), arrived.fingerprint, std::move(arrived.malformed)};
-  const auto admission = co_await intake_.append(std::move(received), std::move(finished));
+  const auto admission = co_await intake_.append(thread_, std::move(received), std::move(finished));
+  is_taking_ = false;  // from here on its ack, which may come first, stands for it
   co_await admission->admitted->wait();
   co_return !closed();
+}
+
+// What the entries inflate to in their place: false ends the connection.
+asio::awaitable<bool> ForwardSession::inflate_entries(forward::Message& message,
+                                                      memory::MemoryLease& lease) {
+  const InflatePlace place{intake_.memory(), thread_};
+  auto inflated = co_await inflate(place, message.compression, message.entries(), lease,
+                                   settings_->message_bytes_max);
+  if (!inflated) {
+    refuse(to_string(inflated.error()));
+    co_return false;
+  }
+  message.set_inflated(std::move(inflated->bytes));
+  lease = std::move(inflated->lease);
+  co_return true;
+}
+
+// What is to be called, on any thread, when the outcome of the message is known.
+std::function<void(spool::AppendOutcome)> ForwardSession::expect_ack(forward::Message& message) {
+  ++acks_expected_;
+  return [weak = weak_from_this(), executor = thread_.context().get_executor(),
+          chunk = std::move(message.chunk),
+          is_bin = message.chunk_is_bin](spool::AppendOutcome outcome) {
+    asio::post(executor, [weak, outcome, chunk, is_bin] {
+      const auto self = weak.lock();
+      if (self) static_cast<ForwardSession&>(*self).acknowledge(outcome, chunk, is_bin);
+    });
+  };
 }
 
 void ForwardSession::acknowledge(spool::AppendOutcome outcome, const std::string& chunk,
@@ -246,8 +283,13 @@ asio::awaitable<void> ForwardSession::write_acks() {
     }
   }
   writing_ = false;
-  // A chunk that is already under way is sent again by its sender, and recognized as a repeat.
-  if (is_aged() && decoder_.buffered() == 0 && acks_expected_ == 0) half_closing_ = true;
+  // Some senders do not look at their connection before they write to it (Fluentd 1.16 to 1.18 with
+  // keepalive). A chunk that comes now is not taken, and after a while the connection is closed
+  // both ways: its sender sends it again, elsewhere.
+  if (is_aged() && is_at_boundary()) {
+    half_closing_ = true;
+    if (!closed()) leave_deadline_.in(kLeaveTime);
+  }
   end_writing_when_idle();
   wake_settling();
 }
@@ -275,9 +317,13 @@ void ForwardSession::half_close() {
   end_writing_when_idle();
 }
 
+// Nothing of a message is here that is not acked.
+bool ForwardSession::is_at_boundary() const {
+  return decoder_.buffered() == 0 && !is_taking_ && acks_expected_ == 0 && !writing_;
+}
+
 void ForwardSession::end_writing_when_idle() {
-  const bool at_boundary = decoder_.buffered() == 0 && acks_expected_ == 0 && !writing_;
-  if (!half_closing_ || !at_boundary || writing_ended_ || closed()) return;
+  if (!half_closing_ || !is_at_boundary() || writing_ended_ || closed()) return;
   writing_ended_ = true;
   asio::co_spawn(thread_.context(), stream_->end_writing(),
                  [self = shared_from_this()](const std::exception_ptr&) {});

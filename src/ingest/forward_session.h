@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -39,10 +40,14 @@ class ForwardSession final : public PeerSession {
   boost::asio::awaitable<bool> take(protocol::forward::Message message);
   boost::asio::awaitable<bool> append(protocol::forward::Message message,
                                       memory::MemoryLease lease);
+  boost::asio::awaitable<bool> inflate_entries(protocol::forward::Message& message,
+                                               memory::MemoryLease& lease);
+  std::function<void(spool::AppendOutcome)> expect_ack(protocol::forward::Message& message);
   void acknowledge(spool::AppendOutcome outcome, const std::string& chunk, bool is_bin);
   boost::asio::awaitable<void> write_acks();
   boost::asio::awaitable<void> settle_acks();
   void wake_settling();
+  [[nodiscard]] bool is_at_boundary() const;
   void end_writing_when_idle();
   [[nodiscard]] bool is_aged() const;
 
@@ -52,9 +57,11 @@ class ForwardSession final : public PeerSession {
   protocol::forward::Decoder decoder_;
   memory::MemoryLease buffer_lease_;   // what the decoder's buffer costs
   size_t expected_message_bytes_ = 0;  // size of the last one: chunks of a sender are alike
+  size_t first_read_bytes_ = 16_KiB;   // what is read at once at least
 
   ByteBuffer acks_;           // encoded, not yet written
   size_t acks_expected_ = 0;  // chunks that wait for their outcome
+  bool is_taking_ = false;    // a message has left the decoder and is not handed on
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::shared_ptr<net::Event> settled_;  // set when no ack is due any more, once that is awaited
   bool writing_ = false;
@@ -63,6 +70,7 @@ class ForwardSession final : public PeerSession {
 
   PeerDeadline ack_deadline_{*this, "ack_timeout"};
   PeerDeadline settle_deadline_{*this, ""};
+  PeerDeadline leave_deadline_{*this, ""};
 };
 
 }  // namespace penstock::ingest

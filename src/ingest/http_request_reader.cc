@@ -14,7 +14,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr size_t kFirstBody = 64_KiB;  // of a chunked body, whose length is not declared
+constexpr size_t kFirstBody = 64_KiB;
 
 // "0 CRLF CRLF": less than that is always still to come. Beast asserts that it is there when it is
 // given a last chunk for the second time.
@@ -117,8 +117,9 @@ void HttpRequestReader::describe_head() {
 }
 
 size_t HttpRequestReader::wanted_body_capacity() const {
-  if (head_.content_length) return front_ + static_cast<size_t>(*head_.content_length);
-  return std::min(std::max(front_ + kFirstBody, 2 * body_.capacity()), front_ + body_bytes_max_);
+  const size_t declared =
+      head_.content_length ? static_cast<size_t>(*head_.content_length) : body_bytes_max_;
+  return std::min(std::max(front_ + kFirstBody, 2 * body_.capacity()), front_ + declared);
 }
 
 void HttpRequestReader::grow_body(size_t capacity) {
@@ -129,11 +130,13 @@ void HttpRequestReader::grow_body(size_t capacity) {
 Result<HttpRequestReader::Progress, HttpRequestError> HttpRequestReader::read_fixed() {
   if (*head_.content_length > body_bytes_max_) return failure(HttpRequestError::body_too_large);
   const size_t size = front_ + static_cast<size_t>(*head_.content_length);
-  if (body_.capacity() < size) return Progress::need_room;
-  const size_t early = std::min(unread().size(), size - body_.size());
+  if (body_.size() < front_) return Progress::need_room;
+  const size_t early = std::min({unread().size(), size - body_.size(), body_.free_space().size()});
   body_.append(unread().first(early));
   at_ += early;
-  if (body_.size() < size) return Progress::need_bytes;
+  if (body_.size() < size) {
+    return body_.free_space().empty() ? Progress::need_room : Progress::need_bytes;
+  }
   state_ = State::message;
   return Progress::message;
 }
@@ -213,7 +216,8 @@ void HttpRequestReader::release() {
 
 std::span<uint8_t> HttpRequestReader::free_space() {
   if (state_ == State::body && head_.content_length) {
-    return body_.free_space().first(wanted_body_capacity() - body_.size());
+    const size_t missing = front_ + static_cast<size_t>(*head_.content_length) - body_.size();
+    return body_.free_space().first(std::min(body_.free_space().size(), missing));
   }
   // What has been used becomes room again. A chunked body's pieces mostly end with the buffer.
   if (buffer_.free_space().empty() || (state_ == State::body && unread().size() < kLastChunk)) {

@@ -61,8 +61,11 @@ class HttpRequestReader {
   void commit(size_t n);
 
   [[nodiscard]] const HttpHead& head() const { return head_; }
+  // From now on; before anything of a body has been taken.
+  void limit_body(size_t bytes_max) { body_bytes_max_ = bytes_max; }
   // The body shall stand behind so many bytes of room; for the next request there is none.
   void leave_front(size_t bytes) { front_ = bytes; }
+  // Never more than twice what has come of the body, whatever is declared.
   [[nodiscard]] size_t wanted_body_capacity() const;
   void grow_body(size_t capacity);
   // front() bytes without meaning, then the body.
@@ -96,7 +99,7 @@ class HttpRequestReader {
   Result<Progress, HttpRequestError> read_chunked();
   void describe_head();
 
-  const size_t body_bytes_max_;
+  size_t body_bytes_max_;
   State state_ = State::head;
   std::unique_ptr<Parser> parser_;
   HttpHead head_;

@@ -7,6 +7,9 @@
 #include "codec/event_time.h"
 #include "ingest/inflating.h"
 #include "ingest/lend.h"
+#include "ingest/peer_address.h"
+#include "ingest/work_limits.h"
+#include "net/run_aside.h"
 #include "protocol/http/json_body.h"
 #include "protocol/otlp/logs_response.h"
 
@@ -18,26 +21,25 @@ namespace json = protocol::http;
 
 namespace {
 
-constexpr seconds kMessageByteTime{60};  // between two reads inside a request
-constexpr seconds kAnswerTime{60};       // for the peer to take an answer
-constexpr seconds kLingerTime{10};       // for the peer to hang up behind a last answer
+constexpr seconds kHeadTime{60};    // for all of a request's head
+constexpr seconds kAnswerTime{60};  // for the peer to take an answer
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 constexpr size_t kUsualHead = 1_KiB;
 constexpr size_t kFirstReadMax = 1_MiB;
+constexpr size_t kFrontMax = 128_KiB;
 
 size_t json_front(size_t body_size) { return front_of(HttpBodyKind::json, body_size); }
 
 }  // namespace
 
 HttpSession::HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
-                         std::shared_ptr<const HttpSettings> settings,
-                         const std::atomic<bool>& leaving)
+                         const HttpShared& shared)
     : PeerSession(intake, sessions, std::move(accepted),
                   {.message = "http request refused", .client = "http client refused"}),
-      settings_(std::move(settings)),
-      leaving_(leaving),
+      shared_(shared),
+      settings_(shared.settings()),
       reader_(settings_->body_bytes_max),
       limit_(std::make_shared<WaitLimit>(thread_.context().get_executor())) {}
 
@@ -53,6 +55,7 @@ void HttpSession::half_close() {
 asio::awaitable<void> HttpSession::converse() {
   const net::IoThread::Watch answer(thread_, answer_deadline_);
   const net::IoThread::Watch lingering(thread_, linger_deadline_);
+  const net::IoThread::Watch head(thread_, head_deadline_);
   while (co_await serve_next()) continue;
 }
 
@@ -60,6 +63,8 @@ asio::awaitable<void> HttpSession::converse() {
 asio::awaitable<bool> HttpSession::serve_next() {
   if (!co_await await_request()) co_return false;
   if (!co_await read_head()) co_return false;
+  settings_ = shared_.settings();
+  reader_.limit_body(settings_->body_bytes_max);
   const bool fresh = !half_closing_;
   events_ = malformed_ = 0;
   found_none_ = false;
@@ -76,9 +81,11 @@ asio::awaitable<bool> HttpSession::serve_next() {
   if (closed()) co_return false;
   limit_->start(settings_->ack_timeout);
   ByteBuffer body = reader_.take_body();
-  refusal = co_await take(std::move(body), reader_.front());
+  const size_t front = std::min(reader_.front(), body.size());  // an empty body has none
+  refusal = co_await take(std::move(body), front);
   limit_->stop();
   body_lease_.release();
+  if (refusal || closed()) claim_ = {};
   if (closed()) co_return false;
   if (refusal) co_return co_await refuse_request(std::move(*refusal), false);
   HttpAnswer ok;
@@ -99,6 +106,7 @@ asio::awaitable<bool> HttpSession::await_request() {
   if (reader_.is_idle()) {
     reader_.release();
     head_lease_.release();
+    rest();
     idle_ = true;
     const auto error = co_await stream_->wait_readable();
     idle_ = false;
@@ -127,21 +135,19 @@ asio::awaitable<bool> HttpSession::look_at_beginning() {
 }
 
 asio::awaitable<Result<size_t, boost::system::error_code>> HttpSession::read_more() {
-  const auto got = co_await stream_->read_some(reader_.free_space());
-  if (got && *got > 0) {
-    bytes_received_.add(*got);
-    reader_.commit(*got);
-  }
+  const memory::MemoryLease& lease = body_lease_ ? body_lease_ : head_lease_;
+  const auto got = co_await read_some(reader_.free_space(), lease);
+  if (got && *got > 0) reader_.commit(*got);
   co_return got;
 }
 
 // A head that takes longer than a minute in all is no sender's.
 asio::awaitable<bool> HttpSession::read_head() {
-  message_deadline_.in(kMessageByteTime);
+  head_deadline_.in(kHeadTime);
   for (;;) {
     const auto progress = reader_.next();
     if (!progress) {
-      message_deadline_.off();
+      head_deadline_.off();
       kind_ = HttpBodyKind::json;
       const bool is_large = progress.error() == HttpRequestError::head_too_large;
       Refusal refusal{is_large ? 431 : 400, to_string(progress.error()),
@@ -155,7 +161,7 @@ asio::awaitable<bool> HttpSession::read_head() {
       co_return false;
     }
   }
-  message_deadline_.off();
+  head_deadline_.off();
   co_return !closed();
 }
 
@@ -202,21 +208,15 @@ asio::awaitable<HttpSession::Checked> HttpSession::check_sender() {
       break;
   }
   std::string token(*HttpAuth::bearer_token(authorization));
-  const auto user = co_await settings_->token_review->user_of(std::move(token), *limit_);
+  std::string peer(address_of(stream_->peer()));
+  const auto review = settings_->token_review;
+  const auto user = co_await review->user_of(std::move(token), std::move(peer), *limit_);
   if (!user) co_return no_room("token_review");
   if (user->empty()) co_return Refusal{401, "wrong_credentials", "the token is not valid"};
   if (!settings_->auth->is_listed(*user)) {
     co_return Refusal{403, "service_account", "this service account may not send logs"};
   }
   co_return std::nullopt;
-}
-
-HttpSession::Refusal HttpSession::too_many_records() {
-  return {413, "too_large", "the body's records are larger than max_body"};
-}
-
-HttpSession::Refusal HttpSession::no_room(std::string_view reason) const {
-  return {503, reason, "not now: send it again"};
 }
 
 // Sees to it that a body which will be decoded where it is read has the room it needs before it.
@@ -231,7 +231,8 @@ asio::awaitable<bool> HttpSession::prepare_body() {
   expected_bytes_ = size + kUsualHead;
   if (!reader_.body_fits_buffer()) {
     const size_t usual = head.content_length ? size : kUsualChunked;
-    if (is_plain) reader_.leave_front(front_of(kind_, usual));
+    // Of a large body the rest of the room is made when all of it has come.
+    if (is_plain) reader_.leave_front(std::min(front_of(kind_, usual), kFrontMax));
     co_return true;
   }
   const size_t behind = reader_.bytes_behind_body();
@@ -284,9 +285,7 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
       (void)co_await stream_->write(as_bytes(kContinue));  // a dead peer shows in the next read
       answer_deadline_.off();
     }
-    message_deadline_.in(kMessageByteTime);
     const auto got = co_await read_more();
-    message_deadline_.off();
     if (!got || *got == 0) {
       refuse("truncated");
       close();
@@ -296,12 +295,52 @@ asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t front) {
+  const ByteView content = body.view().subspan(front);
+  const FirstCopy first = co_await find_first_copy(content);
+  if (first == FirstCopy::kept) co_return std::nullopt;
+  if (first == FirstCopy::not_yet_kept) co_return no_room("ack_timeout");
+  co_return co_await take_new(std::move(body), front);
+}
+
+asio::awaitable<HttpSession::FirstCopy> HttpSession::find_first_copy(ByteView body) {
+  const nanoseconds window = settings_->repeat_window;
+  if (window.count() == 0 || body.empty()) co_return FirstCopy::none;
+  const HttpHead& head = reader_.head();
+  std::string other;
+  for (const std::string* part :
+       {&head.path, &head.content_type, &head.content_encoding, &head.authorization}) {
+    other += *part + '\0';
+  }
+  const Hash128 key = UnansweredRequests::key_of(stream_->peer(), other, body);
+  const auto& probe = stream_->hang_up_probe();
+  claim_ = shared_.unanswered->claim(key, probe);
+  if (claim_) {
+    claim_.kept(window);
+    const auto request = claim_.request();
+    const auto known = std::make_shared<net::Event>(thread_.context().get_executor());
+    request->watch(known);
+    limit_->watch(known);
+    co_await known->wait();
+    const auto outcome = request->outcome();
+    if (!outcome) co_return FirstCopy::not_yet_kept;
+    if (*outcome == spool::AppendOutcome::done) {
+      kind_ = request->kind;
+      events_ = request->events;
+      malformed_ = request->malformed;
+      co_return FirstCopy::kept;
+    }
+  }
+  claim_ = shared_.unanswered->begin(key, probe);
+  co_return FirstCopy::none;
+}
+
+asio::awaitable<HttpSession::Checked> HttpSession::take_new(ByteBuffer body, size_t front) {
   const auto compression = codec::compression_named(reader_.head().content_encoding);
   if (*compression != codec::Compression::none) {
     const FrontOf inflated_front = kind_ == HttpBodyKind::json ? json_front : nullptr;
-    auto inflated =
-        co_await inflate(intake_.memory(), *compression, body.view().subspan(front), body_lease_,
-                         settings_->body_bytes_max, limit_.get(), inflated_front);
+    const InflatePlace place{intake_.memory(), thread_};
+    auto inflated = co_await inflate(place, *compression, body.view().subspan(front), body_lease_,
+                                     settings_->body_bytes_max, limit_.get(), inflated_front);
     if (limit_->passed()) co_return no_room("memory");
     if (!inflated) {
       const bool is_large = inflated.error() == codec::InflateError::too_large;
@@ -355,16 +394,23 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_json(ByteBuffer body, 
                                                                HttpBody& decoded,
                                                                memory::MemoryLease& lease) {
   const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
-  const size_t most = 2 * settings_->body_bytes_max + 64_KiB;  // which memory_limit has room for
+  // Which memory_limit has room for, and a segment of the spool.
+  const size_t most = std::min(2 * settings_->body_bytes_max + 64_KiB, kEntryBytesMax);
+  const bool is_long = is_long_work(body.size());
   json::JsonBodyDecoder decoder(std::move(body), front, {codec::event_time_of(now_ns), most});
+  auto decode = [&] { return decoder.decode(); };
+  auto make_room = [&] {
+    decoder.make_room();
+    return true;
+  };
   for (;;) {
-    const auto progress = decoder.decode();
+    const auto progress = co_await net::run_aside_if(is_long, thread_, decode);
     if (!progress && progress.error() == json::JsonBodyError::too_large)
       co_return too_many_records();
     if (!progress) co_return Refusal{400, "not_json", "the body does not parse"};
     if (*progress == json::JsonBodyDecoder::Progress::done) break;
     if (!co_await resize_body_lease(decoder.wanted_bytes())) co_return no_room("memory");
-    decoder.make_room();
+    (void)co_await net::run_aside_if(is_long, thread_, make_room);
   }
   json::JsonBody entries = decoder.take();
   decoded = {std::move(entries.events), std::move(entries.malformed)};
@@ -377,14 +423,16 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, 
                                                                memory::MemoryLease& lease) {
   const int64_t now_ns = unix_nanoseconds(Clock::system().wall());
   // Body and entries together come to twice max_body at most, which memory_limit has room for.
-  const size_t most = 2 * std::max(settings_->body_bytes_max, body.size()) - body.size() + 64_KiB;
+  const size_t most = std::min(
+      2 * std::max(settings_->body_bytes_max, body.size()) - body.size() + 64_KiB, kEntryBytesMax);
   const size_t usual = std::min(usual_entries_size(kind_, body.size()), most);
   const std::array<size_t, 2> attempts{usual, most};
   for (const size_t size_max : attempts) {
     lease.release();
     lease = co_await lend_beside(intake_.memory(), body_lease_, size_max, limit_.get());
     if (!lease) co_return no_room("memory");
-    auto entries = decode_otlp_body(kind_, body, now_ns, size_max);
+    auto decode = [&] { return decode_otlp_body(kind_, body, now_ns, size_max); };
+    auto entries = co_await net::run_aside_if(is_long_work(body.size()), thread_, decode);
     if (entries) {
       decoded = std::move(*entries);
       label(decoded, now_ns);
@@ -415,11 +463,22 @@ asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,
   decoded.events.lease = std::move(lease);
   Received received{std::move(decoded.events), std::nullopt, std::nullopt};
   if (malformed_ > 0) received.malformed = std::move(decoded.malformed);
-  const auto admission = co_await intake_.append(std::move(received), nullptr, limit_.get());
+  std::function<void(spool::AppendOutcome)> finished;
+  if (claim_) {
+    claim_.kept(settings_->repeat_window);
+    const auto& request = claim_.request();
+    request->kind = kind_;
+    request->events = events_;
+    request->malformed = malformed_;
+    finished = [request](spool::AppendOutcome outcome) { request->finish(outcome); };
+  }
+  const auto admission =
+      co_await intake_.append(thread_, std::move(received), std::move(finished), limit_.get());
   limit_->watch(admission->finished);
   co_await admission->finished->wait();
   if (limit_->passed()) {
     const bool taken_back = admission->handle.cancel();
+    if (taken_back && claim_) claim_.request()->finish(spool::AppendOutcome::cancelled);
     co_return no_room(taken_back ? "no_room" : "ack_timeout");
   }
   switch (admission->outcome) {
@@ -431,55 +490,6 @@ asio::awaitable<HttpSession::Checked> HttpSession::append(HttpBody decoded,
       break;
   }
   co_return no_room("spool_closed");
-}
-
-asio::awaitable<bool> HttpSession::refuse_request(Refusal refusal, bool close) {
-  if (closed()) co_return false;
-  const bool is_auth = refusal.status == 401 || refusal.status == 403;
-  is_auth ? refuse_client(refusal.reason) : refuse(refusal.reason);
-  HttpAnswer said;
-  said.status = refusal.status;
-  said.close = close;
-  if (kind_ == HttpBodyKind::json) {
-    said.content_type = "text/plain";
-    said.body = refusal.message + "\n";
-  } else {
-    const auto encoding = kind_ == HttpBodyKind::otlp_protobuf ? otlp::LogsEncoding::protobuf
-                                                               : otlp::LogsEncoding::json;
-    said.content_type = otlp::content_type(encoding);
-    said.body = otlp::error_body(encoding, refusal.message);
-  }
-  co_return co_await answer(std::move(said));
-}
-
-// True: the next request may come.
-asio::awaitable<bool> HttpSession::answer(HttpAnswer answer) {
-  answer.close = answer.close || half_closing_ || leaving_ || !reader_.head().keep_alive;
-  answer.no_content = reader_.head().method == HttpHead::Method::head;
-  const std::string bytes = encode(answer);
-  answer_deadline_.in(kAnswerTime);
-  const auto error = co_await stream_->write(as_bytes(bytes));
-  answer_deadline_.off();
-  if (error || closed()) co_return false;
-  if (answer.close) {
-    co_await linger();
-    co_return false;
-  }
-  reader_.start_next();
-  co_return true;
-}
-
-// Closing while the peer still sends would take our answer back from its receive buffer.
-asio::awaitable<void> HttpSession::linger() {
-  body_lease_.release();
-  linger_deadline_.in(kLingerTime);
-  co_await stream_->end_writing();
-  std::array<uint8_t, 4096> discarded;
-  for (;;) {
-    const auto got = co_await stream_->read_some(discarded);
-    if (!got || *got == 0) break;
-  }
-  linger_deadline_.off();
 }
 
 }  // namespace penstock::ingest

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "ingest/http_request_reader.h"
 #include "ingest/peer_session.h"
 #include "ingest/token_review.h"
+#include "ingest/unanswered_requests.h"
 #include "ingest/wait_limit.h"
 
 namespace penstock::ingest {
@@ -25,13 +27,19 @@ struct HttpSettings final : SourceSettings {
   std::shared_ptr<TokenReview> token_review;  // null: no service accounts are listed
   size_t body_bytes_max = 64_MiB;
   nanoseconds ack_timeout = seconds(25);
+  nanoseconds repeat_window{0};  // for requests without an answer; 0: they are stored again
+};
+
+// What all sessions of a source share; outlives them.
+struct HttpShared {
+  std::function<std::shared_ptr<const HttpSettings>()> settings;  // in force now
+  std::atomic<bool> leaving{false};  // answers ask the client to reconnect, to another replica
+  const std::shared_ptr<UnansweredRequests> unanswered = std::make_shared<UnansweredRequests>();
 };
 
 class HttpSession final : public PeerSession {
  public:
-  // leaving: answers ask the client to reconnect, so that it finds another replica.
-  HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
-              std::shared_ptr<const HttpSettings> settings, const std::atomic<bool>& leaving);
+  HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted, const HttpShared& shared);
 
   void half_close() override;
 
@@ -58,6 +66,10 @@ class HttpSession final : public PeerSession {
   boost::asio::awaitable<Checked> check_sender();
   boost::asio::awaitable<bool> resize_body_lease(size_t bytes);
   boost::asio::awaitable<Checked> take(ByteBuffer body, size_t front);
+  // What became of the same request, when it was sent before.
+  enum class FirstCopy : uint8_t { none, kept, not_yet_kept };
+  boost::asio::awaitable<FirstCopy> find_first_copy(ByteView body);
+  boost::asio::awaitable<Checked> take_new(ByteBuffer body, size_t front);
   boost::asio::awaitable<Checked> decode_json(ByteBuffer body, size_t front, HttpBody& decoded,
                                               memory::MemoryLease& lease);
   boost::asio::awaitable<Checked> decode_otlp(ByteBuffer body, HttpBody& decoded,
@@ -65,13 +77,15 @@ class HttpSession final : public PeerSession {
   void label(HttpBody& decoded, int64_t received_ns) const;
   boost::asio::awaitable<Checked> append(HttpBody decoded, memory::MemoryLease lease);
   boost::asio::awaitable<bool> answer(HttpAnswer answer);
+  boost::asio::awaitable<bool> arrives();
   boost::asio::awaitable<bool> refuse_request(Refusal refusal, bool close);
   boost::asio::awaitable<void> linger();
   Refusal no_room(std::string_view reason) const;
   static Refusal too_many_records();
 
-  const std::shared_ptr<const HttpSettings> settings_;
-  const std::atomic<bool>& leaving_;
+  const HttpShared& shared_;
+  std::shared_ptr<const HttpSettings> settings_;  // those in force when the request came
+  UnansweredRequests::Claim claim_;               // of the request under way
 
   HttpRequestReader reader_;
   size_t expected_bytes_ = 0;       // of a request: those of a sender are alike
@@ -86,6 +100,7 @@ class HttpSession final : public PeerSession {
   bool idle_ = false;        // between requests
   bool half_closing_ = false;
 
+  PeerDeadline head_deadline_{*this, "message_timeout"};
   PeerDeadline answer_deadline_{*this, "answer_timeout"};
   PeerDeadline linger_deadline_{*this, ""};
 };

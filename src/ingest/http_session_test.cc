@@ -30,6 +30,7 @@ class HttpSessions : public testing::Test {
     HttpSettings settings;
     settings.body_bytes_max = 64_KiB;
     settings.ack_timeout = ack_timeout;
+    settings.repeat_window = seconds(60);
     rig_.open<HttpSource>("http", std::move(settings));
   }
 
@@ -71,6 +72,81 @@ TEST_F(HttpSessions, SayNotNowWhenDeliveryTakesTooLongButKeepWhatWasAdmitted) {
   rig_.wait_refused("ack_timeout");
   EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
   EXPECT_EQ(rig_.received(), 1u);
+}
+
+TEST_F(HttpSessions, TakeARequestThatIsSentAgainAfterAnAckTimeoutForTheSame) {
+  open(milliseconds(50));
+  const std::string same = request("{\"n\":1}");
+  Peer first = rig_.connect();
+  first.send(same);
+  EXPECT_THAT(answer_to(first), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
+  Peer second = rig_.connect();
+  second.send(same);
+  EXPECT_THAT(answer_to(second), StartsWith("HTTP/1.1 503 ")) << "the first copy is not delivered";
+  rig_.deliver_entry();
+  second.send(same);
+  const std::string answer = answer_to(second);
+  EXPECT_THAT(answer, StartsWith(kOk));
+  EXPECT_THAT(answer, HasSubstr("{\"events\":1,\"malformed\":0}"));
+  EXPECT_TRUE(rig_.has_no_entry());
+  EXPECT_EQ(rig_.received(), 1u);
+}
+
+TEST_F(HttpSessions, TakeARequestThatIsSentAgainBehindALostConnectionForTheSame) {
+  open();
+  const std::string same = request("{\"n\":1}");
+  {
+    Peer first = rig_.connect();
+    first.send(same);
+    EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
+  }
+  Peer second = rig_.connect();
+  second.send(same);
+  EXPECT_FALSE(second.has_bytes());
+  rig_.deliver_entry();
+  EXPECT_THAT(answer_to(second), StartsWith(kOk));
+  EXPECT_TRUE(rig_.has_no_entry());
+
+  // It has been answered: the same once more is another one.
+  second.send(same);
+  EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
+}
+
+TEST_F(HttpSessions, KeepEqualRequestsApartThatAreEachAnswered) {
+  open();
+  const std::string same = request("{\"n\":1}", "Connection: close\r\n");
+  for (int i = 0; i < 3; ++i) {
+    Peer peer = rig_.connect();
+    peer.send(same);
+    peer.end_writing();  // half-closed: it still waits for its answer
+    EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}")) << i;
+    rig_.deliver_entry();
+    EXPECT_THAT(peer.receive_rest(), StartsWith(kOk));
+  }
+  EXPECT_EQ(rig_.received(), 3u);
+}
+
+TEST_F(HttpSessions, AskForTheSecretsInForceAtEachRequest) {
+  const auto settings_with = [](std::string_view token) {
+    auto auth = std::make_shared<HttpAuth>();
+    auth->add_bearer_token(token);
+    HttpSettings settings;
+    settings.auth = std::move(auth);
+    return settings;
+  };
+  rig_.open<HttpSource>("http", settings_with("old"));
+  const auto send = [](Peer& peer, std::string_view token) {
+    peer.send(request("[]", "Authorization: Bearer " + std::string(token) + "\r\n"));
+    return answer_to(peer);
+  };
+  Peer known = rig_.connect();
+  Peer other = rig_.connect();
+  EXPECT_THAT(send(known, "old"), StartsWith(kOk));
+  EXPECT_THAT(send(other, "old"), StartsWith(kOk));
+  rig_.source().reconfigure(std::make_shared<const HttpSettings>(settings_with("new")), 1024);
+  EXPECT_THAT(send(known, "old"), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(send(other, "new"), StartsWith(kOk));
 }
 
 TEST_F(HttpSessions, KeepNothingOfARequestThatFoundNoRoom) {

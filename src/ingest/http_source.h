@@ -1,7 +1,6 @@
 // HttpSource: an `http` source: JSON on any path, OTLP on /v1/logs.
 #pragma once
 
-#include <atomic>
 #include <memory>
 
 #include "ingest/http_session.h"
@@ -18,10 +17,11 @@ class HttpSource final : public ListenerSource {
   void stop_accepting() override;
 
  private:
-  using ListenerSource::ListenerSource;
+  HttpSource(net::IoThreads& threads, Options options, Stages stages, const RouterSlot& router,
+             std::shared_ptr<const HttpSettings> settings);
   void open_session(Accepted accepted, std::shared_ptr<const SourceSettings> settings) override;
 
-  std::atomic<bool> leaving_{false};
+  HttpShared shared_;
 };
 
 }  // namespace penstock::ingest

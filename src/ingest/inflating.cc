@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "ingest/lend.h"
+#include "ingest/work_limits.h"
+#include "net/run_aside.h"
 
 namespace penstock::ingest {
 
@@ -30,8 +32,9 @@ asio::awaitable<bool> grow(memory::MemoryBudget& memory, Inflated& out, memory::
 }  // namespace
 
 asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
-    memory::MemoryBudget& memory, codec::Compression compression, ByteView input,
-    memory::MemoryLease& held, size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
+    InflatePlace place, codec::Compression compression, ByteView input, memory::MemoryLease& held,
+    size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
+  memory::MemoryBudget& memory = place.memory;
   codec::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
   const size_t working_bytes = codec::Inflater::working_bytes(compression, input);
   Inflated out;
@@ -47,7 +50,10 @@ asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
   }
   out.bytes.resize(out.front);
   for (;;) {
-    const auto step = inflater.step(input, out.bytes.free_space(), true);
+    const auto room = out.bytes.free_space();
+    auto inflate_more = [&] { return inflater.step(input, room, true); };
+    const auto step =
+        co_await net::run_aside_if(is_long_work(room.size()), place.thread, inflate_more);
     if (!step) co_return failure(step.error());
     input = input.subspan(step->consumed);
     out.bytes.commit(step->produced);

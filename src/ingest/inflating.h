@@ -9,6 +9,7 @@
 #include "codec/inflate.h"
 #include "ingest/wait_limit.h"
 #include "memory/memory_budget.h"
+#include "net/io_thread.h"
 
 namespace penstock::ingest {
 
@@ -21,11 +22,16 @@ struct Inflated {
 // How much room to leave before an output of about `size` bytes.
 using FrontOf = size_t (*)(size_t size);
 
+// Who pays, and on whose loop; large output is inflated beside it.
+struct InflatePlace {
+  memory::MemoryBudget& memory;
+  net::IoThread& thread;
+};
+
 // At most bytes_max come out. input must stay where it is until this comes back; held is what pays
 // for it. When limit has passed the error means nothing. front_of: null: none.
 boost::asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
-    memory::MemoryBudget& memory, codec::Compression compression, ByteView input,
-    memory::MemoryLease& held, size_t bytes_max, WaitLimit* limit = nullptr,
-    FrontOf front_of = nullptr);
+    InflatePlace place, codec::Compression compression, ByteView input, memory::MemoryLease& held,
+    size_t bytes_max, WaitLimit* limit = nullptr, FrontOf front_of = nullptr);
 
 }  // namespace penstock::ingest

@@ -1,10 +1,12 @@
 #include "ingest/intake.h"
 
 #include <algorithm>
-#include <boost/asio/this_coro.hpp>
 #include <random>
 
 #include "ingest/lend.h"
+#include "ingest/slices.h"
+#include "ingest/work_limits.h"
+#include "net/run_aside.h"
 
 namespace penstock::ingest {
 
@@ -41,6 +43,33 @@ asio::awaitable<bool> pay_for_split(memory::MemoryBudget& memory, record::Batch&
   co_return true;
 }
 
+// More than this is not taken beside a batch without having been paid for.
+constexpr size_t kUnpaidMax = 2 * kSliceBytes;
+
+// Parts that are too large for one entry become several.
+asio::awaitable<void> slice_parts(memory::MemoryBudget& memory, net::IoThread& thread,
+                                  spool::Append& append) {
+  std::vector<spool::Append::Part> parts;
+  for (spool::Append::Part& part : append.parts) {
+    if (!is_sliced(part.batch)) {
+      parts.push_back(std::move(part));
+      continue;
+    }
+    auto plan_all = [&] { return plan_slices(part.batch); };
+    const SlicePlan plan = co_await net::run_aside(thread, plan_all);
+    memory::MemoryLease& lease = part.batch.lease;
+    const bool is_paid = lease && memory.try_resize(lease, lease.bytes() + plan.largest);
+    if (!is_paid && plan.largest > kUnpaidMax) {
+      parts.push_back(std::move(part));
+      continue;
+    }
+    auto cut_all = [&] { return cut(std::move(part.batch), plan); };
+    auto slices = co_await net::run_aside(thread, cut_all);
+    for (record::Batch& slice : slices) parts.push_back({part.stream, std::move(slice)});
+  }
+  append.parts = std::move(parts);
+}
+
 void count_routed(const route::Router& router, const std::vector<uint64_t>& by_route,
                   metrics::Metrics& metrics) {
   for (size_t i = 0; i < by_route.size(); ++i) {
@@ -66,16 +95,17 @@ spool::Append append_of(route::Routed routed) {
 }
 
 asio::awaitable<std::shared_ptr<Admission>> Intake::append(
-    Received received, std::function<void(spool::AppendOutcome)> finished, WaitLimit* limit) {
-  const auto executor = co_await asio::this_coro::executor;
-  auto admission = std::make_shared<Admission>(executor);
+    net::IoThread& thread, Received received, std::function<void(spool::AppendOutcome)> finished,
+    WaitLimit* limit) {
+  auto admission = std::make_shared<Admission>(thread.context().get_executor());
   const auto router = router_.get();
 
   spool::Append append;
   if (received.batch.event_count > 0) {
     received.batch.id = received.fingerprint ? *received.fingerprint : random_id();
     const Split split = split_of(stages_.memory, *router, received.batch);
-    if (const size_t bytes = router->bytes_to_split(received.batch, split); bytes > 0) {
+    const size_t bytes = router->bytes_to_split(received.batch, split);
+    if (bytes > 0) {
       const bool paid = co_await pay_for_split(stages_.memory, received.batch, bytes, limit);
       if (!paid) {
         admission->outcome = spool::AppendOutcome::cancelled;
@@ -85,9 +115,12 @@ asio::awaitable<std::shared_ptr<Admission>> Intake::append(
         co_return admission;
       }
     }
-    route::Routed routed = router->route(std::move(received.batch), split);
+    const bool is_long = bytes > 0 && is_long_work(received.batch.entries_size);
+    auto route = [&] { return router->route(std::move(received.batch), split); };
+    route::Routed routed = co_await net::run_aside_if(is_long, thread, route);
     count_routed(*router, routed.by_route, stages_.metrics);
     append = append_of(std::move(routed));
+    co_await slice_parts(stages_.memory, thread, append);
   }
   append.source = source_;
   append.fingerprint = received.fingerprint;

@@ -17,6 +17,7 @@
 #include "memory/memory_budget.h"
 #include "metrics/counter.h"
 #include "net/event.h"
+#include "net/io_thread.h"
 #include "record/batch.h"
 #include "route/router.h"
 #include "spool/spool.h"
@@ -75,12 +76,12 @@ class Intake {
   Intake(std::string source, Stages stages, const RouterSlot& router)
       : source_(std::move(source)), stages_(stages), router_(router) {}
 
-  // Routes and appends; comes back when the append is queued (perhaps waiting for room), with its
-  // Admission. finished, where given, is called once on any thread with the outcome. With a limit
-  // that passes while memory is waited for the outcome is canceled.
+  // Routes and appends, on the loop of `thread`; comes back when the append is queued (perhaps
+  // waiting for room), with its Admission. finished, where given, is called once on any thread with
+  // the outcome. With a limit that passes while memory is waited for the outcome is canceled.
   boost::asio::awaitable<std::shared_ptr<Admission>> append(
-      Received received, std::function<void(spool::AppendOutcome)> finished = nullptr,
-      WaitLimit* limit = nullptr);
+      net::IoThread& thread, Received received,
+      std::function<void(spool::AppendOutcome)> finished = nullptr, WaitLimit* limit = nullptr);
 
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] memory::MemoryBudget& memory() const { return stages_.memory; }

@@ -1,7 +1,10 @@
 #include "ingest/peer_session.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <string>
 
 #include "protocol/proxy_header.h"
@@ -13,6 +16,17 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr seconds kHandshakeTime{10};
+constexpr seconds kMessageByteTime{60};  // between two reads inside a message
+constexpr milliseconds kTurn{10};        // that a session may have its thread for
+constexpr size_t kReadMax = 1_MiB;       // at once: a fast peer could fill any room
+
+// What TLS state and socket cost beside buffers. Idle connections do not take more than half of the
+// memory from those that send; beyond that they are served all the same.
+memory::MemoryLease lend_connection(memory::MemoryBudget& memory) {
+  constexpr size_t kCost = 24_KiB;
+  if (memory.lent_bytes() + kCost > memory.options().ordinary_bytes / 2) return {};
+  return memory.try_acquire(kCost);
+}
 
 }  // namespace
 
@@ -25,7 +39,8 @@ PeerSession::PeerSession(Intake& intake, SessionSet& sessions, Accepted accepted
       connection_(std::move(accepted.connection)),
       words_(words),
       has_tls_(accepted.has_tls),
-      has_proxy_header_(accepted.has_proxy_header) {
+      has_proxy_header_(accepted.has_proxy_header),
+      pace_(*this, intake.memory()) {
   intake_.metrics().connections.with(intake_.source()).add();
 }
 
@@ -75,8 +90,10 @@ void PeerSession::close() {
 
 asio::awaitable<void> PeerSession::run() {
   const SessionSet::Place place(sessions_, thread_, *this);
+  const memory::MemoryLease cost = lend_connection(intake_.memory());
   const net::IoThread::Watch handshake(thread_, handshake_deadline_);
   const net::IoThread::Watch message(thread_, message_deadline_);
+  const net::IoThread::Watch pace(thread_, pace_);
   handshake_deadline_.in(kHandshakeTime);
   bool welcome = true;
   if (has_proxy_header_) welcome = co_await read_proxy_header();
@@ -145,6 +162,28 @@ asio::awaitable<bool> PeerSession::look_before_tls() {
   if (opening != protocol::Opening::proxy && opening != protocol::Opening::http) co_return true;
   refuse_opening(opening);
   co_return false;
+}
+
+asio::awaitable<Result<size_t, boost::system::error_code>> PeerSession::read_some(
+    std::span<uint8_t> room, const memory::MemoryLease& lease) {
+  if (turn_is_over()) co_await give_turn();
+  message_deadline_.in(kMessageByteTime);
+  pace_.waits(lease);
+  const auto got = co_await stream_->read_some(room.first(std::min(room.size(), kReadMax)));
+  const size_t count = got.value_or(0);
+  pace_.came(count);
+  message_deadline_.off();
+  bytes_received_.add(count);
+  co_return got;
+}
+
+bool PeerSession::turn_is_over() const {
+  return std::chrono::steady_clock::now() - turn_began_ > kTurn;
+}
+
+asio::awaitable<void> PeerSession::give_turn() {
+  co_await asio::post(thread_.context(), asio::use_awaitable);
+  turn_began_ = std::chrono::steady_clock::now();
 }
 
 asio::awaitable<bool> PeerSession::shake_hands() {

@@ -7,12 +7,14 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/log.h"
 #include "ingest/intake.h"
 #include "ingest/listener_source.h"
 #include "ingest/peer_deadline.h"
+#include "ingest/peer_pace.h"
 #include "ingest/session_set.h"
 #include "protocol/opening.h"
 
@@ -55,6 +57,18 @@ class PeerSession : public Session,
 
   [[nodiscard]] bool closed() const { return closed_; }
 
+  // What comes of a message, which lease pays for; under the deadline for a byte inside a message.
+  // 0 bytes: the peer has ended its side.
+  boost::asio::awaitable<Result<size_t, boost::system::error_code>> read_some(
+      std::span<uint8_t> room, const memory::MemoryLease& lease);
+  // Nothing of a message is held: the peer may take its time.
+  void rest() { pace_.rests(); }
+
+  // This session has had the thread for long enough, without having waited for anything. Then let
+  // the others have theirs.
+  [[nodiscard]] bool turn_is_over() const;
+  boost::asio::awaitable<void> give_turn();
+
   Intake& intake_;
   net::IoThread& thread_;
   const std::unique_ptr<net::Stream> stream_;
@@ -73,6 +87,8 @@ class PeerSession : public Session,
   const bool has_tls_;
   const bool has_proxy_header_;
   bool closed_ = false;
+  SteadyTime turn_began_{};
+  PeerPace pace_;
   PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
 };
 

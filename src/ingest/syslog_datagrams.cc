@@ -85,7 +85,7 @@ asio::awaitable<bool> SyslogDatagrams::take_waiting() {
   lease.shrink(received.batch.storage.capacity());
   received.batch.source = intake_.source();
   received.batch.lease = std::move(lease);
-  const auto admission = co_await intake_.append(std::move(received));
+  const auto admission = co_await intake_.append(thread_, std::move(received), nullptr);
   co_await admission->admitted->wait();
   co_return true;
 }

@@ -4,6 +4,8 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "ingest/lend.h"
+#include "ingest/work_limits.h"
+#include "net/run_aside.h"
 #include "protocol/opening.h"
 
 namespace penstock::ingest {
@@ -13,7 +15,6 @@ using protocol::syslog::FrameReader;
 
 namespace {
 
-constexpr seconds kMessageByteTime{60};  // between two reads inside a message
 constexpr size_t kRead = 64_KiB;
 constexpr size_t kBatch = 512_KiB;  // entries of one append; one large message may need more
 
@@ -38,18 +39,16 @@ asio::awaitable<void> SyslogSession::converse() {
     if (buffer_.empty()) {
       buffer_.release();
       buffer_lease_.release();
+      rest();
       if (co_await stream_->wait_readable()) co_return;
     }
     co_await make_room();
     if (closed()) co_return;
-    message_deadline_.in(kMessageByteTime);
-    const auto got = co_await stream_->read_some(buffer_.free_space());
-    message_deadline_.off();
+    const auto got = co_await read_some(buffer_.free_space(), buffer_lease_);
     if (!got || *got == 0) {
       if (co_await take_buffered()) co_await take_rest();
       co_return;
     }
-    bytes_received_.add(*got);
     buffer_.commit(*got);
     if (!co_await take_received()) co_return;
   }
@@ -125,7 +124,9 @@ asio::awaitable<void> SyslogSession::add(ByteView message) {
     const size_t usual = std::min(kBatch, 16_KiB + 8 * buffer_.size());
     const bool is_usual = SyslogBatch::cost(message.size()) <= usual;
     const size_t bytes = is_usual ? usual : protocol::syslog::entry_size_max(message);
-    batch_lease_ = co_await lend_beside(intake_.memory(), buffer_lease_, bytes);
+    if (bytes <= kEntryBytesMax) {
+      batch_lease_ = co_await lend_beside(intake_.memory(), buffer_lease_, bytes);
+    }
     if (!batch_lease_) {
       refuse("too_large");  // not for the wire, but with its escapes for memory
       co_return;
@@ -133,7 +134,15 @@ asio::awaitable<void> SyslogSession::add(ByteView message) {
     batch_.emplace(unix_nanoseconds(Clock::system().wall()), bytes, settings_->unwrap_json,
                    is_usual ? 0 : bytes);
   }
-  batch_->add(message);
+  if (!is_long_work(message.size())) {
+    batch_->add(message);
+    co_return;
+  }
+  auto append = [&] {
+    batch_->add(message);
+    return batch_->empty();
+  };
+  (void)co_await net::run_aside(thread_, append);
 }
 
 // Comes back when the spool has admitted it: until then nothing is read.
@@ -144,8 +153,9 @@ asio::awaitable<void> SyslogSession::flush() {
   batch_lease_.shrink(received.batch.storage.capacity());
   received.batch.source = intake_.source();
   received.batch.lease = std::move(batch_lease_);
-  const auto admission = co_await intake_.append(std::move(received));
+  const auto admission = co_await intake_.append(thread_, std::move(received), nullptr);
   co_await admission->admitted->wait();
+  if (turn_is_over()) co_await give_turn();
 }
 
 }  // namespace penstock::ingest

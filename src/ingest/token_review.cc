@@ -13,7 +13,7 @@ constexpr seconds kFresh{60};
 constexpr seconds kFreshNo{10};
 constexpr seconds kLonger{600};
 constexpr size_t kEntriesMax = 1024;
-constexpr size_t kQueueMax = 256;
+constexpr size_t kRenewalsMax = 256;
 constexpr size_t kTokenSizeMax = 8_KiB;
 
 // RFC 6750's b64token: what needs no escaping in JSON.
@@ -28,26 +28,30 @@ bool is_token(std::string_view token) {
 }  // namespace
 
 TokenReview::TokenReview(ReviewToken review, const Clock& clock)
-    : review_(std::move(review)), clock_(clock), thread_([this] { review_all(); }) {}
+    : review_(std::move(review)), clock_(clock) {}
 
 TokenReview::~TokenReview() { stop(); }
 
 void TokenReview::stop() {
+  std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    threads = std::exchange(threads_, {});
   }
   work_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads) thread.join();
+  const std::lock_guard lock(mutex_);
   entries_.clear();
 }
 
 asio::awaitable<std::optional<std::string>> TokenReview::user_of(std::string token,
+                                                                 std::string peer,
                                                                  WaitLimit& limit) {
   if (!is_token(token)) co_return std::string();
   const auto executor = co_await asio::this_coro::executor;
   const HttpAuth::Digest key = HttpAuth::digest_of(token);
-  const Lookup found = look_up(key, token, executor);
+  const Lookup found = look_up(key, token, peer, executor);
   if (!found.review) co_return found.user;
   limit.watch(found.review);
   co_await found.review->wait();
@@ -55,6 +59,7 @@ asio::awaitable<std::optional<std::string>> TokenReview::user_of(std::string tok
 }
 
 TokenReview::Lookup TokenReview::look_up(const HttpAuth::Digest& key, const std::string& token,
+                                         const std::string& peer,
                                          const asio::any_io_executor& executor) {
   const std::lock_guard lock(mutex_);
   if (!entries_.contains(key)) make_room();
@@ -62,7 +67,10 @@ TokenReview::Lookup TokenReview::look_up(const HttpAuth::Digest& key, const std:
   const nanoseconds age = clock_.steady() - entry.answered;
   const nanoseconds fresh = entry.user.empty() ? kFreshNo : kFresh;
   const bool is_fresh = entry.has_answer && age < fresh;
-  if (!is_fresh || (!entry.user.empty() && age > fresh / 2)) begin_review(entry, key, token);
+  const bool was_good = entry.has_answer && !entry.user.empty();
+  if (!is_fresh || (was_good && age > fresh / 2)) {
+    begin_review(entry, {key, token, was_good ? std::string() : peer});
+  }
   if (is_fresh) return {entry.user, nullptr};
   if (!entry.under_review) return {std::nullopt, nullptr};  // too many at once
   entry.waiting.push_back(std::make_shared<net::Event>(executor));
@@ -80,11 +88,21 @@ std::optional<std::string> TokenReview::remembered(const HttpAuth::Digest& key) 
   return entry.user;
 }
 
-void TokenReview::begin_review(Entry& entry, const HttpAuth::Digest& key,
-                               const std::string& token) {
-  if (entry.under_review || queue_.size() >= kQueueMax) return;
+void TokenReview::begin_review(Entry& entry, Review review) {
+  if (entry.under_review || stopping_) return;
+  if (review.peer.empty()) {
+    if (renewals_.size() >= kRenewalsMax) return;
+    renewals_.push_back(std::move(review));
+  } else {
+    Peer& peer = peers_[review.peer];
+    if (peer.waiting.size() >= kQueueOfPeer) return;
+    peer.waiting.push_back(std::move(review));
+  }
   entry.under_review = true;
-  queue_.emplace_back(key, token);
+  ++queued_;
+  if (queued_ > idle_threads_ && threads_.size() < kAtOnce) {
+    threads_.emplace_back([this] { run_reviews(); });
+  }
   work_.notify_one();
 }
 
@@ -105,25 +123,60 @@ void TokenReview::make_room() {
   }
 }
 
-void TokenReview::review_all() {
+void TokenReview::run_reviews() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    std::optional<Review> review;
+    ++idle_threads_;
+    work_.wait(lock, [&] { return stopping_ || (review = next_review()); });
+    --idle_threads_;
     if (stopping_) return;
-    const auto [key, token] = std::move(queue_.front());
-    queue_.pop_front();
     lock.unlock();
-    auto user = review_(token);
+    auto user = review_(review->token);
     lock.lock();
-    Entry& entry = entries_[key];
-    entry.under_review = false;
-    if (user) {
-      entry.user = std::move(*user);
-      entry.answered = clock_.steady();
-      entry.has_answer = true;
-    }
-    for (const auto& event : std::exchange(entry.waiting, {})) event->set();
+    take_answer(*review, std::move(user));
   }
+}
+
+// Renewals first, then the peers in turn.
+std::optional<TokenReview::Review> TokenReview::next_review() {
+  std::optional<Review> next;
+  if (!renewals_.empty()) {
+    next = std::move(renewals_.front());
+    renewals_.pop_front();
+    --queued_;
+    return next;
+  }
+  auto place = peers_.upper_bound(last_peer_);
+  for (size_t i = 0; i < peers_.size(); ++i, ++place) {
+    if (place == peers_.end()) place = peers_.begin();
+    Peer& peer = place->second;
+    if (peer.waiting.empty() || peer.under_review >= kAtOnceOfPeer) continue;
+    next = std::move(peer.waiting.front());
+    peer.waiting.pop_front();
+    ++peer.under_review;
+    --queued_;
+    last_peer_ = place->first;
+    break;
+  }
+  return next;
+}
+
+void TokenReview::take_answer(const Review& review, std::optional<std::string> user) {
+  if (!review.peer.empty()) {
+    const auto peer = peers_.find(review.peer);
+    --peer->second.under_review;
+    if (peer->second.under_review == 0 && peer->second.waiting.empty()) peers_.erase(peer);
+    work_.notify_one();  // another of this peer's may go now
+  }
+  Entry& entry = entries_[review.key];
+  entry.under_review = false;
+  if (user) {
+    entry.user = std::move(*user);
+    entry.answered = clock_.steady();
+    entry.has_answer = true;
+  }
+  for (const auto& event : std::exchange(entry.waiting, {})) event->set();
 }
 
 }  // namespace penstock::ingest

@@ -8,7 +8,8 @@
 namespace penstock::memory {
 namespace {
 
-constexpr size_t kSmallLoans = 8;  // that the small pot has room for at least
+// That the small pot has room for at least: many peers may each hold one and wait for more.
+constexpr size_t kSmallLoans = 64;
 
 }  // namespace
 
@@ -53,6 +54,8 @@ void MemoryLease::release() {
 MemoryBudget::~MemoryBudget() {
   CHECK(ordinary_lent_ == 0 && large_lent_ == 0 && small_lent_ == 0);
 }
+
+size_t MemoryBudget::small_loan_max() const { return options_.small_bytes / kSmallLoans; }
 
 MemoryBudget::Member MemoryBudget::join() {
   const std::lock_guard lock(mutex_);
@@ -104,7 +107,7 @@ MemoryLease MemoryBudget::lend_ordinary(size_t bytes, const Member& member) {
 }
 
 MemoryLease MemoryBudget::lend_small(size_t bytes, const MemoryMember* member) {
-  if (member != nullptr || bytes > options_.small_bytes / kSmallLoans) return {};
+  if (member != nullptr || bytes > small_loan_max()) return {};
   if (bytes > options_.small_bytes - small_lent_) return {};
   small_lent_ += bytes;
   return {this, bytes, Pot::small};
@@ -164,7 +167,7 @@ bool MemoryBudget::try_resize(MemoryLease& lease, size_t bytes) {
     if (more > options_.large_bytes - large_lent_) return false;
     large_lent_ += more;
   } else if (lease.pot_ == Pot::small) {
-    if (bytes > options_.small_bytes / kSmallLoans) return false;
+    if (bytes > small_loan_max()) return false;
     if (more > options_.small_bytes - small_lent_) return false;
     small_lent_ += more;
   } else {

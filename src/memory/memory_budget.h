@@ -6,7 +6,7 @@
 // Waiting is first come, first served, with two exceptions, so that senders who stall in the middle
 // of large messages do not hold up all the others: who waits for more than ordinary has at all, and
 // so for the large loan, keeps nobody from ordinary; and what would have to wait may come out of
-// `small`, which is kept for loans of at most an eighth of it.
+// `small`, which is kept for loans of at most a 64th of it.
 //
 // Those who join() share evenly: each member may always have its part of one half of the ordinary
 // pot, and of the rest what leaves every other member its part. So one that gives nothing back
@@ -108,6 +108,7 @@ class MemoryBudget {
   [[nodiscard]] size_t lent_bytes() const;
   [[nodiscard]] size_t waiting() const;
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] size_t small_loan_max() const;
 
  private:
   friend class MemoryLease;

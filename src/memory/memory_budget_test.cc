@@ -56,7 +56,7 @@ TEST(MemoryBudget, WhoWaitsForOrdinaryIsNotOvertakenThere) {
 }
 
 TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
-  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500, .small_bytes = 80});
+  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500, .small_bytes = 640});
   MemoryLease held = budget.try_acquire(95);
   MemoryLease large;
   budget.acquire(400, [&](MemoryLease lease) { large = std::move(lease); });
@@ -64,9 +64,10 @@ TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
   budget.acquire(90, [&](MemoryLease lease) { waiting = std::move(lease); });
   MemoryLease later;
   budget.acquire(11, [&](MemoryLease lease) { later = std::move(lease); });
-  EXPECT_FALSE(later) << "more than an eighth of 80";
+  EXPECT_FALSE(later) << "more than a 64th of 640";
 
   std::vector<MemoryLease> small;
+  for (int i = 0; i < 56; ++i) small.push_back(budget.try_acquire(10));
   for (int i = 0; i < 8; ++i) small.push_back(budget.try_acquire(5));
   EXPECT_TRUE(small.back());
   EXPECT_TRUE(budget.try_resize(small.back(), 10));
@@ -75,7 +76,7 @@ TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
   EXPECT_TRUE(small.back());
   MemoryLease next;
   budget.acquire(6, [&](MemoryLease lease) { next = std::move(lease); });
-  EXPECT_FALSE(next) << "80 are out";
+  EXPECT_FALSE(next) << "640 are out";
   small.pop_back();
   EXPECT_FALSE(next);
   small.pop_back();

@@ -6,11 +6,13 @@ namespace {
 using std::string_view;
 
 constexpr string_view kForward[] = {
-    "ack_timeout",       "acks_not_read",      "corrupt",           "handshake_timeout",
-    "internal",          "json_not_supported", "max_connections",   "message_timeout",
-    "message_too_large", "metrics_or_traces",  "not_msgpack",       "option_too_large",
-    "tag_too_long",      "tls_handshake",      "tls_on_plain_port", "too_deep",
-    "too_large",         "too_slow",           "truncated",         "unknown_compression",
+    "ack_timeout",       "acks_not_read",   "corrupt",
+    "handshake_timeout", "internal",        "json_not_supported",
+    "max_connections",   "message_timeout", "message_too_large",
+    "metrics_or_traces", "not_msgpack",     "option_too_large",
+    "tag_too_long",      "tls_handshake",   "tls_on_plain_port",
+    "too_deep",          "too_large",       "too_many_events",
+    "too_slow",          "truncated",       "unknown_compression",
     "window_too_large",  "wrong_shape",
 };
 constexpr string_view kHttp[] = {

@@ -23,6 +23,8 @@ void IoThread::start() {
 void IoThread::stop() {
   context_.stop();
   if (thread_.joinable()) thread_.join();
+  aside_.stop();
+  aside_.join();
 }
 
 SteadyTime IoThread::last_turn() const {

@@ -1,12 +1,16 @@
 // IoThread: one io_context, one OS thread; a connection lives and dies on one of them, so sessions
 // need no locks. Once a second it looks at the deadlines of its sessions, which makes setting a
 // deadline an assignment instead of a timer operation per read.
+//
+// Work that takes longer than a connection may keep its neighbors waiting (inflating and walking
+// tens of MiB) runs on a second thread, beside the loop: see run_aside.h.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <list>
 #include <memory>
 #include <thread>
@@ -38,10 +42,13 @@ class IoThread {
   IoThread& operator=(const IoThread&) = delete;
 
   void start();
-  // Stops the loop and joins. What was suspended on it is destroyed with the IoThread.
+  // Stops the loop, then the work beside it, and joins both. What was suspended on the loop is
+  // destroyed with the IoThread, so work beside it may refer to that.
   void stop();
 
   [[nodiscard]] asio::io_context& context() { return context_; }
+  // Runs long work, one piece after the other.
+  [[nodiscard]] asio::thread_pool& aside() { return aside_; }
 
   // The deadline of watched is looked at from now until the handle goes. Thread: this one.
   class Watch {
@@ -74,6 +81,7 @@ class IoThread {
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::steady_timer timer_;
+  asio::thread_pool aside_{1};
   std::thread thread_;
 };
 

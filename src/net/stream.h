@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "net/hang_up_probe.h"
 #include "net/tls_context.h"
 
 namespace penstock::net {
@@ -45,6 +46,9 @@ class Stream {
 
   // Ends every operation under way with an error. Idempotent.
   virtual void close() = 0;
+
+  // Made when it is first asked for; stays valid when the stream goes.
+  [[nodiscard]] virtual const std::shared_ptr<HangUpProbe>& hang_up_probe() = 0;
 
   // "192.0.2.1:56324", "[2001:db8::1]:56324"
   [[nodiscard]] const std::string& peer() const { return peer_; }

@@ -93,6 +93,7 @@ asio::awaitable<void> TcpStream::end_writing() {
 }
 
 void TcpStream::close() {
+  probe_.forget();
   error_code ignored;
   socket_.close(ignored);
 }

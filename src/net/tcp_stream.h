@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/use_awaitable.hpp>
+#include <memory>
 
 #include "net/stream.h"
 
@@ -15,6 +16,22 @@ void tune(asio::ip::tcp::socket& socket);
 asio::awaitable<Result<size_t, error_code>> receive_from(asio::ip::tcp::socket& socket,
                                                          std::span<uint8_t> room, bool looks);
 
+// The probe of a socket, made on demand; forgets the descriptor before the socket is closed.
+class SocketProbe {
+ public:
+  ~SocketProbe() { forget(); }
+  [[nodiscard]] const std::shared_ptr<HangUpProbe>& of(asio::ip::tcp::socket& socket) {
+    if (!probe_) probe_ = std::make_shared<HangUpProbe>(socket.native_handle());
+    return probe_;
+  }
+  void forget() {
+    if (probe_) probe_->forget();
+  }
+
+ private:
+  std::shared_ptr<HangUpProbe> probe_;
+};
+
 class TcpStream final : public Stream {
  public:
   explicit TcpStream(asio::ip::tcp::socket socket);
@@ -26,9 +43,13 @@ class TcpStream final : public Stream {
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;
   void close() override;
+  [[nodiscard]] const std::shared_ptr<HangUpProbe>& hang_up_probe() override {
+    return probe_.of(socket_);
+  }
 
  private:
   asio::ip::tcp::socket socket_;
+  SocketProbe probe_;  // goes before the socket
 };
 
 }  // namespace penstock::net

@@ -130,6 +130,7 @@ asio::awaitable<void> TlsStream::end_writing() {
 }
 
 void TlsStream::close() {
+  probe_.forget();
   closed_ = true;
   error_code ignored;
   socket_.close(ignored);

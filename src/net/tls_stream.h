@@ -18,12 +18,16 @@ class TlsStream final : public Stream {
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;
   void close() override;
+  [[nodiscard]] const std::shared_ptr<HangUpProbe>& hang_up_probe() override {
+    return probe_.of(socket_);
+  }
 
  private:
   // Waits for what OpenSSL wants after it returned `ssl_error`; an error ends the connection.
   asio::awaitable<error_code> await_wanted(int ssl_error);
 
   asio::ip::tcp::socket socket_;
+  SocketProbe probe_;  // goes before the socket
   std::shared_ptr<const TlsContext> context_;
   SSL* ssl_;
   bool closed_ = false;
