@@ -67,6 +67,27 @@ def test_with_the_spool_deleted_nothing_is_acked_and_it_says_so(kinesis, start_p
     assert re.search("cannot write to .*streams/.*No such file or directory", penstock.log())
 
 
+def test_foreign_files_in_the_spool_do_not_keep_it_from_starting(kinesis, start_penstock, tmp_path):
+    """A core dump with the name of a log's directory; a link and a directory with the names of segments."""
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool")
+    penstock = start_penstock(config)
+    with ForwardClient(forward_port(config), timeout_s=90) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": "before"})])
+        penstock.wait_settled(1)
+        assert penstock.terminate() == 0
+    streams = tmp_path / "spool" / "streams"
+    (streams / "core.1234").write_bytes(bytes(5000))
+    log = next(streams.glob("projects.*"))
+    (log / "00000000000000a0.seg").symlink_to("/dev/zero")
+    (log / "00000000000000a1.seg").mkdir()
+    penstock = start_penstock(config)
+    with ForwardClient(forward_port(config), timeout_s=90) as client:
+        client.send_acked(wire.packed_forward, "t", [(1, {"id": "after"})])
+    wait_until(lambda: set(kinesis.tally("projects", "id")) == {"before", "after"}, "it delivers")
+    text = penstock.log()
+    assert "core.1234" in text and "00000000000000a0.damaged" in text and "00000000000000a1.damaged" in text
+
+
 @pytest.mark.timeout(120)
 def test_a_disk_that_does_not_answer_makes_it_unready_and_not_unhealthy(kinesis, start_penstock, watched):
     config = three_streams(kinesis.endpoint, spool=watched.directory)

@@ -37,12 +37,13 @@ LogNames sort_names(const std::vector<std::string>& names) {
 }  // namespace
 
 IoResult<void> DirectoryRecovery::run(const std::vector<std::string>& listed) {
-  const LogNames names = sort_names(listed);
+  LogNames names = sort_names(listed);
   FileSystem& files = state_.file_system;
   for (const std::string& name : names.leftovers) (void)files.remove(directory_ + "/" + name);
   auto found = of_letters_ ? find_gone() : find_checkpoint();
   if (!found) return found;
   if (!names.segments.empty()) next_number_ = std::max(next_number_, names.segments.back() + 1);
+  if (auto done = move_away_no_files(names.segments); !done) return done;
   if (auto done = find_cuts(names.segments); !done) return done;
   // Newest first: what is remembered of chunks is bounded, and the newest count.
   for (auto number = names.segments.rbegin(); number != names.segments.rend(); ++number) {
@@ -85,6 +86,21 @@ IoResult<void> DirectoryRecovery::find_gone() {
   // A number is not used again while it stands in that file.
   const auto& segments = queue_.gone_letters.by_segment();
   if (!segments.empty()) next_number_ = segments.rbegin()->first + 1;
+  return {};
+}
+
+// Links and directories with the name of a segment: nothing is read through them.
+IoResult<void> DirectoryRecovery::move_away_no_files(std::vector<uint64_t>& numbers) {
+  std::vector<uint64_t> files;
+  for (const uint64_t number : numbers) {
+    const auto file = state_.file_system.open(segment_path(directory_, number), {.write = true});
+    if (file || (file.error().code != ELOOP && file.error().code != EISDIR)) {
+      files.push_back(number);
+      continue;
+    }
+    if (auto done = lay_aside(number, {}, "it is no file"); !done) return done;
+  }
+  numbers = std::move(files);
   return {};
 }
 

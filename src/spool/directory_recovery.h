@@ -42,6 +42,7 @@ class DirectoryRecovery {
  private:
   IoResult<void> find_checkpoint();
   IoResult<void> find_gone();
+  IoResult<void> move_away_no_files(std::vector<uint64_t>& numbers);
   IoResult<void> find_cuts(const std::vector<uint64_t>& numbers);
   IoResult<RecoveredSegment> read_durable(const std::string& path, uint64_t number);
   IoResult<void> recover_one(uint64_t number);

@@ -149,6 +149,11 @@ IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
   if (!parsed) return LogPair{};  // not made by us, or set aside: left alone
   const std::string directory = streams_path + "/" + name;
   auto listed = state.file_system.list(directory);
+  if (!listed && listed.error().code == ENOTDIR) {
+    log_warn("a file in the spool is ignored: it has the name of a log's directory",
+             {{"file", directory}});
+    return LogPair{};
+  }
   if (!listed) return failure(listed.error());
   auto description = read_description(state.file_system, directory);
   if (!description) return failure(description.error());
