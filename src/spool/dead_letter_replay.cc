@@ -111,6 +111,7 @@ bool DeadLetterReplay::take_up_request() {
 bool DeadLetterReplay::next_letter() {
   const Segment segment = current_->segments.front();
   const auto leave_segment = [this] {
+    if (reader_) current_->damaged += reader_->bad_ranges().size();
     reader_.reset();
     current_->segments.erase(current_->segments.begin());
     return true;
@@ -135,7 +136,11 @@ bool DeadLetterReplay::next_letter() {
   ByteBuffer payload(letter.header.payload_size);
   payload.resize(letter.header.payload_size);
   const auto whole = reader_->read_payload({payload.data(), payload.size()});
-  if (whole && *whole) hand_back(std::move(letter), std::move(payload));
+  if (whole && *whole) {
+    hand_back(std::move(letter), std::move(payload));
+  } else {
+    ++current_->damaged;
+  }
   return true;
 }
 
@@ -202,8 +207,13 @@ bool DeadLetterReplay::finish() {
     log_limited(LogLevel::error, "spool/replay", "cannot remove a finished request",
                 {{"file", current_->path}, {"error", done.error().text()}});
   }
-  log_info("dead letters were replayed",
-           {{"delivered", delivered}, {"no_route", current_->left_alone}});
+  log_info("dead letters were replayed", {{"delivered", delivered},
+                                          {"no_route", current_->left_alone},
+                                          {"damaged", current_->damaged}});
+  if (current_->damaged > 0) {
+    state_.note_error("at least " + std::to_string(current_->damaged) + " dead letters in " +
+                      directory_ + " are damaged and cannot be replayed");
+  }
   current_.reset();
   return true;
 }

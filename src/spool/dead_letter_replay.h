@@ -57,6 +57,7 @@ class DeadLetterReplay {
     std::vector<Segment> segments;  // still to be gone through
     uint64_t handed_back = 0;
     uint64_t left_alone = 0;  // no route
+    uint64_t damaged = 0;     // at least
   };
 
   void run();

@@ -196,6 +196,26 @@ TEST_F(DeadLetters, ThatHaveNoRouteAgainStay) {
   EXPECT_THAT(routed, ElementsAre("unroutable"));
 }
 
+TEST_F(DeadLetters, ThatAreDamagedAreNotReplayedAndItSaysSo) {
+  open();
+  for (const char* const text : {"first", "second", "third"}) bury(text, "refused");
+  commit();
+  kill();
+  const std::string path = "/spool/dead-letter/0000000000000001.seg";
+  auto bytes = files.content(path);
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  bytes[all.find("second")] ^= 1;
+  files.set_content(path, bytes);
+  open();
+  route_to_b();
+  ask({});
+  replay();
+  EXPECT_THAT(routed, ElementsAre("first", "third"));
+  EXPECT_THAT(deliver(b), ElementsAre("first", "third"));
+  replay();
+  EXPECT_THAT(spool->last_error(), testing::HasSubstr("at least 1 dead letters"));
+}
+
 TEST_F(DeadLetters, RequestsAreReadAsTheyWereWritten) {
   const ReplayRequest request{"no_route", "a\nb\\c"};
   ASSERT_TRUE(files.make_directory("/d").has_value());
