@@ -42,7 +42,7 @@ need_tools() {
   elif command -v kubectl >/dev/null; then KUBE=kubectl
   else die "neither oc nor kubectl is on the PATH; install one and log in to the cluster"
   fi
-  command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 (https://helm.sh/docs/intro/install)"
+  command -v helm >/dev/null || die "helm is not on the PATH; install Helm 3 or 4 (https://helm.sh/docs/intro/install)"
   [[ $(helm version --template '{{.Version}}' 2>/dev/null) =~ ^v([3-9]|[1-9][0-9]+)\.([0-9]+) ]] ||
     die "the helm on the PATH ($(command -v helm)) is not Helm 3 or later; install one" \
         "(https://helm.sh/docs/intro/install)"
