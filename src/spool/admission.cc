@@ -107,14 +107,8 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
   return fits();
 }
 
-// An entry that was read from the head of the overflow log and goes to its tail.
-bool goes_again(const StreamQueue& overflow, const QueuedEntry& entry) {
-  return !overflow.main_queue->in_flight.contains(entry.origin->position);
-}
-
-// The whole share is there for it, the reserve as well. Two segments are left to what goes from the
-// head to the tail: it is what frees the head. One entry is taken in any case, so that an entry
-// larger than the reserve gets through.
+// The whole share is there for it, the reserve as well. Where the log holds nothing one entry is
+// taken in any case, so that an entry larger than the reserve gets through.
 bool overflow_has_room(SpoolState& state, StreamQueue& overflow, const QueuedEntry& entry) {
   if (overflow.retry_at) return false;
   const std::string& stream = overflow.stream();
@@ -123,8 +117,7 @@ bool overflow_has_room(SpoolState& state, StreamQueue& overflow, const QueuedEnt
   const bool alone = overflow.unsynced.empty() && overflow.in_round == 0 &&
                      std::all_of(overflow.segments.begin(), overflow.segments.end(),
                                  [](const auto& each) { return each.second.entries_left == 0; });
-  const uint64_t left = goes_again(overflow, entry) ? 0 : 2 * overflow.segment_bytes;
-  return alone || state.bytes_of(stream) + more + left <= state.share_of(stream);
+  return alone || state.bytes_of(stream) + more <= state.share_of(stream);
 }
 
 bool letters_have_room(SpoolState& state, uint64_t bytes) {
@@ -336,11 +329,7 @@ void admit_overflow(SpoolState& state, Calls& calls) {
   for (const auto& queue : state.queues) {
     auto& waiting = queue->waiting;
     while (!waiting.empty()) {
-      auto first = std::find_if(waiting.begin(), waiting.end(), [&](const QueuedEntry& entry) {
-        return goes_again(*queue, entry);
-      });
-      if (first == waiting.end()) first = waiting.begin();
-      if (!overflow_has_room(state, *queue, *first)) {
+      if (!overflow_has_room(state, *queue, waiting.front())) {
         if (state.options.when_full == WhenFull::drop_oldest) {
           drop_oldest(
               state, queue->stream(), [] { return false; }, calls);
@@ -348,8 +337,8 @@ void admit_overflow(SpoolState& state, Calls& calls) {
         state.commit_wake.raise();  // what is kept for a restart only makes room
         break;
       }
-      queue_part(state, *queue, std::move(*first), calls);
-      waiting.erase(first);
+      queue_part(state, *queue, std::move(waiting.front()), calls);
+      waiting.pop_front();
     }
   }
 }

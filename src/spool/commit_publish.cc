@@ -125,13 +125,16 @@ void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
     queue.checkpoint_due = true;
     queue.checkpoint_at = queue.upkeep_retry_at;
     if (turn.remove_log) queue.removed = false;
-    if (turn.remove_log && queue.overflow_queue != nullptr) queue.overflow_queue->removed = false;
+    for (StreamQueue* const overflow : queue.overflow_queues) {
+      if (turn.remove_log && overflow != nullptr) overflow->removed = false;
+    }
   } else if (turn.remove_log) {
     queue.held_bytes = 0;
     queue.segments.clear();
-    if (queue.overflow_queue != nullptr) {
-      queue.overflow_queue->held_bytes = 0;
-      queue.overflow_queue->segments.clear();
+    for (StreamQueue* const overflow : queue.overflow_queues) {
+      if (overflow == nullptr) continue;
+      overflow->held_bytes = 0;
+      overflow->segments.clear();
     }
   }
   if (turn.checkpointed) queue.pending_from = turn.pending_from;

@@ -186,7 +186,9 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
   if (may_remove(queue, now)) {
     turn.remove_log = true;
     queue.removed = true;  // nothing more is begun for it
-    if (queue.overflow_queue != nullptr) queue.overflow_queue->removed = true;
+    for (StreamQueue* const overflow : queue.overflow_queues) {
+      if (overflow != nullptr) overflow->removed = true;
+    }
     return;
   }
   const int64_t window_begin = state_.wall_ns() - nanoseconds(state_.options.repeat_window).count();
@@ -201,9 +203,7 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
     // An overflow log's are those of the main log.
     retiring.has_repeats = segment.last_received_ns > window_begin && !queue.is_overflow();
   }
-  // The overflow log waits for room.
-  const StreamQueue* const overflow = queue.is_overflow() ? &queue : queue.overflow_queue;
-  if (overflow != nullptr && !overflow->waiting.empty()) {
+  if (queue.overflow_waits()) {
     turn.drop_spare = queue.spare_bytes > 0;
     turn.room_wanted = true;
   }
@@ -224,8 +224,8 @@ void CommitQueue::collect_upkeep(LogTurn& turn, SteadyTime now) {
   }
 }
 
-// Of a stream that wants room one segment, the oldest: its logs stand in the order of their age, an
-// overflow log before its main log.
+// Of a stream that wants room one segment, the oldest: its logs stand in the order of their age,
+// overflow logs before their main log.
 void CommitQueue::drop_oldest_segments(Calls& calls) {
   std::vector<std::string> done;
   for (StreamQueue* queue : all_queues()) {
@@ -270,10 +270,10 @@ bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
 }
 
 bool CommitQueue::may_remove(const StreamQueue& queue, SteadyTime now) const {
-  // An overflow log goes with its main log.
-  if (queue.overflow_queue != nullptr && !queue.overflow_queue->holds_nothing()) return false;
+  // Overflow logs go with their main log.
   return !queue.open && !queue.is_overflow() && &queue != state_.dead_letters.get() &&
-         queue.in_round == 0 && queue.holds_nothing() && now - opened_at_ >= kRemovalDelay;
+         queue.in_round == 0 && queue.holds_nothing() && queue.overflow_holds_nothing() &&
+         now - opened_at_ >= kRemovalDelay;
 }
 
 void CommitQueue::write(std::vector<LogTurn>& turns) {

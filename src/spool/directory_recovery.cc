@@ -40,11 +40,12 @@ IoResult<void> DirectoryRecovery::run(const std::vector<std::string>& listed) {
   LogNames names = sort_names(listed);
   FileSystem& files = state_.file_system;
   for (const std::string& name : names.leftovers) (void)files.remove(directory_ + "/" + name);
-  auto found = of_letters_ ? find_gone() : find_checkpoint();
-  if (!found) return found;
   if (!names.segments.empty()) next_number_ = std::max(next_number_, names.segments.back() + 1);
   if (auto done = move_away_no_files(names.segments); !done) return done;
   if (auto done = find_cuts(names.segments); !done) return done;
+  if (of_overflow()) {
+    if (auto done = find_break(names.segments); !done) return done;
+  }
   // Newest first: what is remembered of chunks is bounded, and the newest count.
   for (auto number = names.segments.rbegin(); number != names.segments.rend(); ++number) {
     if (auto done = recover_one(*number); !done) return done;
@@ -123,6 +124,38 @@ IoResult<void> DirectoryRecovery::find_cuts(const std::vector<uint64_t>& numbers
     }
   }
   return {};
+}
+
+// Of what was written last and perhaps not synced, a power loss leaves any parts.
+IoResult<void> DirectoryRecovery::find_break(const std::vector<uint64_t>& numbers) {
+  for (const uint64_t number : numbers) {
+    const auto segment = read_durable(segment_path(directory_, number), number);
+    if (!segment) return failure(segment.error());
+    if (segment->state == RecoveredSegment::State::sealed) continue;
+    const bool is_read = segment->state == RecoveredSegment::State::open;
+    if (is_read && segment->first_break == RecoveredSegment::kNoBreak) continue;
+    break_ = {number, is_read ? static_cast<uint32_t>(segment->first_break) : 0};
+    return {};
+  }
+  return {};
+}
+
+// Behind a break an older event of a key may be missing, which the main log still has: what the
+// main log has of these entries, too, counts there, so that it is sent in order.
+void DirectoryRecovery::forget_behind_break(uint64_t number, RecoveredSegment& segment) const {
+  if (!break_ || segment.state != RecoveredSegment::State::open) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < segment.entries.size(); ++i) {
+    const IndexOrigin& origin = segment.origins[i];
+    const bool is_behind = Position{number, segment.entries[i].offset} >= *break_;
+    if (is_behind && queue_.main_queue->is_recovered_pending({origin.segment, origin.offset})) {
+      continue;
+    }
+    segment.entries[kept] = segment.entries[i];
+    segment.origins[kept++] = origin;
+  }
+  segment.entries.resize(kept);
+  segment.origins.resize(kept);
 }
 
 // What is believed at a start may be in the page cache only: the process died, the machine did not.
@@ -222,6 +255,7 @@ IoResult<void> DirectoryRecovery::recover_one(uint64_t number) {
       may_hold_pending(number)) {
     return lay_aside(number, *segment, "it is empty, or another segment lies in its place");
   }
+  forget_behind_break(number, *segment);
   count_damage(number, *segment, cut);
   if (segment->entries.empty()) return state_.file_system.remove(path);
   if (segment->state == State::open || cut) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,8 @@ class DirectoryRecovery {
         of_letters_(overflow == nullptr),
         log_id_(log_id(directory_, of_letters_)) {}
 
+  // First: what the log's checkpoint says, or the file of dead letters that are gone.
+  IoResult<void> load_books() { return of_letters_ ? find_gone() : find_checkpoint(); }
   // listed: the names in the directory.
   IoResult<void> run(const std::vector<std::string>& listed);
   [[nodiscard]] const std::vector<SegmentCut>& cuts() const { return cuts_; }
@@ -44,6 +47,8 @@ class DirectoryRecovery {
   IoResult<void> find_gone();
   IoResult<void> move_away_no_files(std::vector<uint64_t>& numbers);
   IoResult<void> find_cuts(const std::vector<uint64_t>& numbers);
+  IoResult<void> find_break(const std::vector<uint64_t>& numbers);
+  void forget_behind_break(uint64_t number, RecoveredSegment& segment) const;
   IoResult<RecoveredSegment> read_durable(const std::string& path, uint64_t number);
   IoResult<void> recover_one(uint64_t number);
   [[nodiscard]] bool is_foreign(const SegmentHeader& header) const {
@@ -65,6 +70,7 @@ class DirectoryRecovery {
   const uint64_t log_id_;
   uint64_t last_born_ = 0;  // the newest with a header of its own: those before it were born, too
   std::vector<SegmentCut> cuts_;
+  std::optional<Position> break_;  // of an overflow log: the first one in what was not synced
   uint64_t next_number_ = 1;
   uint64_t spare_bytes_ = 0;
 };

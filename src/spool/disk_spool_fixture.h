@@ -82,9 +82,11 @@ class DiskSpool : public testing::Test {
     while (spool->commit_turn()) {
     }
   }
+  // Every log of a stream may have its turn before this one.
+  static constexpr int kTurns = 3 + kOverflowLogs;
   std::optional<Entry> next(StreamLog* log) {
     auto entry = log->read();
-    for (int i = 0; !entry && i < 3 && spool->read_turn(); ++i) entry = log->read();
+    for (int i = 0; !entry && i < kTurns && spool->read_turn(); ++i) entry = log->read();
     return entry;
   }
   static std::string text_of(const Entry& entry) {

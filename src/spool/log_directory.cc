@@ -114,12 +114,13 @@ std::optional<DirectoryName> parse_directory_name(std::string_view name) {
 uint64_t log_id(std::string_view directory, bool of_letters) {
   std::string what = "dead letters";
   if (!of_letters) {
-    constexpr std::string_view kOverflow = "/overflow";
-    const bool overflow = directory.ends_with(kOverflow);
-    if (overflow) directory.remove_suffix(kOverflow.size());
+    const size_t slash = directory.rfind('/');
+    const std::string_view last = directory.substr(slash + 1);
+    const bool overflow = slash != directory.npos && is_overflow_name(last);
+    if (overflow) directory = directory.substr(0, slash);
     const auto name = parse_directory_name(directory.substr(directory.rfind('/') + 1));
     if (!name) return 0;
-    what = (overflow ? "overflow of " : "log of ") + name->stream;
+    what = (overflow ? std::string(last) + " of " : "log of ") + name->stream;
   }
   return checksum64(as_bytes(what)) | 1;
 }
@@ -132,7 +133,11 @@ std::string segment_path(const std::string& directory, uint64_t number) {
 
 std::string spare_path(const std::string& directory) { return directory + "/spare.seg"; }
 
-std::string overflow_path(const std::string& directory) { return directory + "/overflow"; }
+std::string overflow_path(const std::string& directory, size_t slot) {
+  return directory + "/overflow-" + std::to_string(slot);
+}
+
+bool is_overflow_name(std::string_view name) { return name.starts_with("overflow-"); }
 
 std::optional<uint64_t> parse_segment_name(std::string_view name) {
   if (name.size() != 20 || !name.ends_with(".seg")) return std::nullopt;

@@ -6,7 +6,7 @@
 //     checkpoint            see checkpoint.h
 //     <number, 16 hex>.seg  see segment_format.h
 //     spare.seg             a file kept to be used again
-//     overflow/             the overflow log: checkpoint and segments of its own
+//     overflow-0/ … -3/     the overflow logs: checkpoint and segments of their own
 //     <number>.damaged      a segment without a whole header, set aside for a person to look at
 #pragma once
 
@@ -33,14 +33,15 @@ struct DirectoryName {
 };
 [[nodiscard]] std::optional<DirectoryName> parse_directory_name(std::string_view name);
 
-// Tells the segments of this log from those of another stream, of its overflow log and of the dead
+// Tells the segments of this log from those of another stream, of its overflow logs and of the dead
 // letters.
 [[nodiscard]] uint64_t log_id(std::string_view directory, bool of_letters);
 
 [[nodiscard]] std::string segment_path(const std::string& directory, uint64_t number);
 [[nodiscard]] std::string spare_path(const std::string& directory);
-// Of the log in this directory.
-[[nodiscard]] std::string overflow_path(const std::string& directory);
+// Of an overflow log of the log in this directory.
+[[nodiscard]] std::string overflow_path(const std::string& directory, size_t slot);
+[[nodiscard]] bool is_overflow_name(std::string_view name);
 // Of "0000000000000012.seg"; nullopt for every other name.
 [[nodiscard]] std::optional<uint64_t> parse_segment_name(std::string_view name);
 

@@ -34,7 +34,6 @@ std::unique_ptr<LogWriter> writer_after(const DirectoryRecovery& recovery, Spool
   return writer_of(state, staging, std::move(writing));
 }
 
-// The segments that belong to no log any more are no loss: they are left to the next start.
 IoResult<void> recover_overflow(SpoolState& state, AlignedBuffer& staging,
                                 const std::string& directory, StreamQueue& queue,
                                 RecoveredChunks& chunks, OverflowRecovery& overflow) {
@@ -43,16 +42,16 @@ IoResult<void> recover_overflow(SpoolState& state, AlignedBuffer& staging,
   if (!listed && listed.error().code != ENOENT) return failure(listed.error());
   if (listed) {
     queue.held_bytes = CheckpointFile::kFileBytes;
+    if (auto done = recovery.load_books(); !done) return done;
     if (auto done = recovery.run(*listed); !done) return done;
   }
   queue.recovered_end = {recovery.next_number(), 0};
   queue.files = writer_after(recovery, state, staging, directory);
-  overflow.add_done();
   return {};
 }
 
 // What is in this directory, opened. It belongs to the log that the description names.
-IoResult<LogPair> recover_pair(SpoolState& state, AlignedBuffer& staging,
+IoResult<LogGroup> recover_logs(SpoolState& state, AlignedBuffer& staging,
                                const std::string& directory, const std::vector<std::string>& listed,
                                const LogDescription& description, uint64_t generation,
                                RecoveredChunks& chunks) {
@@ -60,24 +59,26 @@ IoResult<LogPair> recover_pair(SpoolState& state, AlignedBuffer& staging,
   options.stream = description.stream;
   options.target = description.target;
   options.settings = description.settings;
-  LogPair logs = make_pair_of_logs(state, options);
+  LogGroup logs = make_logs(state, options);
   StreamQueue& main = *logs.main;
   main.open = false;
-  main.generation = logs.overflow->generation = generation;
+  main.generation = generation;
   main.held_bytes = kLogFixedBytes;
   OverflowRecovery overflow;
-  // First, so that it can be asked about what the main log holds.
-  if (auto done = recover_overflow(state, staging, overflow_path(directory), *logs.overflow, chunks,
-                                   overflow);
-      !done) {
-    return failure(done.error());
-  }
   DirectoryRecovery recovery(state, directory, main, chunks, &overflow);
+  if (auto done = recovery.load_books(); !done) return failure(done.error());
+  // Before the main log, so that they can be asked about what it holds.
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    StreamQueue& queue = *logs.overflow[slot];
+    queue.generation = generation;
+    const std::string path = overflow_path(directory, slot);
+    auto done = recover_overflow(state, staging, path, queue, chunks, overflow);
+    if (!done) return failure(done.error());
+  }
+  overflow.add_done();
   if (auto done = recovery.run(listed); !done) return failure(done.error());
   main.files = writer_after(recovery, state, staging, directory);
-  if (auto done = overflow.resolve(state.file_system, overflow_path(directory), main,
-                                   *logs.overflow, chunks);
-      !done) {
+  if (auto done = overflow.resolve(state.file_system, directory, main, chunks); !done) {
     return failure(done.error());
   }
   return logs;
@@ -98,8 +99,11 @@ bool holds_segments(FileSystem& file_system, const std::string& directory,
     return parse_segment_name(name).has_value() || is_set_aside(name);
   };
   if (std::any_of(listed.begin(), listed.end(), is_kept)) return true;
-  const auto overflow = file_system.list(overflow_path(directory));
-  return overflow && std::any_of(overflow->begin(), overflow->end(), is_kept);
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    const auto overflow = file_system.list(overflow_path(directory, slot));
+    if (overflow && std::any_of(overflow->begin(), overflow->end(), is_kept)) return true;
+  }
+  return false;
 }
 
 // A log whose target nobody knows any more. Its events are counted as lost, and its chunks are not
@@ -110,13 +114,15 @@ IoResult<void> set_aside_log(SpoolState& state, AlignedBuffer& staging,
   RecoveredChunks nobodys(0, 0, false);
   uint64_t events = 0;
   {
-    auto logs = recover_pair(state, staging, directory, listed, {name.stream, "", ""},
+    auto logs = recover_logs(state, staging, directory, listed, {name.stream, "", ""},
                              name.generation, nobodys);
     if (!logs) return failure(logs.error());
-    for (const auto& queue : {logs->main.get(), logs->overflow.get()}) {
-      events += queue->lost_events;
-      for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
-    }
+    const auto count = [&](const StreamQueue& queue) {
+      events += queue.lost_events;
+      for (const auto& [number, segment] : queue.segments) events += segment.events_unread;
+    };
+    count(*logs->main);
+    for (const auto& overflow : logs->overflow) count(*overflow);
   }
   const auto path = set_aside(state.file_system, directory);
   if (!path) return failure(path.error());
@@ -131,35 +137,38 @@ IoResult<void> set_aside_log(SpoolState& state, AlignedBuffer& staging,
 
 }  // namespace
 
-LogPair make_pair_of_logs(SpoolState& state, const StreamOptions& options) {
-  LogPair logs;
+LogGroup make_logs(SpoolState& state, const StreamOptions& options) {
+  LogGroup logs;
   logs.main = std::make_unique<StreamQueue>(state, options);
   if (!state.on_disk()) return logs;
-  logs.overflow = std::make_unique<StreamQueue>(state, options);
-  logs.overflow->open = false;
-  logs.overflow->main_queue = logs.main.get();
-  logs.main->overflow_queue = logs.overflow.get();
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    auto overflow = std::make_unique<StreamQueue>(state, options);
+    overflow->open = false;
+    overflow->main_queue = logs.main.get();
+    logs.main->overflow_queues[slot] = overflow.get();
+    logs.overflow[slot] = std::move(overflow);
+  }
   return logs;
 }
 
-IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
+IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
                               const std::string& streams_path, const std::string& name,
                               RecoveredChunks& chunks) {
   const auto parsed = parse_directory_name(name);
-  if (!parsed) return LogPair{};  // not made by us, or set aside: left alone
+  if (!parsed) return LogGroup{};  // not made by us, or set aside: left alone
   const std::string directory = streams_path + "/" + name;
   auto listed = state.file_system.list(directory);
   if (!listed && listed.error().code == ENOTDIR) {
     log_warn("a file in the spool is ignored: it has the name of a log's directory",
              {{"file", directory}});
-    return LogPair{};
+    return LogGroup{};
   }
   if (!listed) return failure(listed.error());
   auto description = read_description(state.file_system, directory);
   if (!description) return failure(description.error());
   if (description->has_value()) {
     mend_description(state.file_system, directory, **description);
-    return recover_pair(state, staging, directory, *listed, **description, parsed->generation,
+    return recover_logs(state, staging, directory, *listed, **description, parsed->generation,
                         chunks);
   }
   if (!holds_segments(state.file_system, directory, *listed)) {
@@ -167,14 +176,16 @@ IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
     for (const std::string& left : *listed) {
       (void)state.file_system.remove(directory + "/" + left);
     }
-    (void)state.file_system.remove_directory(overflow_path(directory));
+    for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+      (void)state.file_system.remove_directory(overflow_path(directory, slot));
+    }
     (void)state.file_system.remove_directory(directory);
-    return LogPair{};
+    return LogGroup{};
   }
   if (auto done = set_aside_log(state, staging, directory, *listed, *parsed); !done) {
     return failure(done.error());
   }
-  return LogPair{};
+  return LogGroup{};
 }
 
 IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
@@ -190,12 +201,13 @@ IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
   auto queue = std::make_unique<StreamQueue>(state, StreamOptions{});
   queue->held_bytes = kBlockBytes;
   DirectoryRecovery recovery(state, directory, *queue, chunks, nullptr);
+  if (auto done = recovery.load_books(); !done) return failure(done.error());
   if (auto done = recovery.run(*listed); !done) return failure(done.error());
   queue->files = writer_after(recovery, state, staging, directory);
   return queue;
 }
 
-IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
+IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
                              const std::string& streams_path, const std::string& name,
                              const StreamOptions& options) {
   LogWriter::Options writing;
@@ -207,13 +219,15 @@ IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
   auto done = write_description(state.file_system, writing.directory, description);
   if (done) done = state.file_system.sync_directory(streams_path);
   if (!done) return failure(done.error());
-  LogPair logs = make_pair_of_logs(state, options);
-  LogWriter::Options overflow;
-  overflow.directory = overflow_path(writing.directory);
-  overflow.overflow = true;
+  LogGroup logs = make_logs(state, options);
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    LogWriter::Options overflow;
+    overflow.directory = overflow_path(writing.directory, slot);
+    overflow.overflow = true;
+    logs.overflow[slot]->files = writer_of(state, staging, std::move(overflow));
+  }
   logs.main->files = writer_of(state, staging, std::move(writing));
   logs.main->held_bytes = kLogFixedBytes;
-  logs.overflow->files = writer_of(state, staging, std::move(overflow));
   return logs;
 }
 

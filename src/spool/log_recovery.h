@@ -4,6 +4,7 @@
 // Thread: one, at start-up.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -12,18 +13,18 @@
 
 namespace penstock::spool {
 
-// A log and its overflow log, which know each other. Both null: there is none.
-struct LogPair {
-  std::unique_ptr<StreamQueue> overflow;  // older than what the main log holds
+// A log and its overflow logs, which know each other. All null: there is none.
+struct LogGroup {
+  // Older than what the main log holds. Null in memory.
+  std::array<std::unique_ptr<StreamQueue>, kOverflowLogs> overflow;
   std::unique_ptr<StreamQueue> main;
 };
-// In memory: without an overflow log.
-[[nodiscard]] LogPair make_pair_of_logs(SpoolState& state, const StreamOptions& options);
+[[nodiscard]] LogGroup make_logs(SpoolState& state, const StreamOptions& options);
 
 // Opens the log in this directory as it was left. Torn tails are cut, segments get their index,
-// what is being read afterwards is on stable storage. A pair of nulls: there was nothing in it, and
-// it is gone now.
-IoResult<LogPair> recover_log(SpoolState& state, AlignedBuffer& staging,
+// what is being read afterwards is on stable storage. All null: there was nothing in it, and it
+// is gone now.
+IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
                               const std::string& streams_path, const std::string& name,
                               RecoveredChunks& chunks);
 // The log of dead letters, made if there is none.
@@ -32,7 +33,7 @@ IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
                                                             const std::string& directory,
                                                             RecoveredChunks& chunks);
 // Makes the directory of a new log.
-IoResult<LogPair> create_log(SpoolState& state, AlignedBuffer& staging,
+IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
                              const std::string& streams_path, const std::string& name,
                              const StreamOptions& options);
 

@@ -197,14 +197,16 @@ IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {
     bool kept = false;
     for (const std::string& name : *names) {
       kept |= is_set_aside(name);
-      if (name == "overflow" || is_set_aside(name)) continue;
+      if (is_overflow_name(name) || is_set_aside(name)) continue;
       if (auto done = file_system_.remove(directory + "/" + name); !done) return done;
     }
     if (!kept) return file_system_.remove_directory(directory);
     const auto aside = set_aside(file_system_, directory);
     return aside ? IoResult<void>{} : failure(aside.error());
   };
-  if (auto done = remove_directory(overflow_path(options_.directory)); !done) return done;
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    if (auto done = remove_directory(overflow_path(options_.directory, slot)); !done) return done;
+  }
   if (auto done = remove_directory(options_.directory); !done) return done;
   return file_system_.sync_directory(parent_directory);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bitset>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,6 +16,9 @@
 #include "spool/position.h"
 
 namespace penstock::spool {
+
+// Overflow logs beside each main log.
+inline constexpr size_t kOverflowLogs = 4;
 
 // Hash-key buckets of a stream, opaque to the spool: which of them an overflow entry has events of.
 using BucketSet = std::bitset<1024>;

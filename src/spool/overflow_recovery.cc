@@ -54,26 +54,18 @@ void OverflowRecovery::add(const RecoveredSegment& segment) {
   }
 }
 
-void OverflowRecovery::add_done() {
-  std::sort(origins_.begin(), origins_.end());
-  for (size_t i = 1; i < origins_.size(); ++i) {
-    if (origins_[i] == origins_[i - 1]) of_interest_.push_back(origins_[i]);
-  }
-}
+void OverflowRecovery::add_done() { std::sort(origins_.begin(), origins_.end()); }
 
 bool OverflowRecovery::has_origin(Position position) const {
   return std::binary_search(origins_.begin(), origins_.end(), packed(position));
 }
 
 void OverflowRecovery::ask(Position position, const IndexEntry& entry, uint32_t events_final) {
-  if (!has_origin(position)) return;
-  questions_.push_back({position, entry, events_final});
-  of_interest_.push_back(packed(position));
+  if (has_origin(position)) questions_.emplace(position, Question{entry, events_final});
 }
 
-IoResult<std::vector<OverflowRecovery::Copy>> OverflowRecovery::read_copies(
-    FileSystem& file_system, const std::string& directory, const StreamQueue& overflow) const {
-  std::vector<Copy> copies;
+IoResult<void> OverflowRecovery::read_copies(FileSystem& file_system, const std::string& directory,
+                                             const StreamQueue& overflow) {
   for (const auto& [number, segment] : overflow.segments) {
     auto file = file_system.open(segment_path(directory, number), {});
     if (!file) return failure(file.error());
@@ -84,59 +76,40 @@ IoResult<std::vector<OverflowRecovery::Copy>> OverflowRecovery::read_copies(
     if (!index->has_value()) return failure(IoError{EIO});  // it was read a moment ago
     for (size_t i = 0; i < (*index)->origins.size(); ++i) {
       const IndexOrigin& origin = (*index)->origins[i];
-      if (!std::binary_search(of_interest_.begin(), of_interest_.end(),
-                              packed({origin.segment, origin.offset}))) {
-        continue;
-      }
+      if (!questions_.contains({origin.segment, origin.offset})) continue;
       const IndexEntry& indexed = (*index)->entries[i];
       reader->seek(indexed.offset);
       auto entry = reader->next();
       if (!entry) return failure(entry.error());
       const bool whole =
           entry->has_value() && (*entry)->offset == indexed.offset && (*entry)->origin.has_value();
-      // Of a damaged one nothing is known: an earlier copy counts, and this one is counted as
+      // Of a damaged one nothing is known: what the main log has counts, and this one is counted as
       // dropped when it is read.
       if (!whole) continue;
-      copies.push_back({{number, indexed.offset}, indexed, std::move(*(*entry)->origin)});
+      Events& copied = copied_[(*entry)->origin->position];
+      copied = united(copied, (*entry)->origin->events);
     }
   }
-  return copies;
+  return {};
 }
 
-IoResult<void> OverflowRecovery::resolve(FileSystem& file_system,
-                                         const std::string& overflow_directory, StreamQueue& main,
-                                         StreamQueue& overflow, RecoveredChunks& chunks) {
-  if (of_interest_.empty()) return {};
-  std::sort(of_interest_.begin(), of_interest_.end());
-  auto copies = read_copies(file_system, overflow_directory, overflow);
-  if (!copies) return failure(copies.error());
-
-  std::map<Position, Events> later;  // by origin: events that later entries have
-  for (auto copy = copies->rbegin(); copy != copies->rend(); ++copy) {
-    Events& known = later[copy->origin.position];
-    if (overflow.is_recovered_pending(copy->position)) {
-      Events places;
-      for (uint32_t i = 0; i < copy->origin.events.size(); ++i) {
-        if (std::binary_search(known.begin(), known.end(), copy->origin.events[i])) {
-          places.push_back(i);
-        }
-      }
-      settle(overflow, chunks, copy->position, copy->entry, 0, std::move(places));
-    }
-    known = united(known, copy->origin.events);
+IoResult<void> OverflowRecovery::resolve(FileSystem& file_system, const std::string& directory,
+                                         StreamQueue& main, RecoveredChunks& chunks) {
+  if (questions_.empty()) return {};
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    auto done =
+        read_copies(file_system, overflow_path(directory, slot), *main.overflow_queues[slot]);
+    if (!done) return done;
   }
-  for (const Question& question : questions_) {
-    const auto found = later.find(question.position);
-    if (found == later.end()) continue;
-    Events events = std::move(found->second);
-    std::erase_if(events, [&](uint32_t event) {
-      return event < question.events_final || event >= question.entry.event_count;
+  for (auto& [position, events] : copied_) {
+    const auto question = questions_.find(position);
+    if (question == questions_.end()) continue;
+    const auto& [entry, events_final] = question->second;
+    std::erase_if(events, [&asked = question->second](uint32_t event) {
+      return event < asked.events_final || event >= asked.entry.event_count;
     });
-    settle(main, chunks, question.position, question.entry, question.events_final,
-           std::move(events));
+    settle(main, chunks, position, entry, events_final, std::move(events));
   }
-  origins_ = {};
-  questions_ = {};
   return {};
 }
 

@@ -46,10 +46,14 @@ struct Broken {
   uint16_t run = 0;
 };
 
-// What is before the last run was synced, so that it was whole once.
+// What is before the last run was synced, so that it was whole once. The rest may never have been.
 void find_lost(const std::vector<Broken>& broken, uint16_t last_run, RecoveredSegment& segment) {
   for (const Broken& one : broken) {
-    if (one.run < last_run) segment.lost.push_back(one.entry);
+    if (one.run < last_run) {
+      segment.lost.push_back(one.entry);
+    } else {
+      segment.first_break = std::min<uint64_t>(segment.first_break, one.entry.begin);
+    }
   }
 }
 
@@ -99,6 +103,9 @@ IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
     (i < ranges_before ? segment.damaged_bytes : segment.torn_bytes) += range.end - range.begin;
   }
   if (reader.torn_at_end()) segment.torn_bytes += sizeof(EntryHeader);
+  if (segment.torn_bytes > 0) {
+    segment.first_break = std::min(segment.first_break, segment.entries_end);
+  }
   return {};
 }
 

@@ -43,6 +43,9 @@ struct RecoveredSegment {
   uint64_t torn_bytes = 0;
   uint64_t damaged_bytes = 0;
   std::vector<LostEntry> lost;  // in no order; only of what was gone through
+  // Of what was gone through: where in the last run, or behind it, the first broken bytes are.
+  uint64_t first_break = kNoBreak;
+  static constexpr uint64_t kNoBreak = ~uint64_t{0};
 };
 
 enum class Verify : uint8_t { what_is_unsure, every_payload };

@@ -94,8 +94,8 @@ struct Entry {
   Position position;
   std::shared_ptr<const record::Batch> batch;
   uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
-  // Events (indices, ascending) that recovery found in the overflow log, or of an overflow entry in
-  // a later entry of the overflow log: final here, to be skipped. Empty in steady state.
+  // Events (indices, ascending) that are final already, to be skipped: recovery found them in an
+  // overflow log. Empty in steady state.
   std::vector<uint32_t> overflowed = {};
   // Overflow log only: the entry of the main log that the events came from, their indices in it
   // and their buckets.
@@ -104,10 +104,10 @@ struct Entry {
   BucketSet buckets = {};
 };
 
-// Events copied out of an entry, on their way to the overflow log of its stream.
+// Events copied out of an entry of the main log, on their way to an overflow log.
 struct OverflowEntry {
   record::Batch batch;           // the events in order; tag, source, received time of the entry
-  Position origin;               // the entry of the main log they came from, be it long ago
+  Position origin;               // the entry they came from
   std::vector<uint32_t> events;  // index in the origin's entry of each event of batch, ascending
   BucketSet buckets;
 };
@@ -163,26 +163,36 @@ class StreamLog {
   // for each time it is. Delivery drops what it has put down of the oldest, and enters it.
   [[nodiscard]] virtual bool must_drop() { return false; }
 
-  // ---- the overflow log: events that cannot be sent for now, so that the others can
+  // ---- overflow logs: for events that cannot be sent for now, so that the others can
 
-  // It is read and released like any log. Null in a spool without a directory, and for an overflow
-  // log itself.
-  virtual StreamLog* overflow() { return nullptr; }
-  // Called on the main log, while the entry that the events are read from (of the main log, or of
-  // the overflow log) is not released. Waits for room when the stream's share is full, first come
-  // first served; admission of new messages leaves a reserve that only overflow may use.
-  // done(true): the events are synced in the overflow log, and may be released where they were.
-  // done(false): the spool stopped first. done is called on any thread.
-  virtual void append_overflow(OverflowEntry, std::function<void(bool)> done) { done(false); }
+  // slot: below kOverflowLogs. Each is read and released like any log, first in, first out. Null in
+  // a spool without a directory, and for an overflow log itself.
+  virtual StreamLog* overflow(size_t slot) {
+    (void)slot;
+    return nullptr;
+  }
+  // Called on the main log, while the entry that the events come from is not released. Waits for
+  // room when the stream's share is full, in the order of the calls; admission of new messages
+  // leaves a reserve that only overflow logs may use. done(true): the events are synced in the
+  // overflow log, and may be released in the main log. done(false): the spool stopped first. done
+  // is called on any thread.
+  virtual void append_overflow(size_t slot, OverflowEntry entry, std::function<void(bool)> done) {
+    (void)slot;
+    (void)entry;
+    done(false);
+  }
   struct RecoveredOverflow {
     BucketSet buckets;  // of all entries found in the overflow log at start-up, at least
     Position end;       // every one of those stands before it
   };
   // While the overflow log has entries before `end` that are not final, these buckets count as
   // occupied.
-  [[nodiscard]] virtual RecoveredOverflow recovered_overflow() const { return {}; }
+  [[nodiscard]] virtual RecoveredOverflow recovered_overflow(size_t slot) const {
+    (void)slot;
+    return {};
+  }
 
-  // Nothing is stored or waiting in this log, nor in its overflow log.
+  // Nothing is stored or waiting in this log, nor in its overflow logs.
   [[nodiscard]] virtual bool empty() const = 0;
 };
 

@@ -119,7 +119,7 @@ Result<void, Error> SpoolCore::recover_logs(RecoveredChunks& chunks) {
     add(std::move(*logs));
   }
   for (const RepeatRecord& record : directory_->repeat_log().take_found()) chunks.add(record);
-  // Stable: an overflow log stays before its main log.
+  // Stable: overflow logs stay before their main log.
   std::stable_sort(state.queues.begin(), state.queues.end(),
                    [](const auto& one, const auto& other) {
                      return std::pair(one->stream(), one->generation) <
@@ -128,8 +128,10 @@ Result<void, Error> SpoolCore::recover_logs(RecoveredChunks& chunks) {
   return {};
 }
 
-void SpoolCore::add(LogPair logs) {
-  if (logs.overflow) state_->queues.push_back(std::move(logs.overflow));
+void SpoolCore::add(LogGroup logs) {
+  for (auto& overflow : logs.overflow) {
+    if (overflow) state_->queues.push_back(std::move(overflow));
+  }
   if (logs.main) state_->queues.push_back(std::move(logs.main));
 }
 
@@ -218,7 +220,7 @@ Result<StreamQueue*, Error> SpoolCore::begin_log(const StreamOptions& options) {
       }
     }
   }
-  LogPair logs;
+  LogGroup logs;
   if (state.on_disk()) {
     auto created = create_log(state, staging_, directory_->streams_path(),
                               directory_name(options.stream, generation), options);
@@ -229,11 +231,13 @@ Result<StreamQueue*, Error> SpoolCore::begin_log(const StreamOptions& options) {
     }
     logs = std::move(*created);
   } else {
-    logs = make_pair_of_logs(state, options);
+    logs = make_logs(state, options);
   }
   StreamQueue* const queue = logs.main.get();
   queue->generation = generation;
-  if (logs.overflow) logs.overflow->generation = generation;
+  for (const auto& overflow : logs.overflow) {
+    if (overflow) overflow->generation = generation;
+  }
   const std::lock_guard lock(state.mutex);
   if (StreamQueue* older = state.open_queue(options.stream)) older->open = false;
   add(std::move(logs));
@@ -245,9 +249,8 @@ std::vector<StreamLog*> SpoolCore::logs() {
   std::vector<StreamLog*> found;
   for (const auto& queue : state_->queues) {
     if (queue->is_overflow()) continue;
-    const bool overflows =
-        queue->overflow_queue != nullptr && !queue->overflow_queue->holds_nothing();
-    if (queue->open || !queue->holds_nothing() || overflows) found.push_back(queue.get());
+    const bool is_used = queue->open || !queue->holds_nothing() || !queue->overflow_holds_nothing();
+    if (is_used) found.push_back(queue.get());
   }
   return found;
 }

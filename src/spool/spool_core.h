@@ -57,7 +57,7 @@ class SpoolCore final : public Spool {
   void close_letters(Calls& calls);
   void close_overflow(Calls& calls);
   // With the lock held, or at start-up.
-  void add(LogPair logs);
+  void add(LogGroup logs);
   Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
   Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 

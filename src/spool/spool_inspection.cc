@@ -114,7 +114,7 @@ Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::stri
       if (!segment) return cannot_read(path, segment.error());
       if (segment->has_value()) log.segments.push_back(std::move(**segment));
     }
-    if (name == "overflow") continue;
+    if (is_overflow_name(name)) continue;
     const auto file = file_system.open(path, {});
     const auto size = file ? (*file)->size() : IoResult<uint64_t>(0);
     log.file_bytes += size.value_or(0);
@@ -141,8 +141,10 @@ Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,
     log->description.stream = parsed->stream;
     if (description && description->has_value()) log->description = std::move(**description);
     log->generation = parsed->generation;
-    if (file_system.list(overflow_path(log->directory))) {
-      auto overflow = inspect_log(file_system, overflow_path(log->directory), options);
+    for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+      const std::string overflow_directory = overflow_path(log->directory, slot);
+      if (!file_system.list(overflow_directory)) continue;
+      auto overflow = inspect_log(file_system, overflow_directory, options);
       if (!overflow) return failure(overflow.error());
       overflow->description = log->description;
       overflow->generation = log->generation;

@@ -33,7 +33,7 @@ struct InspectedLog {
   std::string directory;
   LogDescription description;
   uint64_t generation = 0;
-  bool overflow = false;                   // the overflow log of the one behind it
+  bool overflow = false;                   // an overflow log of the main log behind it
   std::vector<InspectedSegment> segments;  // oldest first
   uint64_t set_aside = 0;                  // files ending in .damaged
   uint64_t file_bytes = 0;                 // all files of it
@@ -43,7 +43,7 @@ struct InspectOptions {
   bool every_payload = false;  // read and check everything
 };
 
-// Every log under DIR/streams, an overflow log before its main log when it has segments. Shortly
+// Every log under DIR/streams, overflow logs that have segments before their main log. Shortly
 // after a crash events may stand in both; the next start counts them once. Errors name the
 // directory and the cure.
 [[nodiscard]] Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,

@@ -47,7 +47,7 @@ TEST_F(SpoolInspection, ShowsAnOverflowLogBeforeItsMainLog) {
   moved.batch = batch_of("one");
   moved.origin = one.position;
   moved.events = {0};
-  a->append_overflow(std::move(moved), [](bool) {});
+  a->append_overflow(2, std::move(moved), [](bool) {});
   commit();
   a->release(one.position);
   clock.advance(seconds(1));

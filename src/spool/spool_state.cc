@@ -13,9 +13,8 @@ constexpr uint64_t kSegmentBytesMin = 64 << 10;
 constexpr uint64_t kSegmentBytesMax = 64 << 20;
 // So that giving back a segment at a time gives back little of a share at a time.
 constexpr uint64_t kSegmentsPerShare = 8;
-// Of an overflow log they are smaller: what is read from its head and appended at its tail again
-// needs room for two of them.
-constexpr uint64_t kOverflowSegmentParts = 4;
+// Of overflow logs they are smaller: all of them together have as much begun as a main log.
+constexpr uint64_t kOverflowSegmentParts = kOverflowLogs;
 constexpr uint64_t kOverflowSegmentBytesMin = 32 << 10;
 constexpr uint64_t kReserveParts = 4;  // at most a quarter of a share
 
@@ -79,14 +78,14 @@ uint64_t SpoolState::share_of(std::string_view stream) const {
   return (options.bytes_max - given) / without;
 }
 
-// A main segment is freed when the last of its events has moved to the overflow log, where they
-// take more room than they did: twice that, and two overflow segments for what goes from head to
-// tail.
+// A main segment is freed when the last of its events has moved to an overflow log, where they take
+// more room than they did: twice that, and a segment that each overflow log has begun.
 uint64_t SpoolState::overflow_reserve_of(std::string_view stream) const {
   if (!on_disk()) return 0;
   const uint64_t share = share_of(stream);
   const uint64_t segment = segment_bytes_in(share);
-  return std::min(2 * segment + 2 * overflow_segment_bytes_in(segment), share / kReserveParts);
+  return std::min(2 * segment + kOverflowLogs * overflow_segment_bytes_in(segment),
+                  share / kReserveParts);
 }
 
 uint64_t SpoolState::overflow_segment_bytes_in(uint64_t segment_bytes) {

@@ -64,13 +64,12 @@ std::optional<Entry> StreamQueue::read() {
   held.received_ns = ready.batch->received_ns;
   held.chunk = ready.chunk;
   held.kept = !from_disk;
-  Entry entry{ready.position, std::move(ready.batch), ready.events_final, {}, {}, {}, {}};
+  Entry entry;
+  entry.position = ready.position;
+  entry.batch = std::move(ready.batch);
+  entry.events_final = ready.events_final;
   if (ready.overflowed) entry.overflowed = *ready.overflowed;
   if (ready.origin) {
-    held.origin = ready.origin->position;
-    auto& [part, count] = origins_in_flight[ready.origin->position];
-    part = ready.chunk;
-    ++count;
     entry.origin = ready.origin->position;
     entry.origin_events = ready.origin->events;
     entry.buckets = ready.origin->buckets;
@@ -79,11 +78,13 @@ std::optional<Entry> StreamQueue::read() {
   return entry;
 }
 
-void StreamQueue::append_overflow(OverflowEntry entry, std::function<void(bool)> done) {
+void StreamQueue::append_overflow(size_t slot, OverflowEntry entry,
+                                  std::function<void(bool)> done) {
   CHECK(!entry.events.empty() && entry.events.size() == entry.batch.event_count);
   Calls calls;
   {
     const std::lock_guard lock(state_.mutex);
+    StreamQueue* const overflow_queue = overflow_queues.at(slot);
     if (overflow_queue == nullptr || state_.closed) {
       calls.emplace_back([done = std::move(done)] { done(false); });
     } else {
@@ -92,13 +93,9 @@ void StreamQueue::append_overflow(OverflowEntry entry, std::function<void(bool)>
       queued.origin = std::make_shared<const OverflowOrigin>(
           OverflowOrigin{entry.origin, std::move(entry.events), entry.buckets});
       queued.overflowed = std::move(done);
-      const auto in_main = in_flight.find(entry.origin);
-      const auto& in_overflow = overflow_queue->origins_in_flight;
-      if (in_main != in_flight.end()) {
-        queued.chunk = in_main->second.chunk;
-      } else if (const auto origin = in_overflow.find(entry.origin); origin != in_overflow.end()) {
-        queued.chunk = origin->second.first;
-      }
+      const auto origin = in_flight.find(entry.origin);
+      CHECK(origin != in_flight.end());
+      queued.chunk = origin->second.chunk;
       state_.chunks.add_entry(queued.chunk.key);
       queued.bytes = stored_size(queued.as_stored());
       overflow_queue->waiting.push_back(std::move(queued));
@@ -108,8 +105,9 @@ void StreamQueue::append_overflow(OverflowEntry entry, std::function<void(bool)>
   make(calls);
 }
 
-StreamLog::RecoveredOverflow StreamQueue::recovered_overflow() const {
+StreamLog::RecoveredOverflow StreamQueue::recovered_overflow(size_t slot) const {
   const std::lock_guard lock(state_.mutex);
+  const StreamQueue* const overflow_queue = overflow_queues.at(slot);
   if (overflow_queue == nullptr) return {};
   return {overflow_queue->recovered_buckets, overflow_queue->recovered_end};
 }
@@ -117,7 +115,7 @@ StreamLog::RecoveredOverflow StreamQueue::recovered_overflow() const {
 bool StreamQueue::may_retire(uint64_t number, const SegmentState& segment) const {
   if (!segment.sealed || segment.gone || segment.entries_left > 0) return false;
   // Room that is waited for counts for more: a crash then repeats what came from such an entry.
-  if (!is_overflow() || segment.dropped || !waiting.empty()) return true;
+  if (!is_overflow() || segment.dropped || overflow_waits()) return true;
   return number == segments.begin()->first && segment.origin_max < main_queue->pending_from;
 }
 
@@ -210,10 +208,6 @@ void StreamQueue::release(Position position) {
     if (files == nullptr) held_bytes -= entry->second.bytes;
     if (entry->second.kept) kept_in_flight -= entry->second.bytes;
     const Hash128 key = entry->second.chunk.key;
-    if (entry->second.origin) {
-      const auto origin = origins_in_flight.find(*entry->second.origin);
-      if (--origin->second.second == 0) origins_in_flight.erase(origin);
-    }
     in_flight.erase(entry);
     settle_segment(position, 1);
     state_.chunks.released(key, state_.wall_ns(), calls);
@@ -256,8 +250,20 @@ bool StreamQueue::holds_nothing() const {
 
 bool StreamQueue::empty() const {
   const std::lock_guard lock(state_.mutex);
-  return holds_nothing() && !append_waits_for(state_, *this) &&
-         (overflow_queue == nullptr || overflow_queue->holds_nothing());
+  return holds_nothing() && !append_waits_for(state_, *this) && overflow_holds_nothing();
+}
+
+bool StreamQueue::overflow_holds_nothing() const {
+  return std::all_of(overflow_queues.begin(), overflow_queues.end(), [](const auto* overflow) {
+    return overflow == nullptr || overflow->holds_nothing();
+  });
+}
+
+bool StreamQueue::overflow_waits() const {
+  const auto& overflows = is_overflow() ? main_queue->overflow_queues : overflow_queues;
+  return std::any_of(overflows.begin(), overflows.end(), [](const auto* overflow) {
+    return overflow != nullptr && !overflow->waiting.empty();
+  });
 }
 
 int64_t StreamQueue::oldest_received_ns() const {

@@ -12,6 +12,7 @@
 // Thread: SpoolState's lock guards every member; the StreamLog functions take it themselves.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -98,8 +99,7 @@ struct EntryInFlight {
   uint32_t events_final = 0;
   int64_t received_ns = 0;
   ChunkPart chunk;
-  std::optional<Position> origin = {};  // overflow log only
-  bool kept = false;                    // it was kept in memory since it was appended
+  bool kept = false;  // it was kept in memory since it was appended
 };
 
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
@@ -147,16 +147,20 @@ class StreamQueue final : public StreamLog {
   [[nodiscard]] std::optional<EntryAgain> take_again() override;
   [[nodiscard]] bool wants_room() const override;
   [[nodiscard]] bool must_drop() override;
-  [[nodiscard]] StreamLog* overflow() override { return overflow_queue; }
-  void append_overflow(OverflowEntry entry, std::function<void(bool)> done) override;
-  [[nodiscard]] RecoveredOverflow recovered_overflow() const override;
+  [[nodiscard]] StreamLog* overflow(size_t slot) override { return overflow_queues.at(slot); }
+  void append_overflow(size_t slot, OverflowEntry entry, std::function<void(bool)> done) override;
+  [[nodiscard]] RecoveredOverflow recovered_overflow(size_t slot) const override;
 
   // The rest is for the other parts of the spool, with the lock held.
 
   // New settings for the same target.
   void take_over(const StreamOptions& renewed);
-  // Neither stored nor on its way in. The overflow log is one of its own in this.
+  // Neither stored nor on its way in. An overflow log is one of its own in this.
   [[nodiscard]] bool holds_nothing() const;
+  // Of a main log: none of its overflow logs holds anything.
+  [[nodiscard]] bool overflow_holds_nothing() const;
+  // Of a main log or an overflow log: something waits for room in an overflow log of that main log.
+  [[nodiscard]] bool overflow_waits() const;
   // What the checkpoint found at start-up says of this entry.
   [[nodiscard]] bool is_recovered_pending(Position position) const {
     return position >= recovered_read || recovered_pending.contains(position);
@@ -239,17 +243,16 @@ class StreamQueue final : public StreamLog {
   GoneLetters gone_letters;
   std::vector<Position> leaving;  // are gone when that is written down
 
-  // Of a main log and its overflow log: each other.
-  StreamQueue* overflow_queue = nullptr;
+  // Of a main log and its overflow logs: each other. Of a log in memory: null.
+  std::array<StreamQueue*, kOverflowLogs> overflow_queues{};
   StreamQueue* main_queue = nullptr;
   // Of a main log: no entry before it is pending, and the checkpoint on disk says so.
   Position pending_from;
-  // Found at start-up: events of entries that are in the overflow log (of an overflow log: in a
-  // later entry). Of an entry that is final for that, all.
+  // Found at start-up: events of entries of the main log that an overflow log has. Of an entry that
+  // is final for that, all.
   std::map<Position, std::shared_ptr<const std::vector<uint32_t>>> recovered_overflowed;
   // Of an overflow log:
-  std::deque<QueuedEntry> waiting;                                       // for room
-  std::map<Position, std::pair<ChunkPart, uint32_t>> origins_in_flight;  // and how many of each
+  std::deque<QueuedEntry> waiting;  // for room
   BucketSet recovered_buckets;
   Position recovered_end;
 
