@@ -22,7 +22,8 @@ void Simulation::read() {
   trace("read " + name + " at " + std::to_string(entry->position.segment) + "/" +
         std::to_string(entry->position.offset));
   check_unchanged(*entry->batch, part, log->stream());
-  if (entry->events_final > part.delivered) violate(name + ": final, but never delivered");
+  const auto events_final = static_cast<uint32_t>(entry->overflowed.size());
+  if (events_final > part.delivered) violate(name + ": final, but never delivered");
   const bool replayed = entry->batch->source == "dead_letter";
   if (replayed) {
     if (!part.given_up) violate(name + " was replayed, but never a dead letter");
@@ -32,7 +33,7 @@ void Simulation::read() {
     if (part.final && chunk.fingerprint) violate(name + " was handed out after it was final");
   }
   in_flight_.push_back({log, entry->position, found->second.first, found->second.second,
-                        entry->events_final, replayed, below(2) == 0 ? entry->batch : nullptr});
+                        events_final, replayed, below(2) == 0 ? entry->batch : nullptr});
   if (below(4) == 0) put_down_stuck();
 }
 

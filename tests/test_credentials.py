@@ -216,7 +216,7 @@ def test_keys_of_the_environment_that_expired_hold_the_stream_until_it_is_starte
         kinesis.expire_key("ASIAOLD")
         client.send_acked(wire.forward, "t", [(1, {"id": 1})])
     wait_until(lambda: any("ExpiredToken" in error["message"] for error in old.status()["last_errors"]),
-               "it says why the stream is held")
+               "it says why the stream is paused")
     assert old.metrics().pending == 1 and old.get("/healthz")[0] == 200
     old.kill()
     new = start_penstock(config, environment={"AWS_ACCESS_KEY_ID": "ASIANEW", "AWS_SECRET_ACCESS_KEY": "new-secret",

@@ -7,31 +7,38 @@
 namespace penstock::daemon {
 
 using delivery::PutResult;
-using delivery::Verdict;
+using kinesis::EntryOutcome;
+using kinesis::PutError;
 using metrics::DeliveryTrouble;
 
 DeliveryTrouble trouble_of(const PutResult& result) {
   const auto code_has = [&result](std::string_view text) {
     return result.code.find(text) != std::string::npos;
   };
-  switch (result.verdict) {
-    case Verdict::fault:
+  switch (result.error) {
+    case PutError::server_fault:
+    case PutError::network:
+    case PutError::unknown_outcome:
+    case PutError::unknown_code:
       // What the network did is a sentence, what the service says one word.
       return code_has(" ") && !code_has("answer of") ? DeliveryTrouble::unreachable
                                                      : DeliveryTrouble::service_fault;
-    case Verdict::hold:
-      return code_has("ResourceNotFound") || code_has("ResourceInUse")
-                 ? DeliveryTrouble::not_found
-                 : DeliveryTrouble::access_denied;
-    case Verdict::credentials:
+    case PutError::not_found:
+      return DeliveryTrouble::not_found;
+    case PutError::access_denied:
+      return DeliveryTrouble::access_denied;
+    case PutError::credentials:
+    case PutError::clock_skew:
       return DeliveryTrouble::credentials;
-    case Verdict::throttled:
+    case PutError::throttled:
+    case PutError::kms_throttled:
       return DeliveryTrouble::throttled;
-    case Verdict::refused:
+    case PutError::invalid_argument:
+    case PutError::serialization:
       return DeliveryTrouble::request_rejected;
-    case Verdict::answered:
-    case Verdict::too_large:
-    case Verdict::other_protocol:
+    case PutError::none:
+    case PutError::too_large:
+    case PutError::unknown_operation:
       break;
   }
   return DeliveryTrouble::none;
@@ -59,11 +66,11 @@ void DeliveryWatch::set_keys_ignored(bool are_ignored, WallTime wall) {
 void DeliveryWatch::note(const PutResult& result, WallTime wall, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   bool any_accepted = false;
-  for (const PutResult::Entry& entry : result.entries) {
-    if (entry.result == delivery::EntryResult::accepted) {
+  for (const kinesis::EntryResult& entry : result.entries) {
+    if (entry.outcome == EntryOutcome::accepted) {
       any_accepted = true;
-    } else if (entry.result == delivery::EntryResult::throttled &&
-               entry.shard != PutResult::kNoShard && throttled_.size() < kShardsMax) {
+    } else if (entry.outcome == EntryOutcome::throttled &&
+               entry.shard != kinesis::kNoShard && throttled_.size() < kShardsMax) {
       throttled_[entry.shard] = now;
     }
   }
@@ -103,8 +110,8 @@ void tell_places(const PutResult& result, const kinesis_format::Request& request
   size_t told = 0;
   const size_t records = std::min(result.entries.size(), request.slots().size());
   for (size_t slot = 0; slot < records && told < kPlacedPerAnswer; ++slot) {
-    const PutResult::Entry& entry = result.entries[slot];
-    if (entry.result != delivery::EntryResult::accepted || entry.shard == PutResult::kNoShard) {
+    const kinesis::EntryResult& entry = result.entries[slot];
+    if (entry.outcome != EntryOutcome::accepted || entry.shard == kinesis::kNoShard) {
       continue;
     }
     const kinesis_format::RecordKey key = request.key(slot);

@@ -6,23 +6,23 @@
 namespace penstock::daemon {
 namespace {
 
-using delivery::EntryResult;
 using delivery::PutResult;
-using delivery::Verdict;
+using kinesis::EntryOutcome;
+using kinesis::PutError;
 using metrics::DeliveryTrouble;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-PutResult failed(Verdict verdict, std::string code) {
+PutResult failed(PutError error, std::string code) {
   PutResult result;
-  result.verdict = verdict;
+  result.error = error;
   result.code = std::move(code);
   return result;
 }
 
-PutResult answered(std::vector<PutResult::Entry> entries) {
+PutResult answered(std::vector<kinesis::EntryResult> entries) {
   PutResult result;
-  result.verdict = Verdict::answered;
+  result.error = PutError::none;
   result.entries = std::move(entries);
   return result;
 }
@@ -38,26 +38,26 @@ TEST(DeliveryWatch, RemembersSinceWhenKeysAreIgnored) {
   EXPECT_EQ(watch.status({}).keys_ignored_since, std::nullopt);
 }
 
-TEST(DeliveryWatch, NamesTheTroubleByVerdictAndCode) {
-  const auto trouble = [](Verdict verdict, const char* code) {
-    return trouble_of(failed(verdict, code));
+TEST(DeliveryWatch, NamesTheTroubleByErrorAndCode) {
+  const auto trouble = [](PutError error, const char* code) {
+    return trouble_of(failed(error, code));
   };
-  EXPECT_EQ(trouble(Verdict::fault, "cannot connect to 127.0.0.1:1 (connection refused)"),
+  EXPECT_EQ(trouble(PutError::server_fault, "cannot connect to 127.0.0.1:1 (connection refused)"),
             DeliveryTrouble::unreachable);
-  EXPECT_EQ(trouble(Verdict::fault, "InternalFailure"), DeliveryTrouble::service_fault);
-  EXPECT_EQ(trouble(Verdict::fault, "answer of another length"), DeliveryTrouble::service_fault);
-  EXPECT_EQ(trouble(Verdict::hold, "ResourceNotFoundException"), DeliveryTrouble::not_found);
-  EXPECT_EQ(trouble(Verdict::hold, "KMSDisabledException"), DeliveryTrouble::access_denied);
-  EXPECT_EQ(trouble(Verdict::credentials, "ExpiredTokenException"), DeliveryTrouble::credentials);
-  EXPECT_EQ(trouble(Verdict::too_large, "RequestEntityTooLarge"), DeliveryTrouble::none);
+  EXPECT_EQ(trouble(PutError::server_fault, "InternalFailure"), DeliveryTrouble::service_fault);
+  EXPECT_EQ(trouble(PutError::server_fault, "answer of another length"), DeliveryTrouble::service_fault);
+  EXPECT_EQ(trouble(PutError::not_found, "ResourceNotFoundException"), DeliveryTrouble::not_found);
+  EXPECT_EQ(trouble(PutError::access_denied, "KMSDisabledException"), DeliveryTrouble::access_denied);
+  EXPECT_EQ(trouble(PutError::credentials, "ExpiredTokenException"), DeliveryTrouble::credentials);
+  EXPECT_EQ(trouble(PutError::too_large, "RequestEntityTooLarge"), DeliveryTrouble::none);
 }
 
 TEST(DeliveryWatch, FailuresCountFromTheFirstOneUntilSomethingIsAccepted) {
   DeliveryWatch watch;
   const WallTime wall{std::chrono::hours(1000)};
   const SteadyTime now{std::chrono::hours(1)};
-  watch.note(failed(Verdict::fault, "InternalFailure"), wall, now);
-  watch.note(failed(Verdict::fault, "ServiceUnavailable"), wall + seconds(5), now + seconds(5));
+  watch.note(failed(PutError::server_fault, "InternalFailure"), wall, now);
+  watch.note(failed(PutError::server_fault, "ServiceUnavailable"), wall + seconds(5), now + seconds(5));
 
   metrics::DeliveryStatus status = watch.status(now + seconds(5));
   EXPECT_EQ(status.trouble, DeliveryTrouble::service_fault);
@@ -67,10 +67,10 @@ TEST(DeliveryWatch, FailuresCountFromTheFirstOneUntilSomethingIsAccepted) {
   EXPECT_FALSE(status.last_success.has_value());
 
   // All throttled is no success.
-  watch.note(answered({{EntryResult::throttled, 3}}), wall + seconds(6), now + seconds(6));
+  watch.note(answered({{EntryOutcome::throttled, 3}}), wall + seconds(6), now + seconds(6));
   EXPECT_EQ(watch.status(now + seconds(6)).failures, 2u);
 
-  watch.note(answered({{EntryResult::accepted, 3}, {EntryResult::failed, 3}}), wall + seconds(7),
+  watch.note(answered({{EntryOutcome::accepted, 3}, {EntryOutcome::internal_failure, 3}}), wall + seconds(7),
              now + seconds(7));
   status = watch.status(now + seconds(7));
   EXPECT_EQ(status.trouble, DeliveryTrouble::none);
@@ -82,9 +82,9 @@ TEST(DeliveryWatch, FailuresCountFromTheFirstOneUntilSomethingIsAccepted) {
 TEST(DeliveryWatch, AShardThatThrottledIsSlowedDownForAWhile) {
   DeliveryWatch watch;
   const SteadyTime now{std::chrono::hours(1)};
-  watch.note(answered({{EntryResult::throttled, 7},
-                       {EntryResult::throttled, PutResult::kNoShard},
-                       {EntryResult::accepted, 2}}),
+  watch.note(answered({{EntryOutcome::throttled, 7},
+                       {EntryOutcome::throttled, kinesis::kNoShard},
+                       {EntryOutcome::accepted, 2}}),
              {}, now);
   EXPECT_THAT(watch.status(now + seconds(10)).shards_throttled, ElementsAre(7u));
   EXPECT_THAT(watch.status(now + seconds(31)).shards_throttled, IsEmpty());

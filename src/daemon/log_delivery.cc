@@ -85,7 +85,8 @@ void LogDelivery::start(const kinesis::Endpoint& endpoint) {
             if (const ShardWatch::Id watched = watched_) parts_.shards.ask_soon(watched);
           },
   };
-  sender_ = std::make_unique<delivery::Sender>(log_, options_in_force(), std::move(services));
+  sender_ =
+      std::make_unique<delivery::StreamSender>(log_, options_in_force(), std::move(services));
   sender_->pump();
 }
 
@@ -168,7 +169,7 @@ bool LogDelivery::is_done() {
   if (!log_.empty()) return false;
   bool is_idle = true;
   thread_.call([&] {
-    if (sender_) is_idle = sender_->idle();
+    if (sender_) is_idle = sender_->is_idle();
   });
   return is_idle;
 }
@@ -184,7 +185,7 @@ bool LogDelivery::is_missing() {
 std::string LogDelivery::paused_because() {
   std::string reason;
   thread_.call([&] {
-    if (sender_) reason = sender_->held_because();
+    if (sender_) reason = sender_->paused_because();
   });
   return reason;
 }

@@ -16,7 +16,7 @@
 #include "daemon/shard_watch.h"
 #include "delivery/delivery_thread.h"
 #include "delivery/http_put_port.h"
-#include "delivery/sender.h"
+#include "delivery/stream_sender.h"
 
 namespace penstock::daemon {
 
@@ -74,7 +74,7 @@ class LogDelivery {
   // Made, used and destroyed on the delivery thread.
   std::unique_ptr<delivery::HttpPutPort> port_;
   std::unique_ptr<WatchedPort> watched_port_;
-  std::unique_ptr<delivery::Sender> sender_;
+  std::unique_ptr<delivery::StreamSender> sender_;
   std::optional<net::HttpLoop::TimerId> timer_;
   size_t shards_known_ = 0;
   delivery::SenderOptions options_;  // as configured

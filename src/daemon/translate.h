@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 #include "config/options.h"
-#include "delivery/sender.h"
+#include "delivery/stream_sender.h"
 #include "kinesis/endpoint.h"
 #include "net/tls_context.h"
 #include "route/router.h"

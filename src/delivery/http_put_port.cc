@@ -3,54 +3,6 @@
 #include "base/log.h"
 
 namespace penstock::delivery {
-namespace {
-
-Verdict verdict_of(kinesis::PutError error) {
-  using kinesis::PutError;
-  switch (error) {
-    case PutError::none:
-      return Verdict::answered;
-    case PutError::throttled:
-    case PutError::kms_throttled:
-      return Verdict::throttled;
-    case PutError::server_fault:
-    case PutError::network:
-    case PutError::unknown_outcome:
-    case PutError::unknown_code:
-      return Verdict::fault;
-    case PutError::not_found:
-    case PutError::access_denied:
-      return Verdict::hold;
-    case PutError::credentials:
-    case PutError::clock_skew:
-      return Verdict::credentials;
-    case PutError::invalid_argument:
-    case PutError::serialization:
-      return Verdict::refused;
-    case PutError::too_large:
-      return Verdict::too_large;
-    case PutError::unknown_operation:
-      return Verdict::other_protocol;
-  }
-  return Verdict::fault;
-}
-
-EntryResult result_of(kinesis::EntryOutcome outcome) {
-  switch (outcome) {
-    case kinesis::EntryOutcome::accepted:
-      return EntryResult::accepted;
-    case kinesis::EntryOutcome::throttled:
-      return EntryResult::throttled;
-    case kinesis::EntryOutcome::internal_failure:
-    case kinesis::EntryOutcome::unknown_code:
-    case kinesis::EntryOutcome::unknown:
-      return EntryResult::failed;
-  }
-  return EntryResult::failed;
-}
-
-}  // namespace
-
 HttpPutPort::HttpPutPort(net::HttpLoop& loop, Options options,
                          std::shared_ptr<CredentialSource> credentials, const Clock& clock)
     : loop_(loop),
@@ -82,7 +34,7 @@ void HttpPutPort::put(kinesis_format::Request request, Callback callback) {
     credentials_->refresh_soon();
     loop_.post([kept, callback = std::move(callback)] {
       PutResult result;
-      result.verdict = Verdict::credentials;
+      result.error = kinesis::PutError::credentials;
       result.code = "no credentials";
       callback(std::move(result), std::move(*kept));
     });
@@ -99,8 +51,8 @@ void HttpPutPort::put(kinesis_format::Request request, Callback callback) {
   });
 }
 
-// The service answers CBOR, but does not document it: what does not know it says so, calls the body
-// broken, or (emulators) trips over it and answers like a broken web server.
+// The service answers CBOR, but does not document it. What does not know it says so, calls the body
+// broken, or (emulators) answers like a broken web server, again and again.
 bool HttpPutPort::speaks_no_cbor(const kinesis_format::Request& request) {
   constexpr int kDoubtsMax = 3;
   if (request.protocol() != kinesis_format::Protocol::cbor || cbor_understood_) return false;
@@ -109,31 +61,28 @@ bool HttpPutPort::speaks_no_cbor(const kinesis_format::Request& request) {
                        answer_.error != kinesis::PutError::unknown_operation;
     return !cbor_understood_;
   }
-  return answer_.error == kinesis::PutError::server_fault && ++cbor_doubts_ >= kDoubtsMax;
+  if (answer_.error != kinesis::PutError::server_fault || ++cbor_doubts_ < kDoubtsMax) return false;
+  cbor_doubts_ = 0;
+  return true;
 }
 
 PutResult HttpPutPort::read(const net::HttpResponse& response,
                             const kinesis_format::Request& request) {
   reader_.read(response, request.slots().size(), answer_);
   PutResult result;
-  result.verdict = speaks_no_cbor(request) ? Verdict::other_protocol : verdict_of(answer_.error);
+  result.error = speaks_no_cbor(request) ? kinesis::PutError::unknown_operation : answer_.error;
   result.took = response.total_time;
   result.code = !answer_.code.empty() ? answer_.code : response.failure_text;
-  result.outcome_unknown = response.outcome_unknown();
   if (answer_.retry_after_ms > 0) result.retry_after = milliseconds(answer_.retry_after_ms);
-  result.entries.reserve(answer_.entries.size());
-  for (const kinesis::EntryResult& entry : answer_.entries) {
-    result.entries.push_back({result_of(entry.outcome), entry.shard});
-  }
-  if (result.verdict == Verdict::credentials) {
-    if (answer_.server_time && answer_.error == kinesis::PutError::clock_skew) {
-      clock_offset_.learn(*answer_.server_time, clock_.wall());
-      log_limited(
-          LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
-          {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_.offset()).count()}});
-    } else {
-      credentials_->refresh_soon();
-    }
+  result.entries = answer_.entries;
+  if (result.error == kinesis::PutError::clock_skew && answer_.server_time) {
+    clock_offset_.learn(*answer_.server_time, clock_.wall());
+    log_limited(
+        LogLevel::warn, "clock_skew", "our clock is off: signing by the service's",
+        {{"offset_s", std::chrono::duration_cast<seconds>(clock_offset_.offset()).count()}});
+  } else if (result.error == kinesis::PutError::clock_skew ||
+             result.error == kinesis::PutError::credentials) {
+    credentials_->refresh_soon();
   }
   return result;
 }

@@ -1,7 +1,7 @@
-// OpenAggregates: the aggregates being filled, one for each lane that has any: by key, by shard, or
-// one for all. Bounded in number and in bytes: the oldest is closed to make room.
+// OpenAggregates: the aggregates being filled, one for each group that has any (packer.h). Bounded
+// in number and in bytes: the oldest is closed to make room.
 //
-// Thread: the sender's.
+// Thread: the delivery thread's.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "delivery/outgoing.h"
+#include "delivery/records.h"
 #include "kinesis_format/aggregate.h"
 
 namespace penstock::delivery {
@@ -23,23 +23,23 @@ class OpenAggregates {
     size_t bytes_max = 4_MiB;
   };
   struct Open {
-    uint64_t lane;
+    uint64_t group;
     SteadyTime since;
-    RecordNote note;
+    RecordMetadata meta;
     kinesis_format::Aggregator aggregator;
   };
 
   OpenAggregates(const kinesis_format::Aggregator::Options& options, Limits limits);
 
-  // nullptr: none of that lane is open.
-  [[nodiscard]] Open* find(uint64_t lane);
-  // Requires that none of the lane is open. The limits are the caller's to ask for.
-  Open& open(uint64_t lane, const kinesis_format::RecordKey& key, SteadyTime now);
+  // nullptr: none of that group is open.
+  [[nodiscard]] Open* find(uint64_t group);
+  // Requires that none of the group is open. The limits are the caller's to ask for.
+  Open& open(uint64_t group, const kinesis_format::RecordKey& key, SteadyTime now);
   // After an event was added.
-  static void add_span(RecordNote& note, const EventSpan& span);
+  static void add_span(RecordMetadata& meta, const EventSpan& span);
 
   // The record of an aggregate with events in it.
-  [[nodiscard]] Waiting close(Open& open, SteadyTime now);
+  [[nodiscard]] QueuedRecord close(Open& open, SteadyTime now);
   // Without events: forgotten.
   void drop(Open& open);
 
@@ -56,7 +56,7 @@ class OpenAggregates {
   Limits limits_;
   std::unique_ptr<codec::Compressor> compressor_;  // shared by all: it takes up to 1.3 MiB
   std::list<Open> open_;
-  std::unordered_map<uint64_t, std::list<Open>::iterator> by_lane_;
+  std::unordered_map<uint64_t, std::list<Open>::iterator> by_group_;
   std::list<Open> spare_;  // for their memory
 };
 

@@ -22,7 +22,7 @@ bool Agenda::step(SteadyTime until) {
 }
 
 void FilledLog::add(const std::vector<std::string>& objects, const std::string& tag,
-                    uint32_t events_final) {
+                    std::vector<uint32_t> overflowed) {
   auto batch = std::make_shared<record::Batch>();
   batch->source = "test";
   batch->tag = tag;
@@ -34,22 +34,25 @@ void FilledLog::add(const std::vector<std::string>& objects, const std::string& 
     record::append_json_entry(batch->storage, {1'700'000'000, 0}, as_bytes(object));
   }
   batch->entries_size = batch->storage.size();
-  entries_.push_back({{0, added++}, std::move(batch), events_final});
+  spool::Entry& entry = entries_.emplace_back();
+  entry.position = {0, added++};
+  entry.batch = std::move(batch);
+  entry.overflowed = std::move(overflowed);
   if (wake_) wake_();
 }
 
 std::optional<spool::Entry> FilledLog::read() {
-  if (entries_.empty()) return std::nullopt;
+  if (entries_.empty() || wants_room()) return std::nullopt;
   spool::Entry entry = std::move(entries_.front());
   entries_.pop_front();
   ++read_count;
-  stored_[entry.position.offset] = entry.batch;
-  entry.batch = hand_out(entry.position.offset);
+  stored_[entry.position.offset] = entry;
+  entry.batch = hand_out(entry.batch);
   return entry;
 }
 
-std::shared_ptr<const record::Batch> FilledLog::hand_out(uint32_t number) {
-  const auto& stored = stored_.at(number);
+std::shared_ptr<const record::Batch> FilledLog::hand_out(
+    const std::shared_ptr<const record::Batch>& stored) {
   const size_t bytes = stored->entries_size;
   *held_ += bytes;
   held_bytes_most = std::max(held_bytes_most, *held_);
@@ -58,31 +61,74 @@ std::shared_ptr<const record::Batch> FilledLog::hand_out(uint32_t number) {
 
 void FilledLog::release(spool::Position position) {
   CHECK(stored_.erase(position.offset) == 1);
-  put_down_.erase(position.offset);
   released.push_back(position.offset);
+  if (wake_ && !entries_.empty()) wake_();
 }
 
-void FilledLog::put_down(spool::Position position) {
-  CHECK(stored_.contains(position.offset));
-  CHECK(put_down_.insert(position.offset).second);
+void FilledLog::keep_on_disk(Agenda& agenda) {
+  disk_ = &agenda;
+  for (size_t number = 0; number < spool::kOverflowLogs; ++number) {
+    overflow_.push_back(std::make_unique<FilledLog>(name_));
+  }
 }
 
-void FilledLog::read_again(spool::Position position) {
-  CHECK(put_down_.erase(position.offset) == 1);
-  disk_->after(milliseconds(1), [this, position] {
-    if (!stored_.contains(position.offset)) return;
-    ++read_again_count;
-    const bool is_damaged = damaged.contains(position.offset);
-    again_.push_back({position, is_damaged ? nullptr : hand_out(position.offset)});
-    if (wake_) wake_();
+spool::StreamLog* FilledLog::overflow(size_t number) {
+  return number < overflow_.size() ? overflow_[number].get() : nullptr;
+}
+
+void FilledLog::append_overflow(size_t number, spool::OverflowEntry appended,
+                                std::function<void(bool)> done) {
+  CHECK(stored_.contains(appended.origin.offset));
+  CHECK(appended.batch.event_count == appended.events.size());
+  ++overflow_entries;
+  overflow_events += appended.events.size();
+  auto made = std::make_shared<spool::Entry>();
+  made->origin = appended.origin;
+  made->origin_events = std::move(appended.events);
+  made->buckets = appended.buckets;
+  made->batch = std::make_shared<record::Batch>(std::move(appended.batch));
+  disk_->after(milliseconds(1), [this, number, made, life = life_, done = std::move(done)] {
+    if (life != life_) return;  // lost in the crash
+    FilledLog& log = *overflow_[number];
+    made->position = {0, log.added++};
+    log.entries_.push_back(std::move(*made));
+    done(true);
+    if (log.wake_) log.wake_();
   });
 }
 
-std::optional<spool::EntryAgain> FilledLog::take_again() {
-  if (again_.empty()) return std::nullopt;
-  spool::EntryAgain again = std::move(again_.front());
-  again_.pop_front();
-  return again;
+spool::StreamLog::RecoveredOverflow FilledLog::recovered_overflow(size_t number) const {
+  return overflow_[number]->recovered_;
+}
+
+void FilledLog::recover() {
+  ++life_;
+  while (!stored_.empty()) {
+    const auto last = std::prev(stored_.end());
+    entries_.push_front(std::move(last->second));
+    stored_.erase(last);
+  }
+  wake_ = nullptr;
+  recovered_ = {};
+  for (const spool::Entry& entry : entries_) recovered_.buckets |= entry.buckets;
+  recovered_.end = {0, added};
+  for (const auto& log : overflow_) {
+    log->recover();
+    for (const spool::Entry& copy : log->entries_) {
+      const auto original = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        return entry.position == *copy.origin;
+      });
+      if (original == entries_.end()) continue;
+      auto& overflowed = original->overflowed;
+      overflowed.insert(overflowed.end(), copy.origin_events.begin(), copy.origin_events.end());
+      std::sort(overflowed.begin(), overflowed.end());
+      CHECK(std::adjacent_find(overflowed.begin(), overflowed.end()) == overflowed.end());
+      if (overflowed.size() == original->batch->event_count) {
+        released.push_back(original->position.offset);
+        entries_.erase(original);
+      }
+    }
+  }
 }
 
 Result<spool::StreamLog*, Error> LetterSpool::open_stream(const spool::StreamOptions&) {
@@ -100,9 +146,9 @@ void LetterSpool::dead_letter(std::vector<spool::DeadLetter> dead, std::function
   agenda_.after(milliseconds(1), [done = std::move(done)] { done(true); });
 }
 
-PutResult whole(Verdict verdict, std::string code) {
+PutResult whole(PutError error, std::string code) {
   PutResult result;
-  result.verdict = verdict;
+  result.error = error;
   result.code = std::move(code);
   return result;
 }
@@ -159,21 +205,21 @@ PutResult PlayedStream::judge(const Call& call) {
     if (auto result = on_call(call)) return std::move(*result);
   }
   PutResult result;
-  result.verdict = Verdict::answered;
+  result.error = PutError::none;
   for (Record record : call.records) {
     const auto* shard = shards_.find(
         record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key));
     CHECK(shard != nullptr);
     record.shard = shard->number;
-    EntryResult outcome = EntryResult::accepted;
+    EntryOutcome outcome = EntryOutcome::accepted;
     if (const auto said = on_record ? on_record(record) : std::nullopt) {
       outcome = *said;
     } else if (!has_room(record.shard)) {
-      outcome = EntryResult::throttled;
+      outcome = EntryOutcome::throttled;
     }
     result.entries.push_back(
-        {outcome, outcome == EntryResult::failed ? PutResult::kNoShard : record.shard});
-    if (outcome == EntryResult::accepted) accepted.push_back(std::move(record));
+        {outcome, outcome == EntryOutcome::internal_failure ? kinesis::kNoShard : record.shard});
+    if (outcome == EntryOutcome::accepted) accepted.push_back(std::move(record));
   }
   return result;
 }
@@ -205,8 +251,16 @@ void World::run_until_quiet(nanoseconds at_most) {
 }
 
 Rig::Rig(World& in, SenderOptions options, Log kind)
-    : world(in), name(options.stream), log(name), stream(in.clock, in.agenda) {
+    : world(in),
+      name(options.stream),
+      log(name),
+      stream(in.clock, in.agenda),
+      options_(std::move(options)) {
   if (kind == Log::on_disk) log.keep_on_disk(world.agenda);
+  start();
+}
+
+void Rig::start() {
   SenderServices services{
       .spool = world.spool,
       .ledger = world.ledger,
@@ -221,12 +275,21 @@ Rig::Rig(World& in, SenderOptions options, Log kind)
       .wake_at = [this](SteadyTime when) { wake_at(when); },
       .shards_changed = [this] { ++maps_asked_for; },
   };
-  sender = std::make_unique<Sender>(log, std::move(options), std::move(services));
+  sender = std::make_unique<StreamSender>(log, options_, std::move(services));
+}
+
+void Rig::restart() {
+  sender.reset();
+  log.recover();
+  start();
+  world.agenda.after(nanoseconds(0), [this, weak = std::weak_ptr(alive_)] {
+    if (weak.lock()) sender->pump();
+  });
 }
 
 Rig::~Rig() { sender.reset(); }
 
-// Like a timer that is set anew each time.
+// Like a timer that is set again each time.
 void Rig::wake_at(SteadyTime when) {
   // One that wants to be woken at once for ever would keep the clock from moving.
   wakes_at_once_ = when > world.clock.steady() ? 0 : wakes_at_once_ + 1;
@@ -240,10 +303,10 @@ void Rig::wake_at(SteadyTime when) {
 }
 
 void Rig::add(const std::vector<std::string>& added, const std::string& tag,
-              uint32_t events_final) {
-  const record::Ledger::Admitted part{name, added.size() - events_final};
+              const std::vector<uint32_t>& overflowed) {
+  const record::Ledger::Admitted part{name, added.size() - overflowed.size()};
   world.ledger.receive("test", {&part, 1});
-  log.add(added, tag, events_final);
+  log.add(added, tag, overflowed);
 }
 
 uint64_t Rig::delivered() const {

@@ -1,6 +1,6 @@
-// For tests: a Sender with everything around it played in simulated time: a log that is filled by
-// hand, a stream of Kinesis that keeps what it accepts, and a clock that jumps to whatever comes
-// next. Nothing sleeps.
+// For tests: a StreamSender with everything around it played in simulated time: a log that is
+// filled by hand, a stream of Kinesis that keeps what it accepts, and a clock that jumps to
+// whatever comes next. Nothing sleeps.
 //
 // Thread: the test's.
 #pragma once
@@ -16,13 +16,17 @@
 
 #include "base/clock.h"
 #include "delivery/put_port.h"
-#include "delivery/sender.h"
+#include "delivery/stream_sender.h"
+#include "kinesis/put_records.h"
 #include "kinesis/shard_map.h"
 #include "memory/memory_budget.h"
 #include "record/ledger.h"
 #include "spool/spool.h"
 
 namespace penstock::delivery {
+
+using kinesis::EntryOutcome;
+using kinesis::PutError;
 
 // What is to happen, by time; of one time in the order it was asked for.
 class Agenda {
@@ -40,14 +44,15 @@ class Agenda {
   std::multimap<SteadyTime, std::function<void()>> work_;
 };
 
-// A log of the spool, in memory: what add() put in, and what was released.
+// A log of the spool, in memory: what add() put in, and what was released. On disk it has overflow
+// logs.
 class FilledLog final : public spool::StreamLog {
  public:
   explicit FilledLog(std::string name) : name_(std::move(name)) {}
 
   // One batch of JSON objects.
   void add(const std::vector<std::string>& objects, const std::string& tag = "test",
-           uint32_t events_final = 0);
+           std::vector<uint32_t> overflowed = {});
 
   [[nodiscard]] const std::string& stream() const override { return name_; }
   [[nodiscard]] const std::string& settings() const override { return name_; }
@@ -55,36 +60,46 @@ class FilledLog final : public spool::StreamLog {
   void on_readable(std::function<void()> wake) override { wake_ = std::move(wake); }
   void release(spool::Position position) override;
   void progress(spool::Position, uint32_t) override {}
-  [[nodiscard]] bool empty() const override { return entries_.empty(); }
+  [[nodiscard]] bool wants_room() const override {
+    return !entries_.empty() && *held_ >= held_bytes_max;
+  }
+  [[nodiscard]] bool empty() const override { return entries_.empty() && stored_.empty(); }
+  [[nodiscard]] StreamLog* overflow(size_t number) override;
+  void append_overflow(size_t number, spool::OverflowEntry entry,
+                       std::function<void(bool)> done) override;
+  [[nodiscard]] RecoveredOverflow recovered_overflow(size_t number) const override;
 
-  // From now on it is as one on disk: what is put down can be read again, a moment later.
-  void keep_on_disk(Agenda& agenda) { disk_ = &agenda; }
-  [[nodiscard]] bool can_read_again() const override { return disk_ != nullptr; }
-  void put_down(spool::Position position) override;
-  void read_again(spool::Position position) override;
-  [[nodiscard]] std::optional<spool::EntryAgain> take_again() override;
-  [[nodiscard]] bool must_drop() override { return std::exchange(drop_wanted, false); }
+  // From now on it has overflow logs; what is appended there is synced a moment later.
+  void keep_on_disk(Agenda& agenda);
+  // The sender is gone, as in a crash: what was not released is read again, and what overflow logs
+  // have of it is marked so.
+  void recover();
 
   std::vector<uint32_t> released;  // numbers of batches, from 0
   uint32_t added = 0;
   size_t read_count = 0;
-  size_t read_again_count = 0;
   // Of the batches that were handed out and are still held.
   [[nodiscard]] size_t held_bytes() const { return *held_; }
   size_t held_bytes_most = 0;
-  bool drop_wanted = false;
-  std::set<uint32_t> damaged;  // cannot be read again
+  size_t held_bytes_max = ~size_t{0};  // at this nothing more is read
+  // Entries and events that were appended to overflow logs, in all.
+  size_t overflow_entries = 0;
+  size_t overflow_events = 0;
+  [[nodiscard]] FilledLog& overflow_log(size_t number) { return *overflow_.at(number); }
+  [[nodiscard]] size_t unreleased() const { return entries_.size() + stored_.size(); }
 
  private:
-  [[nodiscard]] std::shared_ptr<const record::Batch> hand_out(uint32_t number);
+  [[nodiscard]] std::shared_ptr<const record::Batch> hand_out(
+      const std::shared_ptr<const record::Batch>& stored);
 
   std::string name_;
   std::deque<spool::Entry> entries_;
   std::function<void()> wake_;
   Agenda* disk_ = nullptr;
-  std::map<uint32_t, std::shared_ptr<const record::Batch>> stored_;  // read, not released
-  std::set<uint32_t> put_down_;
-  std::deque<spool::EntryAgain> again_;
+  uint32_t life_ = 0;
+  std::vector<std::unique_ptr<FilledLog>> overflow_;
+  std::map<uint32_t, spool::Entry> stored_;  // read, not released
+  RecoveredOverflow recovered_;
   std::shared_ptr<size_t> held_ = std::make_shared<size_t>(0);
 };
 
@@ -149,7 +164,7 @@ class PlayedStream final : public PutPort {
 
   // The first that has something to say wins: the answer to a call as a whole; to one record.
   std::function<std::optional<PutResult>(const Call&)> on_call;
-  std::function<std::optional<EntryResult>(const Record&)> on_record;
+  std::function<std::optional<EntryOutcome>(const Record&)> on_record;
 
   std::vector<Call> calls;
   std::vector<Record> accepted;  // in the order of acceptance
@@ -173,8 +188,8 @@ class PlayedStream final : public PutPort {
   std::map<uint32_t, Bucket> buckets_;
 };
 
-// A verdict on a whole call.
-[[nodiscard]] PutResult whole(Verdict verdict, std::string code = {});
+// An answer to a whole call.
+[[nodiscard]] PutResult whole(PutError error, std::string code = {});
 
 // A sender, its log and its stream; several share world and memory.
 struct World {
@@ -200,7 +215,9 @@ class Rig {
   ~Rig();
 
   void add(const std::vector<std::string>& objects, const std::string& tag = "test",
-           uint32_t events_final = 0);
+           const std::vector<uint32_t>& overflowed = {});
+  // A crash: the sender and what it knows are gone, a new one takes over.
+  void restart();
   [[nodiscard]] uint64_t delivered() const;
   [[nodiscard]] uint64_t pending() const;
 
@@ -208,12 +225,14 @@ class Rig {
   const std::string name;
   FilledLog log;
   PlayedStream stream;
-  std::unique_ptr<Sender> sender;
+  std::unique_ptr<StreamSender> sender;
   int maps_asked_for = 0;
 
  private:
   void wake_at(SteadyTime when);
+  void start();
 
+  const SenderOptions options_;
   SteadyTime wake_ = SteadyTime::max();
   uint32_t wakes_at_once_ = 0;  // in a row
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -276,6 +276,14 @@ void RequestBuilder::append_json_key(const RecordKey& key) {
   }
 }
 
+void RequestBuilder::release_memory() {
+  CHECK(empty());
+  request_.body_.release();
+  request_.keys_.release();
+  request_.slots_ = {};
+  aside_.release();
+}
+
 Request RequestBuilder::take() {
   CHECK(!empty());
   append_tail();

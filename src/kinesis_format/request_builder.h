@@ -121,6 +121,10 @@ class RequestBuilder {
   [[nodiscard]] bool empty() const { return request_.slots_.empty(); }
   [[nodiscard]] size_t record_count() const { return request_.slots_.size(); }
   [[nodiscard]] size_t counted_bytes() const { return request_.counted_bytes_; }
+  // Of the body as it stands, and what it has memory for.
+  [[nodiscard]] size_t body_bytes() const { return empty() ? 0 : request_.body_.size(); }
+  [[nodiscard]] size_t body_capacity() const { return request_.body_.capacity(); }
+  void reserve_body(size_t bytes) { request_.body_.reserve(bytes); }
   // No further record fits, whatever its size.
   [[nodiscard]] bool full() const;
 
@@ -129,6 +133,8 @@ class RequestBuilder {
   // Gives a request's memory to the next one.
   void reuse(Request&& spent);
   void clear();
+  // Requires that it is empty.
+  void release_memory();
 
   [[nodiscard]] const Options& options() const { return options_; }
   // For the next request on; requires that the builder is empty.

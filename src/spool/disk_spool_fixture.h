@@ -93,7 +93,7 @@ class DiskSpool : public testing::Test {
     return std::string(as_text(entry.batch->entries()));
   }
   void release(StreamLog* log, const Entry& entry) {
-    ledger->deliver(log->stream(), entry.batch->event_count - entry.events_final);
+    ledger->deliver(log->stream(), entry.batch->event_count - entry.overflowed.size());
     log->release(entry.position);
   }
   std::vector<std::string> deliver(StreamLog* log) {

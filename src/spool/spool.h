@@ -93,9 +93,8 @@ class AppendHandle {
 struct Entry {
   Position position;
   std::shared_ptr<const record::Batch> batch;
-  uint32_t events_final = 0;  // leading events that a checkpoint says were delivered
   // Events (indices, ascending) that are final already, to be skipped: recovery found them in an
-  // overflow log. Empty in steady state.
+  // overflow log, or a checkpoint of an older version says so. Empty in steady state.
   std::vector<uint32_t> overflowed = {};
   // Overflow log only: the entry of the main log that the events came from, their indices in it
   // and their buckets.

@@ -1,6 +1,7 @@
 #include "spool/stream_queue.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -67,8 +68,12 @@ std::optional<Entry> StreamQueue::read() {
   Entry entry;
   entry.position = ready.position;
   entry.batch = std::move(ready.batch);
-  entry.events_final = ready.events_final;
-  if (ready.overflowed) entry.overflowed = *ready.overflowed;
+  entry.overflowed.resize(ready.events_final);
+  std::iota(entry.overflowed.begin(), entry.overflowed.end(), 0u);
+  if (ready.overflowed) {  // none of them is one of the leading events
+    entry.overflowed.insert(entry.overflowed.end(), ready.overflowed->begin(),
+                            ready.overflowed->end());
+  }
   if (ready.origin) {
     entry.origin = ready.origin->position;
     entry.origin_events = ready.origin->events;

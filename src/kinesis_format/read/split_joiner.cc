@@ -14,7 +14,9 @@ bool SplitJoiner::add(ByteView record, const std::string& note) {
   const std::string_view text = as_text(record);
   const auto marker = find_split_marker(text);
   if (!marker) return false;
-  const std::string id(marker->id);
+  // A set for each number of parts: when the limit of a stream falls while an event is being sent,
+  // all of it is cut again.
+  const std::string id = std::string(marker->id) + '/' + std::to_string(marker->count);
   auto [found, is_new] = events_.try_emplace(id);
   Event& event = found->second;
   if (is_new) {
@@ -39,6 +41,7 @@ bool SplitJoiner::add(ByteView record, const std::string& note) {
       bytes_ -= event.bytes;
       ages_.erase(event.age);
       events_.erase(found);
+      drop_other_sets(marker->id);
     } else {
       give_up(id);
     }
@@ -66,6 +69,17 @@ bool SplitJoiner::join(const Event& event, ByteBuffer& out) {
     }
   }
   return out.size() == event.size && checksum64(out.view()) == event.hash;
+}
+
+// The event is whole: what came of it in other parts is not wanted.
+void SplitJoiner::drop_other_sets(std::string_view id) {
+  std::erase_if(events_, [&](const auto& entry) {
+    const std::string_view other = entry.first;
+    if (other.substr(0, other.rfind('/')) != id) return false;
+    bytes_ -= entry.second.bytes;
+    ages_.erase(entry.second.age);
+    return true;
+  });
 }
 
 void SplitJoiner::give_up(const std::string& id) {

@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/bytes.h"
@@ -50,13 +51,14 @@ class SplitJoiner {
     std::list<std::string>::iterator age;
   };
   void give_up(const std::string& id);
+  void drop_other_sets(std::string_view id);
   [[nodiscard]] static bool join(const Event& event, ByteBuffer& out);
 
   Sink sink_;
   size_t bytes_max_;
   size_t bytes_ = 0;
-  std::unordered_map<std::string, Event> events_;
-  std::list<std::string> ages_;  // ids, oldest first
+  std::unordered_map<std::string, Event> events_;  // by id and number of parts
+  std::list<std::string> ages_;                    // the same, oldest first
 };
 
 }  // namespace penstock::kinesis_format

@@ -1,4 +1,4 @@
-#include "delivery/placement.h"
+#include "delivery/shard_selector.h"
 
 #include <algorithm>
 
@@ -25,43 +25,51 @@ bool is_uneven(const kinesis::ShardMap& map) {
 
 }  // namespace
 
-void Placement::set_shards(std::shared_ptr<const kinesis::ShardMap> shards) {
+void ShardSelector::set_shards(std::shared_ptr<const kinesis::ShardMap> shards) {
   if (shards && shards->empty()) shards.reset();
   shards_ = std::move(shards);
-  uneven_ = shards_ && is_uneven(*shards_);
+  is_uneven_ = shards_ && is_uneven(*shards_);
   map_missed_ = false;
   if (!shards_) return;
   pacer_.keep_only(*shards_);
-  paced_ = pacer_.any_limit();  // some may have been throttled before they were known
+  is_pacing_ = pacer_.any_limit();  // some may have been throttled before they were known
 }
 
 // Limits lapse only when they are asked: those of shards nothing goes to now are asked here.
-void Placement::look(SteadyTime now) {
-  if (!paced_) return;
+void ShardSelector::refresh(SteadyTime now) {
+  if (!is_pacing_) return;
   (void)pacer_.ready_at(kNoShard, now);
   if (shards_) {
     for (const Shard& shard : shards_->shards()) (void)pacer_.ready_at(shard.number, now);
   }
   // What cannot be predicted cannot be paced: then only the stream's own limit counts.
-  paced_ = shards_ ? pacer_.any_limit() : pacer_.pace(kNoShard)->limited();
+  is_pacing_ = shards_ ? pacer_.any_limit() : pacer_.pace(kNoShard)->limited();
 }
 
-uint32_t Placement::shard_of(std::string_view partition_key) const {
+uint32_t ShardSelector::shard_of(std::string_view partition_key) const {
   return shards_ ? shard_of(kinesis_format::hash_key_of(partition_key)) : kNoShard;
 }
 
-uint32_t Placement::shard_of(HashKey key) const {
+uint32_t ShardSelector::shard_of(HashKey key) const {
   const Shard* const shard = shards_ ? shards_->find(key) : nullptr;
   return shard != nullptr ? shard->number : kNoShard;
 }
 
-HashKey Placement::random_hash_key() { return HashKey{random_()} << 64 | random_(); }
+bool ShardSelector::is_closed(uint32_t shard) const {
+  return std::find(closed_.begin(), closed_.end(), shard) != closed_.end();
+}
 
-std::optional<Placement::Spot> Placement::spread(SteadyTime now) {
+bool ShardSelector::is_limited(uint32_t shard) const {
+  if (!is_pacing_ || shard == kNoShard) return false;
+  const kinesis::Pace* const pace = pacer_.pace(shard);
+  return pace != nullptr && pace->limited();
+}
+
+std::optional<ShardSelector::Choice> ShardSelector::pick_shard(SteadyTime now) {
   if (!shards_) {
     ready_again_ = ready_at(kNoShard, now);
     if (ready_again_ > now) return std::nullopt;
-    return Spot{kNoShard, random_hash_key()};
+    return Choice{kNoShard, random_hash_key()};
   }
   const auto shards = shards_->shards();
   ready_again_ = SteadyTime::max();
@@ -74,16 +82,16 @@ std::optional<Placement::Spot> Placement::spread(SteadyTime now) {
     }
     const HashKey size = shard.last - shard.first + 1;  // 0: all there is
     const HashKey drawn = random_hash_key();
-    return Spot{shard.number, size == 0 ? drawn : shard.first + drawn % size};
+    return Choice{shard.number, size == 0 ? drawn : shard.first + drawn % size};
   }
   return std::nullopt;
 }
 
-void Placement::sent(uint32_t shard, size_t record_bytes, SteadyTime now) {
-  if (paced_) pacer_.sent(shard, record_bytes, now);
+void ShardSelector::sent(uint32_t shard, size_t record_bytes, SteadyTime now) {
+  if (is_pacing_) pacer_.sent(shard, record_bytes, now);
 }
 
-void Placement::accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
+void ShardSelector::accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
   Tally& tally = tallies_[shard % tallies_.size()];
   if (tally.shard != shard) {
     settle(tally, now);
@@ -92,24 +100,24 @@ void Placement::accepted(uint32_t shard, size_t record_bytes, SteadyTime now) {
   tally.units += kinesis::pacing_units(record_bytes);
 }
 
-void Placement::settle(Tally& tally, SteadyTime now) {
+void ShardSelector::settle(Tally& tally, SteadyTime now) {
   if (tally.units == 0) return;
   pacer_.accepted_units(tally.shard, tally.units, now);
   if (shards_ && tally.shard != kNoShard && !shards_->has(tally.shard)) map_missed_ = true;
   tally.units = 0;
 }
 
-void Placement::throttled(uint32_t shard, size_t record_bytes, SteadyTime now) {
-  answer_ends(now);  // what was accepted says where the limit is
+void ShardSelector::throttled(uint32_t shard, size_t record_bytes, SteadyTime now) {
+  end_answer(now);  // what was accepted says where the limit is
   pacer_.throttled(shard, record_bytes, now);
   if (!shards_ && shard != kNoShard) {
     map_missed_ = true;
   } else {
-    paced_ = true;
+    is_pacing_ = true;
   }
 }
 
-void Placement::answer_ends(SteadyTime now) {
+void ShardSelector::end_answer(SteadyTime now) {
   for (Tally& tally : tallies_) settle(tally, now);
 }
 

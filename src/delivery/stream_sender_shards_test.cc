@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "delivery/sender.h"
 #include "delivery/sender_rig.h"
+#include "delivery/stream_sender.h"
 #include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
@@ -164,9 +164,9 @@ TEST(SenderShards, AThrottleThatNamesNoShardSlowsTheStreamUntilItRecovers) {
   bool refuses = true;
   rig.stream.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
     if (!refuses) return std::nullopt;
-    PutResult result = whole(Verdict::answered);
+    PutResult result = whole(PutError::none);
     for (size_t i = 0; i < call.records.size(); ++i) {
-      result.entries.push_back({EntryResult::throttled, PutResult::kNoShard});
+      result.entries.push_back({EntryOutcome::throttled, kinesis::kNoShard});
     }
     return result;
   };
@@ -227,11 +227,11 @@ TEST_P(SenderOrder, IsKeptPerKeyThroughThrottlesPartialFailuresLostAnswersAndRes
     state = state * 6364136223846793005 + 1442695040888963407;
     return (state >> 33) % n == 0;
   };
-  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
-    return one_in(5) ? std::optional(EntryResult::failed) : std::nullopt;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
+    return one_in(5) ? std::optional(EntryOutcome::internal_failure) : std::nullopt;
   };
   rig.stream.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
-    return one_in(10) ? std::optional(whole(Verdict::fault)) : std::nullopt;
+    return one_in(10) ? std::optional(whole(PutError::server_fault)) : std::nullopt;
   };
   std::map<std::string, std::vector<std::string>> expected;
   for (uint32_t i = 0; i < 300; ++i) {
@@ -261,8 +261,8 @@ TEST(SenderLanes, AFailingKeyHoldsUpNoOther) {
   World world;
   Rig rig(world, ordered(plain_options()));
   bool fails = true;
-  rig.stream.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryResult> {
-    return fails && record.partition_key == "bad" ? std::optional(EntryResult::failed)
+  rig.stream.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryOutcome> {
+    return fails && record.partition_key == "bad" ? std::optional(EntryOutcome::internal_failure)
                                                   : std::nullopt;
   };
   rig.add(objects(0, 10), "bad");
@@ -280,7 +280,8 @@ TEST(SenderLanes, ADeadLetterAndASplitEventLetTheLaneGoOn) {
   Rig rig(world, ordered(plain_options()));
   rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
     for (const auto& record : call.records) {
-      if (record.data == object(1)) return whole(Verdict::refused, "InvalidArgumentException");
+      if (record.data == object(1))
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
     }
     return std::nullopt;
   };

@@ -1,8 +1,8 @@
 // Several streams share delivery's memory: one that does not move leaves the others theirs.
 #include <gtest/gtest.h>
 
-#include "delivery/sender.h"
 #include "delivery/sender_rig.h"
+#include "delivery/stream_sender.h"
 
 namespace penstock::delivery {
 namespace {
@@ -48,7 +48,7 @@ TEST_F(Neighbours, OfAStreamThatNeverAnswersKeepTheirRate) {
 TEST_F(Neighbours, OfAStreamWhoseRequestsFailAfterAWhileKeepTheirRate) {
   broken_.stream.latency = 5s;
   broken_.stream.on_call = [](const PlayedStream::Call&) {
-    return std::optional(whole(Verdict::fault, "timeout"));
+    return std::optional(whole(PutError::server_fault, "timeout"));
   };
   come(300);
   EXPECT_GE(delivered_percent(200), 95);
@@ -59,7 +59,7 @@ TEST_F(Neighbours, OfTwoStreamsThatAreHeldKeepTheirRate) {
   for (Rig* rig : {&broken_, &second_}) {
     rig->stream.latency = 200ms;
     rig->stream.on_call = [](const PlayedStream::Call&) {
-      return std::optional(whole(Verdict::hold, "AccessDeniedException"));
+      return std::optional(whole(PutError::access_denied, "AccessDeniedException"));
     };
   }
   come(200);

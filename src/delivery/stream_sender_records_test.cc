@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "delivery/sender.h"
 #include "delivery/sender_rig.h"
+#include "delivery/stream_sender.h"
 #include "kinesis_format/md5.h"
 #include "kinesis_format/read/kpl_reader.h"
 #include "kinesis_format/read/unpack.h"
@@ -66,13 +66,13 @@ TEST(SenderPayload, ALineFeedBehindEachRecordStaysOutOfSplitEvents) {
   }
 }
 
-TEST(SenderPayload, ASplitEventGoesOnAsItBeganWhenNewlineIsSwitchedOn) {
+TEST(SenderPayload, ASplitEventIsCutAgainWhenNewlineIsSwitchedOn) {
   World world;
   SenderOptions options = plain_options();
   Rig rig(world, options);
   const std::string large = object(1, 30'000'000);
   rig.add({large});
-  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
     if (std::exchange(options.packer.form.line_feed, true)) return std::nullopt;
     rig.sender->reconfigure(options);
     return std::nullopt;
@@ -134,8 +134,8 @@ TEST(SenderOversized, ASplitEventIsDeliveredOnceWithItsLastPartAndJoinsExactly) 
   World world;
   Rig rig(world, plain_options());
   int failures = 0;
-  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
-    return ++failures == 2 ? std::optional(EntryResult::failed) : std::nullopt;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
+    return ++failures == 2 ? std::optional(EntryOutcome::internal_failure) : std::nullopt;
   };
   const std::string large = object(1, 5'000'000);
   rig.add({object(0), large, object(2)});
@@ -221,8 +221,9 @@ TEST(SenderOversized, ALimitLoweredBeforeARetrySplitsTheRecordThen) {
   World world;
   Rig rig(world, plain_options());
   bool first = true;
-  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
-    return std::exchange(first, false) ? std::optional(EntryResult::failed) : std::nullopt;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
+    return std::exchange(first, false) ? std::optional(EntryOutcome::internal_failure)
+                                       : std::nullopt;
   };
   const std::string large = object(0, 500'000);
   rig.add({large});
@@ -243,8 +244,8 @@ TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
   World world;
   Rig rig(world, packed(std::get<0>(GetParam()), std::get<1>(GetParam())));
   int entry = 0;
-  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
-    return ++entry % 5 == 1 ? std::optional(EntryResult::failed) : std::nullopt;
+  rig.stream.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
+    return ++entry % 5 == 1 ? std::optional(EntryOutcome::internal_failure) : std::nullopt;
   };
   std::vector<std::string> all;
   for (uint32_t i = 0; i < 20; ++i) {
@@ -259,7 +260,7 @@ TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
   EXPECT_EQ(rig.pending(), 0u);
   EXPECT_THAT(rig.log.released, SizeIs(20));
   EXPECT_EQ(world.memory.lent_bytes(), 0u);
-  EXPECT_TRUE(rig.sender->idle());
+  EXPECT_TRUE(rig.sender->is_idle());
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, SenderPacked,
@@ -299,10 +300,10 @@ TEST(SenderAggregates, CloseAfterTheFlushInterval) {
   EXPECT_EQ(rig.delivered(), 3u);
 }
 
-TEST(SenderAggregates, EventsFinalBeforeARestartAreNotInThem) {
+TEST(SenderAggregates, EventsThatAnOverflowLogHasAreNotInThem) {
   World world;
   Rig rig(world, packed(kinesis_format::Aggregation::lines));
-  rig.add(objects(0, 5), "test", 3);
+  rig.add(objects(0, 5), "test", {0, 1, 2});
   world.run_until_quiet();
   EXPECT_THAT(read_back(rig.stream), ElementsAre(object(3), object(4)));
 }
@@ -370,7 +371,7 @@ TEST(SenderAggregates, AnAggregateWithAPoisonedEventIsTakenApart) {
   rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
     for (const auto& record : call.records) {
       if (record.data.find("\"n\":13,") != std::string::npos) {
-        return whole(Verdict::refused, "InvalidArgumentException");
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
       }
     }
     return std::nullopt;
@@ -395,7 +396,7 @@ TEST(SenderAggregates, OneUnderWayWhileOrderChangesIsTakenApart) {
     rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
       for (const auto& record : call.records) {
         if (record.data.find("\"n\":3,") != std::string::npos) {
-          return whole(Verdict::refused, "InvalidArgumentException");
+          return whole(PutError::invalid_argument, "InvalidArgumentException");
         }
       }
       return std::nullopt;
@@ -414,7 +415,7 @@ TEST(SenderAggregates, OneUnderWayWhileOrderChangesIsTakenApart) {
     EXPECT_EQ(rig.pending(), 0u);
     ASSERT_THAT(world.spool.letters, SizeIs(1));
     EXPECT_EQ(world.spool.letters[0].object, object(3, 100));
-    EXPECT_TRUE(rig.sender->idle());
+    EXPECT_TRUE(rig.sender->is_idle());
   }
 }
 
@@ -427,6 +428,29 @@ TEST(SenderAggregates, AWindowThatTheyFillDoesNotWaitForTheirTime) {
   for (uint32_t i = 0; i < 20; ++i) rig.add(objects(i * 10, 10, 500));
   world.run_for(5s);
   EXPECT_GE(rig.delivered(), 180u);
+}
+
+// No other record could show that the stream is good: the aggregate itself has them.
+TEST(SenderAggregates, OneThatIsRefusedAndFillsTheWindowIsTakenApart) {
+  World world;
+  SenderOptions options = packed(kinesis_format::Aggregation::kpl);
+  options.window_bytes_max = 10'000;
+  Rig rig(world, options);
+  rig.stream.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
+    for (const auto& record : call.records) {
+      if (record.data.find("\"n\":3,") != std::string::npos) {
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
+      }
+    }
+    return std::nullopt;
+  };
+  rig.add(objects(0, 40, 500));
+  rig.add(objects(40, 40, 500));
+  world.run_until_quiet(30min);
+  EXPECT_EQ(rig.delivered(), 79u);
+  EXPECT_EQ(rig.pending(), 0u);
+  ASSERT_THAT(world.spool.letters, SizeIs(1));
+  EXPECT_EQ(world.spool.letters[0].object, object(3, 500));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "delivery/sender.h"
+#include "delivery/stream_sender.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ using testing::SizeIs;
 using testing::UnorderedElementsAreArray;
 using namespace std::chrono_literals;
 
-class SenderTest : public testing::Test {
+class StreamSenderTest : public testing::Test {
  protected:
   World world_;
   Rig rig_{world_, plain_options()};
@@ -25,13 +25,14 @@ class SenderTest : public testing::Test {
 auto poisoned(const std::string& object) {
   return [object](const PlayedStream::Call& call) -> std::optional<PutResult> {
     for (const auto& record : call.records) {
-      if (record.data == object) return whole(Verdict::refused, "InvalidArgumentException");
+      if (record.data == object)
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
     }
     return std::nullopt;
   };
 }
 
-TEST_F(SenderTest, EventsGoOutByteForByteAndTheirEntryIsReleased) {
+TEST_F(StreamSenderTest, EventsGoOutByteForByteAndTheirEntryIsReleased) {
   rig_.add(objects(0, 3));
   world_.run_until_quiet();
   EXPECT_THAT(stream_.accepted_data(), ElementsAre(object(0), object(1), object(2)));
@@ -39,16 +40,16 @@ TEST_F(SenderTest, EventsGoOutByteForByteAndTheirEntryIsReleased) {
   EXPECT_THAT(rig_.log.released, ElementsAre(0u));
   EXPECT_EQ(rig_.delivered(), 3u);
   EXPECT_EQ(rig_.pending(), 0u);
-  EXPECT_TRUE(rig_.sender->idle());
+  EXPECT_TRUE(rig_.sender->is_idle());
   EXPECT_EQ(world_.memory.lent_bytes(), 0u);
 }
 
-TEST_F(SenderTest, OnlyTheFailedEntriesAreSentAgain) {
+TEST_F(StreamSenderTest, OnlyTheFailedEntriesAreSentAgain) {
   int failures = 0;
-  stream_.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryResult> {
+  stream_.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryOutcome> {
     if (record.data != object(1) || failures == 3) return std::nullopt;
     ++failures;
-    return EntryResult::failed;
+    return EntryOutcome::internal_failure;
   };
   rig_.add(objects(0, 3));
   world_.run_until_quiet();
@@ -62,11 +63,11 @@ TEST_F(SenderTest, OnlyTheFailedEntriesAreSentAgain) {
   EXPECT_EQ(rig_.delivered(), 3u);
 }
 
-TEST_F(SenderTest, ManyRandomFailuresDeliverEachEventOnce) {
+TEST_F(StreamSenderTest, ManyRandomFailuresDeliverEachEventOnce) {
   uint64_t state = 1;
-  stream_.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
+  stream_.on_record = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
     state = state * 6364136223846793005 + 1442695040888963407;
-    return (state >> 33) % 5 == 0 ? std::optional(EntryResult::failed) : std::nullopt;
+    return (state >> 33) % 5 == 0 ? std::optional(EntryOutcome::internal_failure) : std::nullopt;
   };
   std::vector<std::string> all;
   for (uint32_t batch = 0; batch < 40; ++batch) {
@@ -81,10 +82,10 @@ TEST_F(SenderTest, ManyRandomFailuresDeliverEachEventOnce) {
   EXPECT_THAT(rig_.log.released, SizeIs(40));
 }
 
-TEST_F(SenderTest, AnEntryIsReleasedOnlyWithItsLastEvent) {
+TEST_F(StreamSenderTest, AnEntryIsReleasedOnlyWithItsLastEvent) {
   bool still_failing = true;
-  stream_.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryResult> {
-    return still_failing && record.data == object(1) ? std::optional(EntryResult::failed)
+  stream_.on_record = [&](const PlayedStream::Record& record) -> std::optional<EntryOutcome> {
+    return still_failing && record.data == object(1) ? std::optional(EntryOutcome::internal_failure)
                                                      : std::nullopt;
   };
   rig_.add(objects(0, 2));
@@ -98,11 +99,11 @@ TEST_F(SenderTest, AnEntryIsReleasedOnlyWithItsLastEvent) {
   EXPECT_THAT(rig_.log.released, ElementsAre(1u, 0u));
 }
 
-TEST_F(SenderTest, AFailedRequestIsSentAgainUnchanged) {
+TEST_F(StreamSenderTest, AFailedRequestIsSentAgainUnchanged) {
   int failures = 0;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
     if (++failures > 4) return std::nullopt;
-    return whole(failures % 2 == 0 ? Verdict::throttled : Verdict::fault);
+    return whole(failures % 2 == 0 ? PutError::throttled : PutError::server_fault);
   };
   rig_.add(objects(0, 5));
   world_.run_until_quiet();
@@ -111,11 +112,11 @@ TEST_F(SenderTest, AFailedRequestIsSentAgainUnchanged) {
   EXPECT_EQ(rig_.delivered(), 5u);
 }
 
-TEST_F(SenderTest, AnAnswerOfAnotherLengthSaysNothingOfAnyRecord) {
+TEST_F(StreamSenderTest, AnAnswerOfAnotherLengthSaysNothingOfAnyRecord) {
   bool first = true;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
     if (!std::exchange(first, false)) return std::nullopt;
-    PutResult result = whole(Verdict::answered);
+    PutResult result = whole(PutError::none);
     result.entries.resize(1);
     return result;
   };
@@ -125,7 +126,7 @@ TEST_F(SenderTest, AnAnswerOfAnotherLengthSaysNothingOfAnyRecord) {
   EXPECT_EQ(rig_.delivered(), 2u);
 }
 
-TEST_F(SenderTest, APoisonedRecordIsFoundAndItAloneIsDeadLettered) {
+TEST_F(StreamSenderTest, APoisonedRecordIsFoundAndItAloneIsDeadLettered) {
   stream_.on_call = poisoned(object(37));
   rig_.add(objects(0, 100));
   world_.run_until_quiet();
@@ -138,10 +139,11 @@ TEST_F(SenderTest, APoisonedRecordIsFoundAndItAloneIsDeadLettered) {
   EXPECT_THAT(rig_.log.released, ElementsAre(0u));
 }
 
-TEST_F(SenderTest, ManyPoisonedRecordsInARowAreFoundWithoutHoldingTheStream) {
+TEST_F(StreamSenderTest, ManyPoisonedRecordsInARowAreFoundWithoutPausingTheStream) {
   stream_.on_call = [](const PlayedStream::Call& call) -> std::optional<PutResult> {
     for (const auto& record : call.records) {
-      if (record.data.size() < 100) return whole(Verdict::refused, "InvalidArgumentException");
+      if (record.data.size() < 100)
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
     }
     return std::nullopt;
   };
@@ -154,25 +156,25 @@ TEST_F(SenderTest, ManyPoisonedRecordsInARowAreFoundWithoutHoldingTheStream) {
   EXPECT_LT(stream_.calls.size(), 3'000u);
 }
 
-TEST_F(SenderTest, AStreamThatRefusesEverythingIsHeldAndNothingIsGivenUp) {
+TEST_F(StreamSenderTest, AStreamThatRefusesEverythingIsPausedAndNothingIsGivenUp) {
   bool refuses = true;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
-    if (refuses) return whole(Verdict::refused, "ValidationException");
+    if (refuses) return whole(PutError::invalid_argument, "ValidationException");
     return std::nullopt;
   };
   rig_.add(objects(0, 20));
   world_.run_for(10min);
   EXPECT_THAT(world_.spool.letters, IsEmpty());
-  EXPECT_EQ(rig_.sender->held_because(), "ValidationException");
+  EXPECT_EQ(rig_.sender->paused_because(), "ValidationException");
   EXPECT_EQ(rig_.pending(), 20u);
   refuses = false;
   world_.run_until_quiet();
   EXPECT_THAT(world_.spool.letters, IsEmpty());
   EXPECT_EQ(rig_.delivered(), 20u);
-  EXPECT_EQ(rig_.sender->held_because(), "");
+  EXPECT_EQ(rig_.sender->paused_because(), "");
 }
 
-TEST_F(SenderTest, ABadRecordThatCameAloneDoesNotHoldUpThoseBehindIt) {
+TEST_F(StreamSenderTest, ABadRecordThatCameAloneDoesNotHoldUpThoseBehindIt) {
   stream_.on_call = poisoned(object(0));
   rig_.add(objects(0, 1));
   world_.run_for(1s);
@@ -182,18 +184,18 @@ TEST_F(SenderTest, ABadRecordThatCameAloneDoesNotHoldUpThoseBehindIt) {
   EXPECT_THAT(stream_.accepted_data(), ElementsAre(object(1), object(2), object(3)));
   ASSERT_THAT(world_.spool.letters, SizeIs(1));
   EXPECT_EQ(world_.spool.letters[0].object, object(0));
-  EXPECT_EQ(rig_.sender->held_because(), "");
+  EXPECT_EQ(rig_.sender->paused_because(), "");
 }
 
-TEST_F(SenderTest, AMissingStreamIsAskedEvery30To60SecondsUntilItIsThere) {
+TEST_F(StreamSenderTest, AMissingStreamIsAskedEvery30To60SecondsUntilItIsThere) {
   bool missing = true;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
-    return missing ? std::optional(whole(Verdict::hold, "ResourceNotFoundException"))
+    return missing ? std::optional(whole(PutError::not_found, "ResourceNotFoundException"))
                    : std::nullopt;
   };
   rig_.add(objects(0, 2));
   world_.run_for(10min);
-  EXPECT_EQ(rig_.sender->held_because(), "ResourceNotFoundException");
+  EXPECT_EQ(rig_.sender->paused_because(), "ResourceNotFoundException");
   EXPECT_THAT(stream_.calls.size(), testing::AllOf(testing::Ge(10u), testing::Le(21u)));
   for (size_t i = 1; i < stream_.calls.size(); ++i) {
     EXPECT_GE(stream_.calls[i].at - stream_.calls[i - 1].at, 30s);
@@ -205,15 +207,15 @@ TEST_F(SenderTest, AMissingStreamIsAskedEvery30To60SecondsUntilItIsThere) {
   EXPECT_THAT(world_.spool.letters, IsEmpty());
 }
 
-TEST_F(SenderTest, AStreamHeldForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
+TEST_F(StreamSenderTest, AStreamPausedForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
   bool expired = true;
   stream_.on_call = [&](const PlayedStream::Call&) {
-    return expired ? std::optional(whole(Verdict::credentials, "ExpiredTokenException"))
+    return expired ? std::optional(whole(PutError::credentials, "ExpiredTokenException"))
                    : std::nullopt;
   };
   rig_.add(objects(0, 3));
   world_.run_for(3s);
-  EXPECT_EQ(rig_.sender->held_because(), "ExpiredTokenException");
+  EXPECT_EQ(rig_.sender->paused_because(), "ExpiredTokenException");
   const size_t calls = stream_.calls.size();
   rig_.sender->credentials_renewed();  // to others that are no good either
   world_.run_for(3s);
@@ -222,15 +224,16 @@ TEST_F(SenderTest, AStreamHeldForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
   rig_.sender->credentials_renewed();
   world_.run_for(1s);
   EXPECT_EQ(rig_.delivered(), 3u);
-  EXPECT_EQ(rig_.sender->held_because(), "");
+  EXPECT_EQ(rig_.sender->paused_because(), "");
 }
 
 // What is due but waits for the answer of the one that asks must not wake the sender at once, again
 // and again: that answer would never be taken.
-TEST_F(SenderTest, OfSeveralRequestsOfAHeldStreamOneAsksAndTheOthersWaitForItsAnswer) {
+TEST_F(StreamSenderTest, OfSeveralRequestsOfAPausedStreamOneAsksAndTheOthersWaitForItsAnswer) {
   bool denied = true;
   stream_.on_call = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
-    return denied ? std::optional(whole(Verdict::hold, "AccessDeniedException")) : std::nullopt;
+    return denied ? std::optional(whole(PutError::access_denied, "AccessDeniedException"))
+                  : std::nullopt;
   };
   rig_.add(objects(0, 1'500));
   world_.run_for(1s);
@@ -243,9 +246,9 @@ TEST_F(SenderTest, OfSeveralRequestsOfAHeldStreamOneAsksAndTheOthersWaitForItsAn
   EXPECT_EQ(rig_.delivered(), 1'500u);
 }
 
-TEST_F(SenderTest, NewCredentialsDoNotHurryAStreamThatIsHeldForAnotherReason) {
+TEST_F(StreamSenderTest, NewCredentialsDoNotHurryAStreamThatIsPausedForAnotherReason) {
   stream_.on_call = [](const PlayedStream::Call&) {
-    return std::optional(whole(Verdict::hold, "AccessDeniedException"));
+    return std::optional(whole(PutError::access_denied, "AccessDeniedException"));
   };
   rig_.add(objects(0, 3));
   world_.run_for(1s);
@@ -254,9 +257,9 @@ TEST_F(SenderTest, NewCredentialsDoNotHurryAStreamThatIsHeldForAnotherReason) {
   EXPECT_THAT(stream_.calls, SizeIs(1));
 }
 
-TEST_F(SenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
+TEST_F(StreamSenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
-    if (call.protocol == kinesis_format::Protocol::cbor) return whole(Verdict::other_protocol);
+    if (call.protocol == kinesis_format::Protocol::cbor) return whole(PutError::unknown_operation);
     return std::nullopt;
   };
   rig_.add(objects(0, 3));
@@ -269,9 +272,9 @@ TEST_F(SenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   EXPECT_THAT(stream_.calls, SizeIs(3));
 }
 
-TEST_F(SenderTest, ARequestThatIsTooLargeGoesInHalves) {
+TEST_F(StreamSenderTest, ARequestThatIsTooLargeGoesInHalves) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
-    return call.records.size() > 3 ? std::optional(whole(Verdict::too_large)) : std::nullopt;
+    return call.records.size() > 3 ? std::optional(whole(PutError::too_large)) : std::nullopt;
   };
   rig_.add(objects(0, 16));
   world_.run_until_quiet();
@@ -279,9 +282,9 @@ TEST_F(SenderTest, ARequestThatIsTooLargeGoesInHalves) {
   EXPECT_EQ(rig_.delivered(), 16u);
 }
 
-TEST_F(SenderTest, HalvesOfARequestFitEvenWhenRecordsWereLimitedMeanwhile) {
+TEST_F(StreamSenderTest, HalvesOfARequestFitEvenWhenRecordsWereLimitedMeanwhile) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
-    return call.records.size() > 1 ? std::optional(whole(Verdict::too_large)) : std::nullopt;
+    return call.records.size() > 1 ? std::optional(whole(PutError::too_large)) : std::nullopt;
   };
   rig_.add(objects(0, 2, 5'000));
   world_.run_for(1ms);
@@ -290,14 +293,14 @@ TEST_F(SenderTest, HalvesOfARequestFitEvenWhenRecordsWereLimitedMeanwhile) {
   EXPECT_EQ(rig_.delivered(), 2u);
 }
 
-TEST_F(SenderTest, WhatWasFinalBeforeARestartIsNotSentAgain) {
-  rig_.add(objects(0, 5), "test", 3);
+TEST_F(StreamSenderTest, WhatAnOverflowLogHasIsNotSentFromTheMainLog) {
+  rig_.add(objects(0, 5), "test", {0, 2, 3});
   world_.run_until_quiet();
-  EXPECT_THAT(stream_.accepted_data(), ElementsAre(object(3), object(4)));
+  EXPECT_THAT(stream_.accepted_data(), ElementsAre(object(1), object(4)));
   EXPECT_THAT(rig_.log.released, ElementsAre(0u));
 }
 
-TEST_F(SenderTest, AnIdleStreamSendsAtOnceAndAPartlyFilledRequestWaitsBehindOneInFlight) {
+TEST_F(StreamSenderTest, AnIdleStreamSendsAtOnceAndAPartlyFilledRequestWaitsBehindOneInFlight) {
   const SteadyTime start = world_.clock.steady();
   stream_.latency = 5s;
   rig_.add(objects(0, 1));
@@ -315,7 +318,7 @@ TEST_F(SenderTest, AnIdleStreamSendsAtOnceAndAPartlyFilledRequestWaitsBehindOneI
   EXPECT_EQ(stream_.calls[1].at - start, 1101ms);  // flush.interval after its first record
 }
 
-TEST_F(SenderTest, AFullRequestDoesNotWait) {
+TEST_F(StreamSenderTest, AFullRequestDoesNotWait) {
   stream_.latency = 5s;
   rig_.add(objects(0, 1));
   world_.run_for(1ms);
@@ -326,7 +329,7 @@ TEST_F(SenderTest, AFullRequestDoesNotWait) {
   EXPECT_THAT(stream_.calls[2].records, SizeIs(500));
 }
 
-TEST_F(SenderTest, AnAnswerThatComesAfterTheSenderIsGoneHarmsNobody) {
+TEST_F(StreamSenderTest, AnAnswerThatComesAfterTheSenderIsGoneHarmsNobody) {
   rig_.add(objects(0, 1));
   world_.run_for(1ms);
   rig_.sender.reset();
@@ -344,11 +347,11 @@ TEST(SenderMemory, TwoSendersShareATinyBudgetWithoutPassingItOrBlockingEachOther
   Rig two(world, options);
   int call = 0;
   const auto sometimes_fails = [&](const PlayedStream::Call&) -> std::optional<PutResult> {
-    return ++call % 3 == 0 ? std::optional(whole(Verdict::fault)) : std::nullopt;
+    return ++call % 3 == 0 ? std::optional(whole(PutError::server_fault)) : std::nullopt;
   };
   int entry = 0;
-  const auto entries_fail = [&](const PlayedStream::Record&) -> std::optional<EntryResult> {
-    return ++entry % 4 == 0 ? std::optional(EntryResult::throttled) : std::nullopt;
+  const auto entries_fail = [&](const PlayedStream::Record&) -> std::optional<EntryOutcome> {
+    return ++entry % 4 == 0 ? std::optional(EntryOutcome::throttled) : std::nullopt;
   };
   for (Rig* rig : {&one, &two}) {
     rig->stream.on_call = sometimes_fails;

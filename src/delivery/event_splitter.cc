@@ -1,0 +1,104 @@
+#include "delivery/event_splitter.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace penstock::delivery {
+namespace {
+
+// A text of more than this is made again for each request.
+constexpr size_t kTextKept = 4_MiB;
+
+}  // namespace
+
+void EventSplitter::begin(const EventSpan& event, std::string_view partition_key) {
+  CHECK(!is_active_);
+  is_active_ = true;
+  is_rejected_ = false;
+  event_ = event;
+  partition_key_ = partition_key;
+  split_ = 0;
+  next_ = 0;
+  text_bytes_ = 0;
+}
+
+void EventSplitter::end() {
+  CHECK(is_active_);
+  is_active_ = false;
+  plan_.reset();
+  json_.release();
+  memory_.release();
+}
+
+// The event is larger than data_bytes_max: how much larger turns out when there is room for it.
+bool EventSplitter::make_text(Packer& packer, const Event& event, size_t data_bytes_max) {
+  for (size_t size_max = std::max({2 * data_bytes_max, 256_KiB, text_bytes_});; size_max *= 2) {
+    json_.release();
+    if (!memory_.ensure_most(size_max)) return false;
+    if (!packer.append_bare(json_, event, size_max)) continue;
+    text_bytes_ = json_.size();
+    return true;
+  }
+}
+
+EventSplitter::Ready EventSplitter::prepare(Packer& packer, const Event& event,
+                                            size_t data_bytes_max) {
+  CHECK(is_for(event.span) && !is_rejected_);
+  const bool is_begun = split_ != 0 && window_.is_split_alive(split_);
+  const bool is_valid = is_begun && data_bytes_max >= data_bytes_max_;
+  if (is_valid && plan_) return Ready::part;
+  if (!make_text(packer, event, data_bytes_max)) return Ready::no_memory;
+  if (!is_valid) {
+    if (is_begun) window_.abandon_split(split_);
+    data_bytes_max_ = data_bytes_max;
+    split_ = 0;
+    next_ = 0;
+  }
+  plan_ = packer.plan_parts(json_.view(), event, data_bytes_max_);
+  if (!plan_) {
+    CHECK(!is_valid);  // it could be planned before
+    end();
+    return Ready::too_large;
+  }
+  if (split_ == 0) split_ = window_.begin_split(event_.ticket, plan_->part_count());
+  CHECK(next_ < plan_->part_count());
+  return Ready::part;
+}
+
+bool EventSplitter::part_made() {
+  if (++next_ < plan_->part_count()) return false;
+  end();
+  return true;
+}
+
+void EventSplitter::reject(const EventSpan& event) {
+  if (is_for(event)) is_rejected_ = true;
+}
+
+bool EventSplitter::take_rejected(const EventSpan& event) {
+  if (!is_for(event) || !is_rejected_) return false;
+  end();
+  return true;
+}
+
+void EventSplitter::restart() {
+  if (!is_active_) return;
+  if (split_ != 0) window_.abandon_split(split_);
+  split_ = 0;
+  plan_.reset();
+}
+
+void EventSplitter::cancel() {
+  restart();
+  if (is_active_) end();
+}
+
+void EventSplitter::rest() {
+  if (json_.capacity() <= kTextKept) return;
+  plan_.reset();
+  json_.release();
+  memory_.release();
+}
+
+}  // namespace penstock::delivery

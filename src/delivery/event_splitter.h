@@ -1,0 +1,76 @@
+// EventSplitter: the event that is being cut into parts, one part at a time, with the memory that
+// takes. Its JSON text is made when it is needed, and may be given back between two parts: it comes
+// out the same.
+//
+// Invariants, checked here:
+//   the parts of one plan have one limit; when the limit falls below it, all parts are made again
+//   by a new plan, and those of the old one count no longer (EntryWindow::abandon_split)
+//   an event that was given up for one of its parts is not cut any further
+//
+// Thread: the delivery thread's.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "delivery/entry_window.h"
+#include "delivery/memory_share.h"
+#include "delivery/packer.h"
+
+namespace penstock::delivery {
+
+class EventSplitter {
+ public:
+  EventSplitter(EntryWindow& window, MemoryShare memory)
+      : window_(window), memory_(std::move(memory)) {}
+
+  [[nodiscard]] bool is_active() const { return is_active_; }
+  [[nodiscard]] bool is_for(const EventSpan& event) const {
+    return is_active_ && event_.ticket == event.ticket && event_.first == event.first;
+  }
+  // Requires that it is not active.
+  void begin(const EventSpan& event, std::string_view partition_key);
+
+  enum class Ready : uint8_t {
+    part,       // append_part() has the next one
+    no_memory,  // not now
+    too_large,  // parts of this size hold nothing: the event is the caller's again
+  };
+  // data_bytes_max: what a record with its key may have.
+  [[nodiscard]] Ready prepare(Packer& packer, const Event& event, size_t data_bytes_max);
+  void append_part(Packer& packer, ByteBuffer& out) { packer.append_part(out, *plan_, next_); }
+  // The part has become a record. True: it was the last, and nothing is active.
+  [[nodiscard]] bool part_made();
+  [[nodiscard]] uint64_t split() const { return split_; }
+  [[nodiscard]] const std::string& partition_key() const { return partition_key_; }
+
+  // The event went another way as a whole: for one of its parts it was rejected, or deferred.
+  void reject(const EventSpan& event);
+  // True once, when the event that comes next was: it is to be skipped.
+  [[nodiscard]] bool take_rejected(const EventSpan& event);
+  // The options changed: all parts are made again.
+  void restart();
+  // The event is not to be cut now.
+  void cancel();
+  // Until the next part, so that nobody waits for the memory of a large text.
+  void rest();
+
+ private:
+  void end();
+  [[nodiscard]] bool make_text(Packer& packer, const Event& event, size_t data_bytes_max);
+
+  EntryWindow& window_;
+  MemoryShare memory_;
+  bool is_active_ = false;
+  bool is_rejected_ = false;
+  EventSpan event_;
+  std::string partition_key_;
+  ByteBuffer json_;
+  size_t text_bytes_ = 0;  // of the JSON text, once it was made
+  std::optional<kinesis_format::Splitter> plan_;
+  size_t data_bytes_max_ = 0;  // of the plan
+  uint64_t split_ = 0;         // 0: none begun
+  uint32_t next_ = 0;
+};
+
+}  // namespace penstock::delivery

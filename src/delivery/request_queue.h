@@ -1,0 +1,68 @@
+// RequestQueue: the requests that were sent and are not answered, and whole requests that are to be
+// sent again. Probes of the search for a rejected record go one at a time, in their order.
+//
+// Invariants, checked here: a request is answered once; at most one probe is in flight.
+//
+// Thread: the delivery thread's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "delivery/records.h"
+
+namespace penstock::delivery {
+
+class RequestQueue {
+ public:
+  explicit RequestQueue(uint32_t in_flight_max) { set_in_flight_max(in_flight_max); }
+
+  // ---- in flight
+
+  void sent(const RequestAttempt& attempt);
+  void answered(const RequestAttempt& attempt);
+  [[nodiscard]] uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] bool has_slot() const { return in_flight_ < allowed_; }
+  void set_in_flight_max(uint32_t max) { allowed_ = max_ = max; }
+  // Fewer at a time after a throttled request, more again with each that is answered.
+  void slow_down() { allowed_ = allowed_ > 1 ? allowed_ / 2 : 1; }
+  void speed_up() { allowed_ = allowed_ < max_ ? allowed_ + 1 : max_; }
+
+  // ---- to be sent again
+
+  // When it is due, before others of its kind.
+  void add(RequestAttempt attempt);
+  // A probe behind all others: so the larger parts of a rejected request are asked about first.
+  void add_last(RequestAttempt probe) { probes_.push_back(std::move(probe)); }
+  [[nodiscard]] std::optional<RequestAttempt> take_due(SteadyTime now);
+  // When take_due() will have one, as far as that is a matter of time.
+  [[nodiscard]] SteadyTime next_due() const;
+  void make_due(SteadyTime when);
+
+  // Takes those probes that wait and that the predicate wants.
+  [[nodiscard]] std::vector<RequestAttempt> take_probes_if(
+      const std::function<bool(const RequestAttempt&)>& wanted);
+  [[nodiscard]] bool has_open_probes() const { return !probes_.empty() || probe_in_flight_; }
+  // Records that were rejected alone, until it is known whether it was the stream.
+  void add_suspect(QueuedRecord record) { suspects_.push_back(std::move(record)); }
+  [[nodiscard]] std::vector<QueuedRecord> take_suspects() { return std::exchange(suspects_, {}); }
+
+  // The smallest number of a request whose records may still come back; ~0: there is none.
+  [[nodiscard]] uint64_t oldest_open() const;
+
+ private:
+  uint32_t max_ = 1;
+  uint32_t allowed_ = 1;
+  uint32_t in_flight_ = 0;
+  std::map<uint64_t, uint32_t> numbers_in_flight_;  // halves of a request share its number
+  bool probe_in_flight_ = false;
+  std::deque<RequestAttempt> again_;
+  std::deque<RequestAttempt> probes_;
+  std::vector<QueuedRecord> suspects_;
+};
+
+}  // namespace penstock::delivery
