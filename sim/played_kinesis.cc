@@ -1,0 +1,158 @@
+#include "played_kinesis.h"
+
+#include "kinesis_format/md5.h"
+#include "trace.h"
+
+namespace penstock::sim {
+
+using delivery::PutResult;
+using kinesis::EntryOutcome;
+using kinesis::PutError;
+
+void Schedule::run_until(SteadyTime until) {
+  while (!work_.empty() && work_.begin()->first <= until) {
+    const auto first = work_.begin();
+    if (first->first > clock_.steady()) clock_.advance(first->first - clock_.steady());
+    const std::function<void()> run = std::move(first->second.run);
+    work_.erase(first);
+    run();
+  }
+  if (until > clock_.steady()) clock_.advance(until - clock_.steady());
+}
+
+std::vector<uint32_t> numbers_in(std::string_view text) {
+  std::vector<uint32_t> numbers;
+  for (size_t at = text.find("\"n\":"); at != std::string_view::npos;
+       at = text.find("\"n\":", at + 4)) {
+    uint32_t number = 0;
+    for (size_t digit = at + 4; digit < text.size() && text[digit] >= '0' && text[digit] <= '9';
+         ++digit) {
+      number = number * 10 + static_cast<uint32_t>(text[digit] - '0');
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+PlayedKinesis::PlayedKinesis(Schedule& schedule, std::mt19937_64& random, Fault fault,
+                             Reached& reached)
+    : schedule_(schedule),
+      random_(random),
+      fault_(fault),
+      reached_(reached),
+      unpacker_([this](ByteView event, const std::string&) {
+        const std::string_view text = as_text(event);
+        // A part whose siblings were cut again.
+        if (text.find("\"penstock\":{\"split\"") != std::string_view::npos) return;
+        const auto numbers = numbers_in(text);
+        if (numbers.size() == 1 && on_event) on_event(numbers.front(), text);
+      }) {
+  reshard(1);
+}
+
+bool PlayedKinesis::happens(double chance) {
+  return chance > 0 && static_cast<double>(random_() % 1'000'000) < chance * 1'000'000;
+}
+
+void PlayedKinesis::reshard(uint32_t count) {
+  std::vector<kinesis::Shard> shards;
+  const kinesis::HashKey size = ~kinesis::HashKey{0} / count;
+  for (uint32_t i = 0; i < count; ++i) {
+    shards.push_back({next_shard_++, size * i + (i > 0 ? 1 : 0),
+                      i + 1 == count ? ~kinesis::HashKey{0} : size * (i + 1)});
+  }
+  shards_ = std::make_shared<const kinesis::ShardMap>(std::move(shards));
+}
+
+void PlayedKinesis::accept(const Record& record) { unpacker_.add(as_bytes(record.data)); }
+
+PutResult PlayedKinesis::judge(const std::vector<Record>& records, bool is_cbor) {
+  PutResult result;
+  const auto whole = [&](PutError error, const char* code) {
+    result.error = error;
+    result.code = code;
+    ++reached_["request: " + std::string(code)];
+    return result;
+  };
+  if (trouble.is_missing) return whole(PutError::not_found, "ResourceNotFoundException");
+  if (is_cbor && !trouble.knows_cbor) {
+    return whole(PutError::unknown_operation, "UnknownOperationException");
+  }
+  if (happens(trouble.throttled_request)) return whole(PutError::throttled, "SlowDown");
+  if (happens(trouble.lost_request)) return whole(PutError::network, "lost request");
+  for (const Record& record : records) {
+    if (record.data.size() > trouble.record_bytes_max) {
+      return whole(PutError::invalid_argument, "too large");
+    }
+    for (const uint32_t number : numbers_in(record.data)) {
+      if (trouble.rejected.contains(number)) {
+        return whole(PutError::invalid_argument, "InvalidArgumentException");
+      }
+    }
+  }
+  result.error = PutError::none;
+  for (const Record& record : records) {
+    const kinesis::Shard* const shard = shards_->find(record.hash_key);
+    kinesis::EntryResult entry{EntryOutcome::accepted, shard->number};
+    if (trouble.dead.contains(shard->number)) {
+      entry.outcome =
+          shard->number % 2 == 0 ? EntryOutcome::throttled : EntryOutcome::internal_failure;
+    } else if (happens(trouble.failed_record)) {
+      entry.outcome = EntryOutcome::internal_failure;
+    }
+    if (entry.outcome == EntryOutcome::accepted) accept(record);
+    result.entries.push_back(entry);
+  }
+  if (happens(trouble.lost_answer)) {
+    for (size_t i = 0; i < records.size(); ++i) {
+      if (result.entries[i].outcome != EntryOutcome::accepted) continue;
+      for (const uint32_t number : numbers_in(records[i].data)) ++lost_answers_[number];
+    }
+    result.entries.clear();
+    return whole(PutError::unknown_outcome, "lost answer");
+  }
+  for (kinesis::EntryResult& entry : result.entries) {
+    if (fault_ == Fault::answer_misread && entry.outcome != EntryOutcome::accepted) {
+      entry.outcome = EntryOutcome::accepted;
+    } else if (fault_ == Fault::accepted_taken_for_failed && happens(0.02)) {
+      entry.outcome = EntryOutcome::internal_failure;
+    }
+  }
+  return result;
+}
+
+void PlayedKinesis::put(kinesis_format::Request request, Callback callback) {
+  std::vector<Record> records;
+  ByteBuffer scratch;
+  for (size_t slot = 0; slot < request.slots().size(); ++slot) {
+    const kinesis_format::RecordKey key = request.key(slot);
+    records.push_back({std::string(as_text(request.data(slot, scratch))),
+                       key.explicit_hash_key ? *key.explicit_hash_key
+                                             : kinesis_format::hash_key_of(key.partition_key)});
+  }
+  const bool is_cbor = request.protocol() == kinesis_format::Protocol::cbor;
+  for (const Record& record : records) trace_numbers("  sent:", numbers_in(record.data));
+  if (!is_cbor) ++reached_["request in JSON"];
+  auto kept = std::make_shared<kinesis_format::Request>(std::move(request));
+  auto result = std::make_shared<PutResult>();
+  const auto there = milliseconds(1 + random_() % 20);
+  const auto back = milliseconds(1 + random_() % 40);
+  // It arrives whatever becomes of the process meanwhile; the answer does not.
+  for (const Record& record : records) {
+    for (const uint32_t number : numbers_in(record.data)) on_the_way_.insert(number);
+  }
+  const auto arrive = [this, records = std::move(records), is_cbor, result] {
+    for (const Record& record : records) {
+      for (const uint32_t number : numbers_in(record.data)) {
+        on_the_way_.erase(on_the_way_.find(number));
+      }
+    }
+    *result = judge(records, is_cbor);
+  };
+  schedule_.after(there, arrive, true);
+  schedule_.after(there + back, [kept, result, callback = std::move(callback)] {
+    callback(std::move(*result), std::move(*kept));
+  });
+}
+
+}  // namespace penstock::sim

@@ -1,0 +1,101 @@
+// A stream of Kinesis for the simulation: what it accepted, and why a record may be there twice.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "delivery/put_port.h"
+#include "delivery_simulation.h"
+#include "kinesis/shard_map.h"
+#include "kinesis_format/read/unpack.h"
+
+namespace penstock::sim {
+
+// Work by time. What belongs to the process is forgotten when it crashes.
+class Schedule {
+ public:
+  explicit Schedule(ManualClock& clock) : clock_(clock) {}
+  void after(nanoseconds delay, std::function<void()> work, bool outlives_crash = false) {
+    work_.emplace(clock_.steady() + delay, Work{std::move(work), outlives_crash});
+  }
+  // What is due up to then; the clock stands there afterwards.
+  void run_until(SteadyTime until);
+  void crash() {
+    std::erase_if(work_, [](const auto& entry) { return !entry.second.outlives_crash; });
+  }
+
+ private:
+  struct Work {
+    std::function<void()> run;
+    bool outlives_crash = false;
+  };
+  ManualClock& clock_;
+  std::multimap<SteadyTime, Work> work_;
+};
+
+// The number that follows each `"n":`, in order.
+[[nodiscard]] std::vector<uint32_t> numbers_in(std::string_view text);
+
+class PlayedKinesis final : public delivery::PutPort {
+ public:
+  PlayedKinesis(Schedule& schedule, std::mt19937_64& random, Fault fault, Reached& reached);
+
+  void put(kinesis_format::Request request, Callback callback) override;
+
+  // ---- trouble
+
+  struct Trouble {
+    double lost_request = 0;  // before it arrived
+    double lost_answer = 0;   // after all of it was accepted
+    double failed_record = 0;
+    double throttled_request = 0;
+    bool knows_cbor = true;
+    bool is_missing = false;      // no such stream
+    std::set<uint32_t> dead;      // shards that throttle or fail everything
+    std::set<uint32_t> rejected;  // events that make a request invalid
+    size_t record_bytes_max = 1 << 20;
+  };
+  Trouble trouble;
+  void reshard(uint32_t count);
+  [[nodiscard]] std::shared_ptr<const kinesis::ShardMap> shards() const { return shards_; }
+
+  // ---- what came in
+
+  // Called for each event that is whole, in the order of acceptance.
+  std::function<void(uint32_t number, std::string_view text)> on_event;
+  // In a request that was sent and has not arrived yet.
+  [[nodiscard]] bool is_on_the_way(uint32_t number) const { return on_the_way_.contains(number); }
+  // Repeats of an event that lost answers explain.
+  [[nodiscard]] uint32_t lost_answers(uint32_t number) const {
+    const auto found = lost_answers_.find(number);
+    return found == lost_answers_.end() ? 0 : found->second;
+  }
+
+ private:
+  struct Record {
+    std::string data;
+    kinesis::HashKey hash_key;
+  };
+  [[nodiscard]] delivery::PutResult judge(const std::vector<Record>& records, bool is_cbor);
+  [[nodiscard]] bool happens(double chance);
+  void accept(const Record& record);
+
+  Schedule& schedule_;
+  std::mt19937_64& random_;
+  const Fault fault_;
+  Reached& reached_;
+  std::shared_ptr<const kinesis::ShardMap> shards_;
+  uint32_t next_shard_ = 0;
+  kinesis_format::Unpacker unpacker_;
+  std::map<uint32_t, uint32_t> lost_answers_;
+  std::multiset<uint32_t> on_the_way_;
+};
+
+}  // namespace penstock::sim
