@@ -224,7 +224,7 @@ void StreamSender::retry_whole(RequestAttempt attempt, const PutResult& result) 
   attempt.due = services_.clock.steady() + delay;
   const std::string_view name = kinesis::name_of(result.error);
   log_limited(LogLevel::warn, options_.stream + "/" + std::string(name),
-              "request will be sent again",
+              "request failed and is retried; nothing is lost",
               {{"stream", options_.stream},
                {"result", name},
                {"code", result.code},
@@ -251,11 +251,11 @@ void StreamSender::pause_stream(const PutResult& result) {
   search_.pause(result.code.empty() ? std::string(kinesis::name_of(result.error)) : result.code,
                 is_for_credentials, wait, services_.clock.steady());
   log_limited(LogLevel::error, options_.stream + "/paused",
-              "stream is paused: nothing is lost, it is asked again; correct the stream's name, "
-              "its region or the permissions",
+              "delivery is paused and probed until it succeeds; nothing is lost; fix the stream's "
+              "name, its region or the permissions",
               {{"stream", options_.stream},
                {"code", result.code},
-               {"again_in_s", std::chrono::duration_cast<seconds>(wait).count()}});
+               {"probe_in_s", std::chrono::duration_cast<seconds>(wait).count()}});
 }
 
 // ---- rejected requests
