@@ -33,8 +33,8 @@ def test_the_guide_works_as_written(cluster, scripts):
         assert scripts.run(script, *arguments, "--skip-stream-check", **env) == 0
 
     values = scripts.folder / "my-values.yaml"
-    values.write_text(blocks("Customise", "yaml")[0])
-    command = blocks("Customise", "sh")[0].split()
+    values.write_text(blocks("Customize", "yaml")[0])
+    command = blocks("Customize", "sh")[0].split()
     assert scripts.run(command[0].removeprefix("./scripts/"), command[1], str(values), "--skip-stream-check", **env) == 0
     config = cluster.core("configmaps", f"{NAME}-config")["data"]["penstock.yaml"]
     assert "pay-*" in config and "aggregation: kpl" in config
