@@ -12,6 +12,7 @@ import yaml
 from harness.binary import binary_path
 from harness.certificates import Certificates
 from harness.daemon import ACCESS_KEY, Penstock
+from harness.ports import free_port
 from fake_kinesis import KinesisProcess
 from test_chart import EXAMPLES, config_of, objects
 
@@ -42,6 +43,12 @@ class Release:
         for stream in config["streams"].values():
             stream["endpoint"] = kinesis.endpoint
         config["routes"] = config["routes"][takes]
+        # The chart's own ports may be in use: by the stand-in for pods, for one.
+        for source in config["sources"]:
+            for options in source.values():
+                options["listen"] = f"127.0.0.1:{free_port()}"
+        config["admin"]["listen"] = f"127.0.0.1:{free_port()}"
+        self.forward = next(s["forward"]["listen"] for s in config["sources"] if "forward" in s)
         self.penstock = Penstock(folder / "penstock", config)
 
     def here(self, text: str) -> str:
@@ -53,8 +60,9 @@ class Release:
     def test(self) -> subprocess.CompletedProcess:
         container = self.pod["spec"]["containers"][0]
         env = {e["name"]: e["value"] for e in container["env"]}
-        forward = env["SERVICE"].rpartition(":")[2]
-        env |= {"SERVICE": f"127.0.0.1:{forward}", "PODS": "127.0.0.1", "DEADLINE_SECONDS": "5"}
+        assert env["ADMIN_PORT"] == "9880"
+        env |= {"SERVICE": self.forward, "PODS": "127.0.0.1", "ADMIN_PORT": str(self.penstock.admin_port),
+                "DEADLINE_SECONDS": "5"}
         program = self.folder / "bin"
         program.mkdir(exist_ok=True)
         (program / "penstock").symlink_to(binary_path().resolve())
