@@ -86,7 +86,7 @@ def test_wrong_usage_ends_with_2_and_names_the_place(tmp_path):
 
 
 def started(start_penstock, kinesis, text: str):
-    """The migrated configuration as it is, but for ports and where Kinesis is."""
+    """The migrated configuration as it is, except for ports and where Kinesis is."""
     config = yaml.safe_load(text)
     port = free_port()
     config["sources"] = [{"forward": {**config["sources"][0]["forward"], "listen": f"127.0.0.1:{port}"}}]

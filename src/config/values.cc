@@ -7,14 +7,10 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.h"
+
 namespace penstock::config {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string copy(text);
-  for (char& c : copy) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return copy;
-}
 
 // Splits "1.5GiB" into 1.5 and "gib". False when it does not begin with a plain decimal number.
 bool split_number(std::string_view text, double& number, std::string& unit) {
@@ -28,7 +24,7 @@ bool split_number(std::string_view text, double& number, std::string& unit) {
   const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
   if (error != std::errc() || rest != end) return false;
   while (digits < text.size() && text[digits] == ' ') ++digits;
-  unit = lower(text.substr(digits));
+  unit = lowercase(text.substr(digits));
   return true;
 }
 
@@ -50,10 +46,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n\v\f";
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+  return penstock::trimmed(text, " \t\r\n\v\f");
 }
 
 Result<uint64_t, std::string> parse_size(std::string_view text) {
@@ -115,7 +108,7 @@ std::string show_duration(milliseconds duration) {
 }
 
 Result<bool, std::string> parse_switch(std::string_view text) {
-  const std::string word = lower(text);
+  const std::string word = lowercase(text);
   if (word == "true" || word == "yes" || word == "on") return true;
   if (word == "false" || word == "no" || word == "off") return false;
   return failure(std::string("expected true or false"));
@@ -318,7 +311,7 @@ std::string_view nearest(std::string_view text, const std::vector<std::string_vi
   std::string_view best;
   size_t best_distance = std::numeric_limits<size_t>::max();
   for (const std::string_view candidate : candidates) {
-    const size_t distance = edit_distance(lower(text), candidate);
+    const size_t distance = edit_distance(lowercase(text), candidate);
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

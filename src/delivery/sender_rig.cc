@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "kinesis_format/md5.h"
+#include "kinesis_format/read/unpack.h"
 
 namespace penstock::delivery {
 
@@ -319,6 +320,15 @@ uint64_t Rig::pending() const {
   const auto counts = world.ledger.snapshot().pending;
   const auto found = counts.find(name);
   return found == counts.end() ? 0 : found->second;
+}
+
+std::vector<std::string> read_back(const PlayedStream& stream) {
+  std::vector<std::string> events;
+  kinesis_format::Unpacker unpacker(
+      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
+  for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
+  unpacker.finish();
+  return events;
 }
 
 SenderOptions plain_options(std::string stream) {

@@ -238,6 +238,9 @@ class Rig {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// The events in what the stream accepted, as a consumer reads them.
+[[nodiscard]] std::vector<std::string> read_back(const PlayedStream& stream);
+
 [[nodiscard]] SenderOptions plain_options(std::string stream = "logs");
 // {"n":<n>,"pad":"…"}, `size` bytes in all where that is more than the number needs.
 [[nodiscard]] std::string object(uint32_t n, size_t size = 0);

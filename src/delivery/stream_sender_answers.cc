@@ -179,7 +179,7 @@ void StreamSender::learn(const RequestAttempt& attempt, const PutResult& result,
   if (selector_.needs_map() && services_.shards_changed) services_.shards_changed();
 }
 
-// A failed record goes again: in its key queue before any other; at its shard's pace where that is
+// A failed record is retried: in its key queue before any other; at its shard's pace where that is
 // known; else after its own pause. One with a key of our choosing need not go where it was refused;
 // one whose bucket overflows goes there, unless its key's order is kept by the key queue.
 void StreamSender::put_back(QueuedRecord record) {

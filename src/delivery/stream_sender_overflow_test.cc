@@ -222,8 +222,8 @@ TEST_F(Overflowing, ARecordThatIsRejectedLateGoesToTheDeadLettersAlone) {
   EXPECT_EQ(rig_.pending(), 0u);
 }
 
-// What was delivered is not delivered again, but for what was in flight; what was deferred comes
-// once, and in order.
+// Delivered events do not come again, except those in flight; deferred events come once, and in
+// order.
 TEST_F(Overflowing, ACrashRepeatsOnlyWhatWasInFlight) {
   fail_dead_shard(EntryOutcome::throttled);
   come(200);

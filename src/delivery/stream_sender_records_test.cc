@@ -8,7 +8,6 @@
 #include "delivery/stream_sender.h"
 #include "kinesis_format/md5.h"
 #include "kinesis_format/read/kpl_reader.h"
-#include "kinesis_format/read/unpack.h"
 
 namespace penstock::delivery {
 namespace {
@@ -19,16 +18,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::UnorderedElementsAreArray;
 using namespace std::chrono_literals;
-
-// The events in what the stream accepted.
-std::vector<std::string> read_back(const PlayedStream& stream) {
-  std::vector<std::string> events;
-  kinesis_format::Unpacker unpacker(
-      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
-  for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
-  unpacker.finish();
-  return events;
-}
 
 SenderOptions packed(kinesis_format::Aggregation aggregation,
                      codec::Compression compression = codec::Compression::none) {

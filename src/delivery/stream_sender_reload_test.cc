@@ -6,7 +6,6 @@
 
 #include "delivery/sender_rig.h"
 #include "delivery/stream_sender.h"
-#include "kinesis_format/read/unpack.h"
 
 namespace penstock::delivery {
 namespace {
@@ -14,15 +13,6 @@ namespace {
 using testing::IsEmpty;
 using testing::SizeIs;
 using namespace std::chrono_literals;
-
-std::vector<std::string> read_back(const PlayedStream& stream) {
-  std::vector<std::string> events;
-  kinesis_format::Unpacker unpacker(
-      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
-  for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
-  unpacker.finish();
-  return events;
-}
 
 SenderOptions keyed(bool ordered, kinesis_format::Aggregation aggregation) {
   SenderOptions options = plain_options();

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "codec/hex.h"
 
 namespace penstock::kinesis {
@@ -49,12 +50,6 @@ std::string canonical_path(std::string_view path) {
   return text;
 }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 }  // namespace
 
 std::string sha256_hex(ByteView bytes) { return codec::hex(sha256(bytes)); }
@@ -94,7 +89,7 @@ std::string Signer::authorization(const Request& request, const Credentials& cre
   canonical.append(canonical_path(request.path)).append("\n");
   canonical.append(request.query).append("\n");
   for (const Header& header : request.headers) {
-    canonical.append(header.name).append(":").append(trimmed(header.value)).append("\n");
+    canonical.append(header.name).append(":").append(trimmed(header.value, " \t")).append("\n");
     if (!names.empty()) names += ';';
     names += header.name;
   }

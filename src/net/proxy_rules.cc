@@ -3,26 +3,15 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
+
+#include "base/text.h"
 
 namespace penstock::net {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string copy(text);
-  for (char& c : copy) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return copy;
-}
 
 // 4 bytes of an IPv4 address (also one written inside IPv6), 16 of another IPv6 one, else none.
 std::vector<uint8_t> address_of(const std::string& host) {
@@ -56,19 +45,19 @@ bool split_port(std::string_view text, std::string& host, uint16_t& port) {
   if (text.starts_with('[')) {
     const size_t close = text.find(']');
     if (close == std::string_view::npos) return false;
-    host = lower(text.substr(1, close - 1));
+    host = lowercase(text.substr(1, close - 1));
     text.remove_prefix(close + 1);
     return text.empty() || text == ":" || (text[0] == ':' && parse_number(text.substr(1), port));
   }
   const size_t colon = text.find(':');
   const bool has_port = colon != std::string_view::npos && colon == text.rfind(':');
-  host = lower(text.substr(0, has_port ? colon : text.size()));
+  host = lowercase(text.substr(0, has_port ? colon : text.size()));
   return !has_port || colon + 1 == text.size() || parse_number(text.substr(colon + 1), port);
 }
 
 std::string first_of(const ProxyRules::Variables& variables, const char* one, const char* other) {
-  std::string value(trimmed(variables(one)));
-  return value.empty() ? std::string(trimmed(variables(other))) : value;
+  std::string value(trimmed(variables(one), kBlanks));
+  return value.empty() ? std::string(trimmed(variables(other), kBlanks)) : value;
 }
 
 }  // namespace
@@ -139,7 +128,7 @@ bool ProxyRules::is_exception(const std::string& host, uint16_t port) const {
 }
 
 std::string ProxyRules::proxy_for(std::string_view url) const {
-  const bool is_https = lower(url.substr(0, 8)) == "https://";
+  const bool is_https = lowercase(url.substr(0, 8)) == "https://";
   const std::string& proxy = is_https ? https_proxy_ : http_proxy_;
   if (proxy.empty()) return {};
   const size_t scheme_end = url.find("://");

@@ -155,7 +155,7 @@ IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
                               const std::string& streams_path, const std::string& name,
                               RecoveredChunks& chunks) {
   const auto parsed = parse_directory_name(name);
-  if (!parsed) return LogGroup{};  // not made by us, or set aside: left alone
+  if (!parsed) return LogGroup{};  // not made by us, or moved away: left alone
   const std::string directory = streams_path + "/" + name;
   auto listed = state.file_system.list(directory);
   if (!listed && listed.error().code == ENOTDIR) {

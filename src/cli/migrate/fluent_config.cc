@@ -7,16 +7,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/text.h"
+
 namespace penstock::cli {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 // Up to a `#` at the beginning or behind a blank, outside of quotes and of embedded Ruby.
 std::string_view without_comment(std::string_view text) {
@@ -119,22 +115,22 @@ class Parser {
       return line;
     };
     while (const auto raw = next_line()) {
-      const std::string_view line = trimmed(without_comment(*raw));
+      const std::string_view line = trimmed(without_comment(*raw), kBlanks);
       if (line.empty()) continue;
       if (line.front() == '<') {
         if (auto problem = tag_line(line, place, open, depth_before)) return problem;
       } else if (line.starts_with("@include ") || line.starts_with("include ")) {
-        const std::string pattern = unquoted(trimmed(line.substr(line.find(' '))));
+        const std::string pattern = unquoted(trimmed(line.substr(line.find(' ')), kBlanks));
         if (auto problem = include(pattern, place, open, depth)) return problem;
       } else {
         const FluentPlace first = place;
         const size_t split = std::min(line.find_first_of(kBlanks), line.size());
-        std::string value(trimmed(line.substr(split)));
+        std::string value(trimmed(line.substr(split), kBlanks));
         const bool is_json = !value.empty() && (value[0] == '[' || value[0] == '{');
         while (is_json && open_brackets(value) > 0) {
           const auto more = next_line();
           if (!more) return at(first) + "the value has no end: a ] or } is missing";
-          value += trimmed(without_comment(*more));
+          value += trimmed(without_comment(*more), kBlanks);
         }
         open.back()->parameters.push_back(
             {std::string(line.substr(0, split)), unquoted(value), first});
@@ -149,9 +145,9 @@ class Parser {
   Problem tag_line(std::string_view line, const FluentPlace& place,
                    std::vector<FluentSection*>& open, size_t depth_before) {
     if (line.back() != '>') return at(place) + "a section's line must end with '>'";
-    const std::string_view inside = trimmed(line.substr(1, line.size() - 2));
+    const std::string_view inside = trimmed(line.substr(1, line.size() - 2), kBlanks);
     if (inside.starts_with('/')) {
-      const std::string_view name = trimmed(inside.substr(1));
+      const std::string_view name = trimmed(inside.substr(1), kBlanks);
       if (open.size() <= depth_before || open.back()->name != name) {
         return at(place) + "</" + std::string(name) + "> closes nothing that is open";
       }
@@ -162,7 +158,7 @@ class Parser {
     const size_t split = std::min(inside.find_first_of(kBlanks), inside.size());
     FluentSection section;
     section.name = inside.substr(0, split);
-    section.argument = unquoted(trimmed(inside.substr(split)));
+    section.argument = unquoted(trimmed(inside.substr(split), kBlanks));
     section.place = place;
     if (section.name.empty()) return at(place) + "a section needs a name";
     // A section grows only while it is the innermost open one, so pointers to those around stay.
@@ -250,7 +246,7 @@ std::optional<std::string> ruby_free(std::string_view value) {
     if (begin == std::string_view::npos) return result;
     const size_t end = value.find('}', begin);
     if (end == std::string_view::npos) return std::nullopt;
-    const std::string_view ruby = trimmed(value.substr(begin + 2, end - begin - 2));
+    const std::string_view ruby = trimmed(value.substr(begin + 2, end - begin - 2), kBlanks);
     value.remove_prefix(end + 1);
     if (ruby == "hostname" || ruby == "Socket.gethostname") {
       result += "${HOSTNAME}";

@@ -10,11 +10,11 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "cli/send/json_to_msgpack.h"
 #include "cli/send/sample_record.h"
 #include "codec/hex.h"
 #include "codec/json_check.h"
-#include "codec/json_scan.h"
 #include "codec/msgpack_cursor.h"
 #include "codec/msgpack_writer.h"
 #include "kinesis_format/event_json.h"
@@ -26,15 +26,9 @@ using Outcome = EventSource::Outcome;
 
 constexpr size_t kReadBytes = 64_KiB;
 constexpr size_t kLineBytesMax = 64_MiB;
+constexpr std::string_view kBlanks = " \t\r\n";
 
 codec::EventTime now() { return codec::event_time_of(unix_nanoseconds(Clock::system().wall())); }
-
-std::string_view trimmed(std::string_view line) {
-  const auto is_space = [](char c) { return codec::is_json_space(static_cast<uint8_t>(c)); };
-  while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
-  while (!line.empty() && is_space(line.back())) line.remove_suffix(1);
-  return line;
-}
 
 class LineSource final : public EventSource {
  public:
@@ -44,7 +38,7 @@ class LineSource final : public EventSource {
     for (;;) {
       std::string_view line;
       while (take_line(line)) {
-        if (trimmed(line).empty()) continue;
+        if (trimmed(line, kBlanks).empty()) continue;
         make_event(event, line);
         return Outcome::event;
       }
@@ -102,7 +96,7 @@ class LineSource final : public EventSource {
     event.line.clear();
     if (append_json_as_msgpack(event.msgpack, line)) {
       if (json_as_it_stands_) {
-        CHECK(kinesis_format::append_json_object(event.json, as_bytes(trimmed(line))) ==
+        CHECK(kinesis_format::append_json_object(event.json, as_bytes(trimmed(line, kBlanks))) ==
               kinesis_format::EncodeOutcome::done);
       }
     } else {

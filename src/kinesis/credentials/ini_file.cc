@@ -1,25 +1,14 @@
 #include "kinesis/credentials/ini_file.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
+
+#include "base/text.h"
 
 namespace penstock::kinesis {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\v\f\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string copy(text);
-  for (char& c : copy) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return copy;
-}
 
 // A line ends with LF, CRLF or CR.
 std::string_view take_line(std::string_view& text) {
@@ -47,7 +36,7 @@ class Parser {
 
  private:
   std::string take(std::string_view line) {
-    const std::string_view content = trimmed(line);
+    const std::string_view content = trimmed(line, kBlanks);
     if (content.empty()) {
       if (value_ != nullptr) *value_ += '\n';
       return {};
@@ -77,10 +66,10 @@ class Parser {
   std::string take_pair(std::string_view content) {
     const size_t separator = content.find_first_of("=:");
     if (separator == std::string_view::npos) return "is neither a [section] nor key = value";
-    const std::string_view key = trimmed(content.substr(0, separator));
+    const std::string_view key = trimmed(content.substr(0, separator), kBlanks);
     if (key.empty()) return "has no key before its '='";
     const auto [entry, is_new] = sections_.back().values.emplace(
-        lower(key), std::string(trimmed(content.substr(separator + 1))));
+        lowercase(key), std::string(trimmed(content.substr(separator + 1), kBlanks)));
     if (!is_new) return "gives a key a second time in its section";
     value_ = &entry->second;
     return {};
