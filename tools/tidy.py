@@ -68,6 +68,9 @@ REGISTRIES = re.compile("|".join(re.escape(a + b) for a, b in [
 MACHINE_PATHS = re.compile(r"(?<![\w.$}{-])/(" + "wo" + "rk" + r"|home/[a-z]+)/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
+# penstock:1.2.3, penstock-1.2.3, penstock_1.2.3, version: 1.2.3 and appVersion: "1.2.3" of the chart, VERSION=1.2.3
+VERSIONS = re.compile(r'(?:\bpenstock[:_-]|^(?:appV|v)ersion: "?|\bVERSION=)(\d+\.\d+\.\d+)')
+
 findings = []
 
 
@@ -313,6 +316,18 @@ def check_text(path, text, exceptions):
         report(path, len(lines), "does not end with a line break")
 
 
+def check_version(files):
+    """Chart, image and documents name the version that CMakeLists.txt declares."""
+    declared = re.search(r"^project\(penstock VERSION (\S+)", read(pathlib.PurePath("CMakeLists.txt")), re.M)[1]
+    for path in files:
+        if path.parts[0] not in {"deploy", "doc", "README.md"} or path.suffix in {".json", ".svg"}:
+            continue
+        for number, line in enumerate((read(path) or "").split("\n"), 1):
+            for version in VERSIONS.findall(line):
+                if version != declared:
+                    report(path, number, f"version {version}, but CMakeLists.txt declares {declared}")
+
+
 EXCEPTIONS = None
 
 
@@ -323,6 +338,7 @@ def main():
     check_folders(files)
     check_orphans(files)
     check_layers(files)
+    check_version(files)
     for path in files:
         text = read(path)
         if text is None:

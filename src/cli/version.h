@@ -5,9 +5,9 @@
 
 namespace penstock::cli {
 
-[[nodiscard]] std::string version_number();  // 0.1.0
+[[nodiscard]] std::string version_number();  // 0.2.0
 [[nodiscard]] std::string commit();          // 0123abcd
-[[nodiscard]] std::string version_line();    // penstock 0.1.0 (commit 0123abcd)
+[[nodiscard]] std::string version_line();    // penstock 0.2.0 (commit 0123abcd)
 
 // All of it, several lines.
 [[nodiscard]] std::string version_text();

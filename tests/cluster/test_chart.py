@@ -225,7 +225,7 @@ def test_an_emptydir_is_asked_for_as_local_storage():
 @pytest.mark.parametrize(
     "arguments, image",
     [
-        ([], "image-registry.openshift-image-registry.svc:5000/default/penstock:0.1.0"),
+        ([], "image-registry.openshift-image-registry.svc:5000/default/penstock:0.2.0"),
         (["--set", "image.registry=,image.repository=quay.io/me/penstock,image.tag=v1"], "quay.io/me/penstock:v1"),
         (["--set", f"image.digest=sha256:{'a' * 64}"], f"image-registry.openshift-image-registry.svc:5000/default/penstock@sha256:{'a' * 64}"),
     ],
