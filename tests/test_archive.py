@@ -5,6 +5,8 @@ import base64
 import gzip
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 
@@ -167,6 +169,39 @@ def test_a_whole_archive_is_good_and_disorder_and_damage_are_counted(tmp_path):
 
 
 @pytest.mark.outside
+def on_a_terminal(*command):
+    """What a command whose stderr is a terminal writes there."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([binary_path(), *map(str, command)], stdout=subprocess.DEVNULL, stderr=its) as process:
+        os.close(its)
+        written = b""
+        while True:
+            try:
+                written += os.read(ours, 65536)
+            except OSError:  # EIO: the other side is closed
+                break
+        process.wait(timeout=60)
+    os.close(ours)
+    return written.decode()
+
+
+def test_a_long_comparison_shows_how_far_it_is_where_somebody_watches(tmp_path):
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    object_ = archive / "object-000"
+    object_.write_text("\n".join(event(n) for n in range(20_000)))
+    for copy in range(1, 300):
+        os.link(object_, archive / f"object-{copy:03}")
+    ledger = write_ledger(tmp_path / "ledger", 10)
+    written = on_a_terminal("verify", "--archive", archive, "--ledger", ledger)
+    shown = re.findall(r"\r\x1b\[Kpass 1 of 1: (\d+) objects with ([\d,]+) events read, now at (\S+)", written)
+    assert shown, written
+    for objects, events, place in shown:
+        assert int(events.replace(",", "")) == int(objects) * 20_000
+        assert place == str(archive / f"object-{int(objects) - 1:03}")
+    assert written.endswith("\r\x1b[K"), "the line is taken away at the end"
+
+
 def test_what_firehose_wrote_to_s3_is_verified_and_unpacked(start_penstock, tmp_path):
     """penstock → moto's Firehose → moto's S3 → files, as `aws s3 sync` brings them."""
     moto = Emulator("moto", tmp_path, {})

@@ -88,6 +88,6 @@ def test_the_readmes_lines_lead_to_an_event_in_a_stream(tmp_path, monkeypatch):
         finally:
             if shell.poll() is None:
                 os.killpg(shell.pid, signal.SIGKILL)
-        assert (shell.returncode, out) == (0, '1 events acked\n{"message":"hello from my shell"}\n'), errors
+        assert (shell.returncode, out) == (0, '1 event acked\n{"message":"hello from my shell"}\n'), errors
     finally:
         kinesis.stop()

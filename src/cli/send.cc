@@ -189,8 +189,8 @@ int run_send(const SendOptions& options) {
   const auto done = feeder.run();
   if (!done) return report(done.error());
   const bool acked = options.ack || !options.http_url.empty();
-  std::printf("%llu events %s\n", static_cast<unsigned long long>(feeder.sent_count()),
-              acked ? "acked" : "sent");
+  std::printf("%llu %s %s\n", static_cast<unsigned long long>(feeder.sent_count()),
+              feeder.sent_count() == 1 ? "event" : "events", acked ? "acked" : "sent");
   return kDone;
 }
 

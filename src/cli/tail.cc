@@ -1,15 +1,18 @@
 // `penstock tail`: reads a stream back, all shards, one event a line as it was stored.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <limits>
 #include <memory>
 #include <thread>
 
 #include "cli/count_flag.h"
+#include "cli/event_lines.h"
 #include "cli/read/event_printer.h"
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
+#include "cli/terminal.h"
 #include "codec/json_writer.h"
-#include "codec/rfc3339.h"
 #include "kinesis_format/read/kcl_rule.h"
 #include "kinesis_format/read/unpack.h"
 
@@ -24,14 +27,6 @@ struct TailOptions {
   uint64_t max = std::numeric_limits<uint64_t>::max();
 };
 
-std::string rfc3339(int64_t unix_ms) {
-  const codec::EventTime time = codec::event_time_of(unix_ms * 1'000'000);
-  if (!codec::has_rfc3339(time)) return {};
-  uint8_t text[codec::kRfc3339Size];
-  codec::write_rfc3339(text, time);
-  return {reinterpret_cast<const char*>(text), sizeof text};
-}
-
 // {"shard":…,"event": up to where the event goes.
 std::string wrap_of(const kinesis::ShardDescription& shard, const kinesis::StoredRecord& record) {
   const bool is_dropped =
@@ -40,7 +35,7 @@ std::string wrap_of(const kinesis::ShardDescription& shard, const kinesis::Store
          ",\"sequence_number\":" + codec::json_string(record.sequence_number) +
          ",\"partition_key\":" +
          (record.partition_key.empty() ? "null" : codec::json_string(record.partition_key)) +
-         ",\"arrival\":" + codec::json_string(rfc3339(record.arrival_ms)) +
+         ",\"arrival\":" + codec::json_string(rfc3339_of(record.arrival_ms * 1'000'000)) +
          (is_dropped ? ",\"dropped_by_kcl\":true" : "") + ",\"event\":";
 }
 
@@ -51,8 +46,12 @@ int tail(const TailOptions& options) {
   if (!access) return report(access.error());
 
   EventPrinter printer(options.max);
-  kinesis_format::Unpacker unpacker(
-      [&](ByteView event, const std::string& wrap) { printer.print(event, wrap); });
+  Progress progress(::isatty(STDOUT_FILENO) == 0);  // beside events, it would be in the way
+  uint64_t events = 0;
+  kinesis_format::Unpacker unpacker([&](ByteView event, const std::string& wrap) {
+    ++events;
+    printer.print(event, wrap);
+  });
   kinesis::StreamReaderOptions reading = (*access)->reader_options();
   reading.from = *from;
   reading.follow = options.follow;
@@ -64,6 +63,7 @@ int tail(const TailOptions& options) {
   const auto result =
       reader.read([&](const kinesis::ShardDescription& shard, const kinesis::StoredRecord& record) {
         unpacker.add(record.data.view(), options.meta ? wrap_of(shard, record) : std::string());
+        progress.show([&] { return (*access)->progress_text(events, record.arrival_ms); });
         return printer.wants_more();
       });
   unpacker.finish();

@@ -28,7 +28,8 @@ bool wants_colors(std::FILE* out) {
 }
 
 // The first line comes after a moment: what is done at once needs none.
-Progress::Progress() : shown_(::isatty(STDERR_FILENO) == 1), next_ms_(now_ms() + kIntervalMs) {}
+Progress::Progress(bool is_wanted)
+    : shown_(is_wanted && ::isatty(STDERR_FILENO) == 1), next_ms_(now_ms() + kIntervalMs) {}
 
 Progress::~Progress() {
   if (written_) std::fputs("\r\x1b[K", stderr);

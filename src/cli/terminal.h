@@ -13,7 +13,8 @@ namespace penstock::cli {
 // terminal. The destructor takes it away.
 class Progress {
  public:
-  Progress();
+  // is_wanted: false shows nothing at all.
+  explicit Progress(bool is_wanted = true);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -7,6 +7,7 @@
 #include "cli/output_format.h"
 #include "cli/read/stream_access.h"
 #include "cli/subcommands.h"
+#include "cli/terminal.h"
 #include "cli/verify/acked_events.h"
 #include "cli/verify/archive_check.h"
 #include "cli/verify/verify_result.h"
@@ -68,6 +69,7 @@ std::string note_of(const std::string& place, int64_t arrival_ms) {
 Result<void, Error> read_stream(StreamAccess& access, const kinesis::IteratorStart& from,
                                 AckedEvents& acked, VerifyResult& result) {
   uint64_t count = 0;
+  Progress progress;
   kinesis_format::Unpacker unpacker([&](ByteView event, const std::string& note) {
     const size_t blank = note.find(' ');
     ++count;
@@ -82,6 +84,7 @@ Result<void, Error> read_stream(StreamAccess& access, const kinesis::IteratorSta
     result.dropped_by_kcl +=
         kinesis_format::dropped_by_kcl(record.data.view(), shard.shard.first, shard.shard.last);
     unpacker.add(record.data.view(), note_of(access.name() + "/" + shard.id, record.arrival_ms));
+    progress.show([&] { return access.progress_text(count, record.arrival_ms); });
     return true;
   });
   unpacker.finish();

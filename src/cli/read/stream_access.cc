@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "admin/words.h"
+#include "cli/event_lines.h"
 #include "codec/rfc3339.h"
 #include "daemon/credentials.h"
 #include "daemon/translate.h"
@@ -99,6 +101,11 @@ Result<std::unique_ptr<StreamAccess>, Error> StreamAccess::make(
       },
       Clock::system(), access->clock_offset_);
   return access;
+}
+
+std::string StreamAccess::progress_text(uint64_t events, int64_t arrival_ms) const {
+  return "stream " + name_ + ": " + admin::counted(events, "event") + " read, now at " +
+         rfc3339_of(arrival_ms * 1'000'000);
 }
 
 kinesis::StreamReaderOptions StreamAccess::reader_options() const {

@@ -50,6 +50,8 @@ class StreamAccess {
 
   // Plain http: no service of AWS, so nobody shares its limits.
   [[nodiscard]] bool is_emulator() const { return endpoint_.url.starts_with("http://"); }
+  // "stream NAME: 1,200 events read, now at 2026-11-30T10:00:00.000000000Z": for a Progress.
+  [[nodiscard]] std::string progress_text(uint64_t events, int64_t arrival_ms) const;
   // For this stream, with the pace that is due to others who read it.
   [[nodiscard]] kinesis::StreamReaderOptions reader_options() const;
 

@@ -126,7 +126,7 @@ class ForwardSender final : public ChunkSender {
       }
       if (!may_retry_ || now() + kRetryPause > unacked_.front().deadline) {
         return run_error(turned.error().message + "; " + std::to_string(unacked_.size()) +
-                         " chunks are not acked");
+                         (unacked_.size() == 1 ? " chunk is not acked" : " chunks are not acked"));
       }
       connection_.reset();
       for (Pending& pending : unacked_) pending.written = false;

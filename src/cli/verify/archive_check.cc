@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "admin/words.h"
 #include "cli/read/archive.h"
 #include "cli/subcommands.h"
+#include "cli/terminal.h"
 #include "kinesis_format/read/unpack.h"
 
 namespace penstock::cli {
@@ -24,7 +26,7 @@ Result<uint32_t, Error> passes_for(uint64_t acked, uint64_t bytes_max) {
 }
 
 Result<VerifyResult::Source, Error> read_archive(const std::string& directory, AckedEvents& acked,
-                                                 bool says_damage) {
+                                                 uint32_t pass, uint32_t passes) {
   VerifyResult::Source source{"archive", directory, 0, 0, 0};
   kinesis_format::Unpacker unpacker(
       [&](ByteView event, const std::string& object) {
@@ -32,14 +34,20 @@ Result<VerifyResult::Source, Error> read_archive(const std::string& directory, A
         acked.found(id_of_stored(event), object, 0);
       },
       archive_unpack_options());
+  Progress progress;
   const auto walked = for_each_object(directory, [&](const std::string& file) {
     ++source.objects;
     const auto done = read_object(file, unpacker, [] { return true; });
     if (!done) {
       ++source.damaged;
-      if (says_damage) report_error(done.error().message);
+      if (pass == 0) report_error(done.error().message);
     }
     acked.forget_places();
+    progress.show([&] {
+      return "pass " + std::to_string(pass + 1) + " of " + std::to_string(passes) + ": " +
+             admin::counted(source.objects, "object") + " with " +
+             admin::counted(source.events, "event") + " read, now at " + file;
+    });
     return true;
   });
   unpacker.finish();
@@ -65,7 +73,7 @@ Result<VerifyResult, Error> check_archive(const ArchiveCheckOptions& options) {
       const auto loaded = acked.load(ledger);
       if (!loaded) return failure(loaded.error());
     }
-    const auto source = read_archive(options.directory, acked, pass == 0);
+    const auto source = read_archive(options.directory, acked, pass, *passes);
     if (!source) return failure(source.error());
     if (pass == 0) result.sources.push_back(*source);
     result.counts.add(acked.report());
