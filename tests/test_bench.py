@@ -2,11 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 
 import pytest
 
 from harness.binary import REPOSITORY, binary_path
+
+sys.path.append(str(REPOSITORY / "scripts/lib"))
+import bench_instructions  # noqa: E402
 
 BENCH = REPOSITORY / "scripts/bench"
 PROGRAMS = ("bench-sink", "bench-load", "bench-floor")
@@ -21,8 +26,8 @@ def build_directory():
     return directory
 
 
-def run_bench(*arguments):
-    return subprocess.run([str(BENCH), *map(str, arguments)], capture_output=True, text=True, timeout=100)
+def run_bench(*arguments, timeout=100):
+    return subprocess.run([str(BENCH), *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
 
 
 def test_each_form_delivers_all_that_was_sent_and_has_its_row(build_directory, tmp_path):
@@ -68,6 +73,49 @@ def test_each_source_delivers_the_same_events(build_directory, tmp_path):
     assert abs(wire["ndjson"] - wire["forward"]) < 50 and abs(wire["json-array"] - wire["ndjson"]) < 50
     assert abs(wire["ndjson gzip tls"] - wire["ndjson"]) < 50
     assert abs(wire["otlp-json"] - wire["otlp-protobuf"]) < 50
+
+
+def test_an_event_costs_no_more_instructions_and_copies_than_recorded(build_directory):
+    if shutil.which("valgrind") is None:
+        pytest.skip("no valgrind here")
+
+    done = run_bench("--instructions", "--quick", "--no-build", "--build", build_directory, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| penstock |" in done.stdout and "| floor    |" in done.stdout
+
+
+def test_what_is_higher_than_recorded_is_named_and_what_is_lower_is_to_be_recorded():
+    recorded = {"plain 100": {"own": 10_000, "copied": 1_400, "blocks": 1.0}}
+
+    higher, lower = bench_instructions.compare({"plain 100": {"own": 10_400, "copied": 700, "blocks": 1.04}}, recorded)
+    assert higher == ["plain 100: instructions per event 10,400, recorded 10,000"]
+    assert lower == ["plain 100: bytes copied per event 700, recorded 1,400"]
+
+    assert bench_instructions.compare({"plain 100": recorded["plain 100"]}, recorded) == ([], [])
+    assert bench_instructions.compare({"new": recorded["plain 100"]}, recorded)[0] != []  # nothing is recorded of it
+
+
+def test_instructions_are_counted_where_they_run_and_not_where_they_are_called_from(tmp_path):
+    profile = tmp_path / "callgrind.out"
+    profile.write_text("""# callgrind format
+events: Ir
+ob=/opt/penstock
+fl=a.cc
+fn=work
+0 100
+cob=/usr/lib/libc.so.6
+cfn=realloc
+calls=3 0
+0 5000
+0 20
+ob=/usr/lib/libc.so.6
+fn=realloc
+0 5000
+totals: 5120
+""")
+
+    assert bench_instructions.read_callgrind(profile) == ({"penstock": 120, "libc": 5000}, 3)
 
 
 def test_a_sink_that_counts_too_little_fails_the_run(build_directory, tmp_path):

@@ -2,11 +2,13 @@
 its pid, and what the kernel says about them. Standard library only.
 """
 
+import hashlib
 import http.client
 import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +23,7 @@ from harness.ports import free_port  # noqa: E402
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
+UNDER_TIMES = 4  # what runs under valgrind takes so much longer to start and to end
 LINE_TIMEOUT_S = 60
 SILENCE_S = 15  # then what has not arrived is lost
 SHARED_KEY = "bench-shared-key"
@@ -41,8 +44,11 @@ def pairs(line):
 class Process:
     """One process of ours. Its CPU and memory are read from /proc."""
 
-    def __init__(self, name, command, environment=None, cwd=None, log=None):
+    def __init__(self, name, command, environment=None, cwd=None, log=None, under=()):
+        """`under`: the command that runs it, such as valgrind and its flags."""
         self.name = name
+        self._patience = UNDER_TIMES if under else 1
+        command = [*under, *command]
         self._log = log
         with open(log or os.devnull, "ab") as stderr:
             self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL,
@@ -67,7 +73,7 @@ class Process:
 
     def wait_listening(self):
         """The time (monotonic) at which its port was there."""
-        end = time.monotonic() + START_TIMEOUT_S
+        end = time.monotonic() + START_TIMEOUT_S * self._patience
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -90,7 +96,7 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(number)
             try:
-                self.process.wait(STOP_TIMEOUT_S)
+                self.process.wait(STOP_TIMEOUT_S * self._patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -122,17 +128,17 @@ class Sink(Process):
 
 
 class Floor(Process):
-    def __init__(self, build, directory, sink, certificate=None, sync_directory=None):
+    def __init__(self, build, directory, sink, certificate=None, sync_directory=None, under=()):
         command = [build / "bench-floor", "--sink", f"127.0.0.1:{sink.port}"]
         command += ["--sink-tls", "--tls", *certificate, "--shared-key", SHARED_KEY] if certificate else []
         command += ["--sync", sync_directory] if sync_directory else []
-        super().__init__("bench-floor", command, log=directory / "floor.log")
+        super().__init__("bench-floor", command, log=directory / "floor.log", under=under)
         self.port = int(self.line().split()[1])
 
 
 class Penstock(Process):
     def __init__(self, build, directory, sink, certificate=None, spool=None, routes=False, limits=None,
-                 http=None, stream=None):
+                 http=None, stream=None, under=()):
         """`http`: an HTTP source, too, and one with TLS by this certificate. `stream`: further options of each
         stream."""
         directory.mkdir(parents=True, exist_ok=True)
@@ -144,7 +150,7 @@ class Penstock(Process):
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(directory), **KEYS}
         started = time.monotonic()
         super().__init__("penstock", [build / "penstock", "run", "--config", directory / "penstock.yaml"],
-                         environment, directory, directory / "penstock.log")
+                         environment, directory, directory / "penstock.log", under)
         self.start_ms = (self.wait_listening() - started) * 1000
         self._wait_ready(started)
         self.idle_kib = self.memory_kib("VmRSS")
@@ -188,7 +194,7 @@ class Penstock(Process):
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.M))
 
     def _wait_ready(self, started):
-        while time.monotonic() < started + START_TIMEOUT_S and self.process.poll() is None:
+        while time.monotonic() < started + START_TIMEOUT_S * self._patience and self.process.poll() is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=2)
             try:
                 connection.request("GET", "/readyz")
@@ -219,6 +225,31 @@ def machine_busy_s():
     """CPU seconds that anything on this machine has used since it started."""
     user, nice, system, _, _, irq, soft_irq = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8])
     return (user + nice + system + irq + soft_irq) / TICKS_PER_S
+
+
+def machine_rates():
+    """GB/s of one core: memcpy of 64 MiB, SHA-256 and AES-256-GCM of OpenSSL (None: there is no openssl). The best of
+    some turns: what others do at the same time takes away, and never adds."""
+    def best(size, work):
+        took = []
+        for _ in range(5):
+            before = time.perf_counter()
+            work()
+            took.append(time.perf_counter() - before)
+        return size / min(took) / 1e9
+
+    source, target, block = bytearray(os.urandom(64 << 20)), bytearray(64 << 20), os.urandom(600_000)
+
+    def copy():
+        memoryview(target)[:] = source
+
+    memory, sha256 = best(len(source), copy), best(len(block), lambda: hashlib.sha256(block).digest())
+    if shutil.which("openssl") is None:
+        return memory, sha256, None
+    command = "openssl speed -mr -elapsed -seconds 1 -bytes 16384 -evp aes-256-gcm".split()
+    speed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"^\+F:\d+:[^:]*:([\d.]+)", speed, re.M)
+    return memory, sha256, float(found.group(1)) / 1e9 if found else None
 
 
 def disk_rate(directory, size, seconds):
