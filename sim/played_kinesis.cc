@@ -1,5 +1,7 @@
 #include "played_kinesis.h"
 
+#include <algorithm>
+
 #include "kinesis_format/md5.h"
 #include "trace.h"
 
@@ -8,6 +10,12 @@ namespace penstock::sim {
 using delivery::PutResult;
 using kinesis::EntryOutcome;
 using kinesis::PutError;
+
+namespace {
+
+constexpr std::string_view kPartMarker = R"("penstock":{"split")";
+
+}  // namespace
 
 void Schedule::run_until(SteadyTime until) {
   while (!work_.empty() && work_.begin()->first <= until) {
@@ -43,7 +51,7 @@ PlayedKinesis::PlayedKinesis(Schedule& schedule, std::mt19937_64& random, Fault 
       unpacker_([this](ByteView event, const std::string&) {
         const std::string_view text = as_text(event);
         // A part whose siblings were cut again.
-        if (text.find("\"penstock\":{\"split\"") != std::string_view::npos) return;
+        if (text.find(kPartMarker) != std::string_view::npos) return;
         const auto numbers = numbers_in(text);
         if (numbers.size() == 1 && on_event) on_event(numbers.front(), text);
       }) {
@@ -64,7 +72,12 @@ void PlayedKinesis::reshard(uint32_t count) {
   shards_ = std::make_shared<const kinesis::ShardMap>(std::move(shards));
 }
 
-void PlayedKinesis::accept(const Record& record) { unpacker_.add(as_bytes(record.data)); }
+void PlayedKinesis::accept(const Record& record) {
+  if (record.data.find(kPartMarker) != std::string::npos) {
+    for (const uint32_t number : numbers_in(record.data)) in_parts_.insert(number);
+  }
+  unpacker_.add(as_bytes(record.data));
+}
 
 PutResult PlayedKinesis::judge(const std::vector<Record>& records, bool is_cbor) {
   PutResult result;
@@ -81,14 +94,15 @@ PutResult PlayedKinesis::judge(const std::vector<Record>& records, bool is_cbor)
   if (happens(trouble.throttled_request)) return whole(PutError::throttled, "SlowDown");
   if (happens(trouble.lost_request)) return whole(PutError::network, "lost request");
   for (const Record& record : records) {
-    if (record.data.size() > trouble.record_bytes_max) {
-      return whole(PutError::invalid_argument, "too large");
-    }
-    for (const uint32_t number : numbers_in(record.data)) {
-      if (trouble.rejected.contains(number)) {
-        return whole(PutError::invalid_argument, "InvalidArgumentException");
-      }
-    }
+    const std::vector<uint32_t> numbers = numbers_in(record.data);
+    const bool is_too_large = record.data.size() > trouble.record_bytes_max;
+    const bool is_rejected = std::any_of(numbers.begin(), numbers.end(), [&](uint32_t number) {
+      return trouble.rejected.contains(number);
+    });
+    if (!is_too_large && !is_rejected) continue;
+    if (records.size() == 1 && numbers.size() == 1) rejected_alone_.insert(numbers.front());
+    return whole(PutError::invalid_argument,
+                 is_too_large ? "too large" : "InvalidArgumentException");
   }
   result.error = PutError::none;
   for (const Record& record : records) {

@@ -70,6 +70,12 @@ class PlayedKinesis final : public delivery::PutPort {
 
   // Called for each event that is whole, in the order of acceptance.
   std::function<void(uint32_t number, std::string_view text)> on_event;
+  // A part of it was accepted: with parts that are sent after a crash it may become whole.
+  [[nodiscard]] bool has_part_of(uint32_t number) const { return in_parts_.contains(number); }
+  // In a request of its own.
+  [[nodiscard]] bool was_rejected(uint32_t number) const {
+    return rejected_alone_.contains(number);
+  }
   // In a request that was sent and has not arrived yet.
   [[nodiscard]] bool is_on_the_way(uint32_t number) const { return on_the_way_.contains(number); }
   // Repeats of an event that lost answers explain.
@@ -96,6 +102,8 @@ class PlayedKinesis final : public delivery::PutPort {
   kinesis_format::Unpacker unpacker_;
   std::map<uint32_t, uint32_t> lost_answers_;
   std::multiset<uint32_t> on_the_way_;
+  std::set<uint32_t> rejected_alone_;
+  std::set<uint32_t> in_parts_;
 };
 
 }  // namespace penstock::sim

@@ -211,10 +211,32 @@ TEST_F(JoinerTest, GivesPartsOutThatDoNotMakeTheWholeTheyPromise) {
   Joined joined;
   EXPECT_TRUE(joined.add(parts[0]));
   EXPECT_TRUE(joined.add(forged));
-  EXPECT_FALSE(joined.add(parts[1]));  // its place is taken
   EXPECT_TRUE(joined.add(parts[2]));
   EXPECT_THAT(joined.events, ElementsAre(parts[0], forged, parts[2]));
   EXPECT_EQ(joined.joiner.incomplete_count(), 0u);
+}
+
+// The limit changed in between, and the number of parts is the same.
+TEST_F(JoinerTest, JoinsTheRightPartsOfAnEventThatWasCutTwice) {
+  const std::vector<std::string> cut_before = parts_of(event, 1600);
+  ASSERT_THAT(cut_before, SizeIs(parts.size()));
+  ASSERT_NE(cut_before[0], parts[0]);
+  for (size_t before = 1; before < parts.size(); ++before) {
+    Joined joined;
+    for (size_t i = 0; i < before; ++i) EXPECT_TRUE(joined.add(cut_before[i]));
+    for (const std::string& part : parts) EXPECT_TRUE(joined.add(part));
+    EXPECT_THAT(joined.events, ElementsAre(event)) << before;
+    EXPECT_EQ(joined.joiner.incomplete_count(), 0u);
+  }
+  Joined late;
+  for (const std::string& part : {parts[0], cut_before[0], parts[1], parts[2]}) {
+    EXPECT_TRUE(late.add(part));
+  }
+  EXPECT_THAT(late.events, ElementsAre(event));
+  Joined never;
+  for (const std::string& part : {parts[0], cut_before[0], parts[2]}) EXPECT_TRUE(never.add(part));
+  never.joiner.flush();
+  EXPECT_THAT(never.events, ElementsAre(parts[0], cut_before[0], parts[2]));
 }
 
 TEST_F(JoinerTest, JoinsAnEventAgainThatWasSentAgain) {

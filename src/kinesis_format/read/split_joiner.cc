@@ -6,6 +6,11 @@
 #include "kinesis_format/split_marker.h"
 
 namespace penstock::kinesis_format {
+namespace {
+
+constexpr size_t kSupersededMax = 16;
+
+}  // namespace
 
 SplitJoiner::SplitJoiner(Sink sink, size_t bytes_max)
     : sink_(std::move(sink)), bytes_max_(bytes_max) {}
@@ -14,8 +19,9 @@ bool SplitJoiner::add(ByteView record, const std::string& note) {
   const std::string_view text = as_text(record);
   const auto marker = find_split_marker(text);
   if (!marker) return false;
-  // A set for each number of parts: when the limit of a stream falls while an event is being sent,
-  // all of it is cut again.
+  // A set for each number of parts: when the limit of a stream changes while an event is being
+  // sent, all of it is cut again. If that makes as many parts as before, the checksum tells which
+  // belong together.
   const std::string id = std::string(marker->id) + '/' + std::to_string(marker->count);
   auto [found, is_new] = events_.try_emplace(id);
   Event& event = found->second;
@@ -30,19 +36,24 @@ bool SplitJoiner::add(ByteView record, const std::string& note) {
   }
   const auto [place, is_first] =
       event.parts.try_emplace(marker->index, Part{std::string(text), note});
-  if (!is_first) return place->second.record == text;  // true: it came twice
+  if (!is_first) {
+    if (place->second.record == text) return true;  // it came twice
+    if (event.superseded.size() == kSupersededMax) return false;
+    event.superseded.emplace_back(marker->index,
+                                  std::exchange(place->second, Part{std::string(text), note}));
+  }
   event.bytes += text.size() + note.size();
   bytes_ += text.size() + note.size();
 
   if (event.parts.size() == event.count) {
     ByteBuffer whole;
-    if (join(event, whole)) {
+    if (join_any(event, whole)) {
       sink_(whole.view(), note);
       bytes_ -= event.bytes;
       ages_.erase(event.age);
       events_.erase(found);
       drop_other_sets(marker->id);
-    } else {
+    } else if (event.superseded.empty()) {
       give_up(id);
     }
   }
@@ -71,6 +82,18 @@ bool SplitJoiner::join(const Event& event, ByteBuffer& out) {
   return out.size() == event.size && checksum64(out.view()) == event.hash;
 }
 
+// Of the parts that came last, or with one of those that came before.
+bool SplitJoiner::join_any(Event& event, ByteBuffer& out) {
+  if (join(event, out)) return true;
+  for (auto& [index, part] : event.superseded) {
+    std::swap(event.parts.at(index), part);
+    out.clear();
+    if (join(event, out)) return true;
+    std::swap(event.parts.at(index), part);
+  }
+  return false;
+}
+
 // The event is whole: what came of it in other parts is not wanted.
 void SplitJoiner::drop_other_sets(std::string_view id) {
   std::erase_if(events_, [&](const auto& entry) {
@@ -89,6 +112,7 @@ void SplitJoiner::give_up(const std::string& id) {
   bytes_ -= event.bytes;
   ages_.erase(event.age);
   events_.erase(found);
+  for (const auto& [index, part] : event.superseded) sink_(as_bytes(part.record), part.note);
   for (const auto& [index, part] : event.parts) sink_(as_bytes(part.record), part.note);
 }
 

@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -47,12 +49,15 @@ class SplitJoiner {
     uint64_t size = 0;
     uint64_t hash = 0;
     size_t bytes = 0;
-    std::map<uint32_t, Part> parts;  // by index
+    std::map<uint32_t, Part> parts;  // by index, the last that came
+    // Came before those, and are different: the event was cut again, into as many parts.
+    std::vector<std::pair<uint32_t, Part>> superseded;
     std::list<std::string>::iterator age;
   };
   void give_up(const std::string& id);
   void drop_other_sets(std::string_view id);
   [[nodiscard]] static bool join(const Event& event, ByteBuffer& out);
+  [[nodiscard]] static bool join_any(Event& event, ByteBuffer& out);
 
   Sink sink_;
   size_t bytes_max_;
