@@ -291,9 +291,10 @@ def test_aggregates_on_a_stream_that_distributes_by_itself_are_told_as_dropped_b
     done = read_back(kinesis, "verify", "--ledger", ledger)
     assert done.returncode == 1
     line = next(line for line in done.stdout.splitlines() if "dropped by KCL consumers" in line)
-    assert int(line.split()[1]) == dropped == sent - len(kinesis.kcl_events("projects"))
+    assert int(line.split()[1]) == dropped
+    assert len(kinesis.kcl_events("projects")) == sent, "what is dropped was sent again"
     events = [json.loads(line) for line in read_back(kinesis, "tail", "--meta").stdout.splitlines()]
-    assert len(events) == sent and sum(item.get("dropped_by_kcl", False) for item in events) == dropped
+    assert len(events) == sent + dropped and sum(item.get("dropped_by_kcl", False) for item in events) == dropped
 
 
 def test_a_stream_that_goes_by_keys_has_nothing_that_is_dropped(kinesis, start_penstock, tmp_path):

@@ -52,6 +52,7 @@ delivery::SenderOptions LogDelivery::options_in_force() const {
   if (keys_are_ignored_ && options.packer.aggregation == kinesis_format::Aggregation::kpl) {
     options.packer.aggregation = kinesis_format::Aggregation::none;
   }
+  options.keys_are_ignored = keys_are_ignored_;
   return options;
 }
 
@@ -85,8 +86,8 @@ void LogDelivery::start(const kinesis::Endpoint& endpoint) {
             if (const ShardWatch::Id watched = watched_) parts_.shards.ask_soon(watched);
           },
   };
-  sender_ =
-      std::make_unique<delivery::StreamSender>(log_, options_in_force(), std::move(services));
+  sender_ = std::make_unique<delivery::StreamSender>(log_, options_in_force(), std::move(services));
+  sender_->expect_shards(settings_.kind != config::StreamKind::firehose);
   sender_->pump();
 }
 
@@ -96,7 +97,11 @@ void LogDelivery::watch_shards() {
   if (settings_.kind == config::StreamKind::firehose) return;  // has no shards
   auto control = kinesis::resolve_endpoint(make_endpoint_options(settings_, aws_),
                                            kinesis::Operation::control);
-  if (!control) return;  // the one for data would not be there either
+  if (!control) {  // the one for data would not be there either
+    return thread_.call([this] {
+      if (sender_) sender_->expect_shards(false);
+    });
+  }
   ShardTarget target;
   target.stream = log_.stream();
   // As PutRecords names it: emulators know names only.
@@ -120,11 +125,12 @@ void LogDelivery::take_shard_info(const ShardNews& info) {
     log_info("shards are known", {{"stream", log_.stream()}, {"shards", shards_known_}});
   }
   if (info.shards) sender_->set_shards(info.shards);
-  if (info.record_bytes_max > 0) sender_->limit_records(info.record_bytes_max);
   if (info.shards) placement_check_.set_shards(info.shards);
   const bool is_told = info.distribution != kinesis::RecordDistribution::unknown;
   if (is_told || info.denied) distribution_ = info.distribution;
   update_distribution();
+  sender_->expect_shards(!info.failed);  // after a failure ask_soon() does nothing
+  if (info.record_bytes_max > 0) sender_->limit_records(info.record_bytes_max);
   sender_->pump();
 }
 

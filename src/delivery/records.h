@@ -30,6 +30,7 @@ struct RecordMetadata {
   uint32_t attempts = 0;        // answers in which it was not accepted
   uint32_t shard = kinesis::kNoShard;  // predicted
   bool any_shard = false;              // the key is ours to choose
+  bool is_kpl = false;                 // a kpl aggregate, unless it has one event only
   bool unsealed = false;               // a kpl aggregate without its digest
   bool is_final = false;               // accepted, and with it all its events
 

@@ -164,6 +164,11 @@ std::vector<kinesis::Shard> PlayedStream::even_shards(uint32_t count, uint32_t f
   return shards;
 }
 
+void PlayedStream::reshard(std::vector<kinesis::Shard> shards) {
+  for (const kinesis::Shard& shard : shards) all_shards[shard.number] = shard;
+  shards_ = kinesis::ShardMap(std::move(shards));
+}
+
 void PlayedStream::put(kinesis_format::Request request, Callback callback) {
   Call call;
   call.at = clock_.steady();
@@ -211,6 +216,7 @@ PutResult PlayedStream::judge(const Call& call) {
     const auto* shard = shards_.find(
         record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key));
     CHECK(shard != nullptr);
+    if (distributes_records) shard = &shards_.shards()[turn_++ % shards_.size()];
     record.shard = shard->number;
     EntryOutcome outcome = EntryOutcome::accepted;
     if (const auto said = on_record ? on_record(record) : std::nullopt) {
@@ -327,6 +333,22 @@ std::vector<std::string> read_back(const PlayedStream& stream) {
   kinesis_format::Unpacker unpacker(
       [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
   for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
+  unpacker.finish();
+  return events;
+}
+
+std::vector<std::string> read_by_kcl(const PlayedStream& stream) {
+  constexpr std::string_view kAggregate = "\xf3\x89\x9a\xc2";
+  std::vector<std::string> events;
+  kinesis_format::Unpacker unpacker(
+      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
+  for (const auto& record : stream.accepted) {
+    const kinesis::Shard& shard = stream.all_shards.at(record.shard);
+    const kinesis::HashKey key =
+        record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key);
+    const bool is_owned = shard.first <= key && key <= shard.last;
+    if (is_owned || !record.data.starts_with(kAggregate)) unpacker.add(as_bytes(record.data));
+  }
   unpacker.finish();
   return events;
 }

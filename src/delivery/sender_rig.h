@@ -148,13 +148,19 @@ class PlayedStream final : public PutPort {
     kinesis_format::Protocol protocol = kinesis_format::Protocol::cbor;
   };
 
-  PlayedStream(ManualClock& clock, Agenda& agenda) : clock_(clock), agenda_(agenda) {}
+  PlayedStream(ManualClock& clock, Agenda& agenda) : clock_(clock), agenda_(agenda) {
+    reshard(even_shards(1));
+  }
 
   void put(kinesis_format::Request request, Callback callback) override;
 
   // Shards of equal size, numbered from `first`.
   [[nodiscard]] static std::vector<kinesis::Shard> even_shards(uint32_t count, uint32_t first = 0);
-  void reshard(std::vector<kinesis::Shard> shards) { shards_ = kinesis::ShardMap(shards); }
+  void reshard(std::vector<kinesis::Shard> shards);
+  // Records go to the shards in turn, whatever their keys (RecordDistributionStrategy AUTO).
+  bool distributes_records = false;
+  // The range of each shard that there was.
+  std::map<uint32_t, kinesis::Shard> all_shards;
   [[nodiscard]] std::shared_ptr<const kinesis::ShardMap> map() const {
     return std::make_shared<const kinesis::ShardMap>(shards_);
   }
@@ -180,7 +186,8 @@ class PlayedStream final : public PutPort {
 
   ManualClock& clock_;
   Agenda& agenda_;
-  kinesis::ShardMap shards_{even_shards(1)};
+  kinesis::ShardMap shards_{{}};
+  size_t turn_ = 0;
   struct Bucket {
     double tokens = 0;
     SteadyTime at{};
@@ -238,6 +245,9 @@ class Rig {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// What a reader made with the KCL is given: of an aggregate nothing if its hash key is not its
+// shard's.
+[[nodiscard]] std::vector<std::string> read_by_kcl(const PlayedStream& stream);
 // The events in what the stream accepted, as a consumer reads them.
 [[nodiscard]] std::vector<std::string> read_back(const PlayedStream& stream);
 

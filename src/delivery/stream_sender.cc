@@ -95,6 +95,8 @@ bool StreamSender::fill_request(SteadyTime now) {
     if (add_queued(now)) continue;
     if (assembler_.is_full()) break;
     if (!may_queue_more()) return false;
+    if (repack_misplaced(now)) continue;
+    if (misplaced_.is_full()) return false;
     const std::optional<size_t> source = next_source();
     if (!source) {
       if (close_stuck_aggregates(now)) continue;
@@ -158,6 +160,15 @@ bool StreamSender::may_queue_more() {
   if (retry_.count() == 0) return true;
   wake_by(services_.clock.steady() + kMemoryRetry);
   return false;
+}
+
+// An aggregate makes many records: one at a time, as the queue has room.
+bool StreamSender::repack_misplaced(SteadyTime now) {
+  if (!misplaced_.has_misplaced() || retry_.bytes() >= options_.queue_bytes_max) return false;
+  QueuedRecord aggregate;
+  aggregate.meta = misplaced_.take();
+  repack(std::move(aggregate), now);
+  return true;
 }
 
 // Another shard for a record whose key is ours to choose; false: none takes it now.
@@ -333,14 +344,24 @@ void StreamSender::retest_suspects(SteadyTime due) {
 void StreamSender::move_to_overflow(SteadyTime now) {
   if (!overflow_.is_active()) return;
   const uint64_t filling = assembler_.empty() ? ~uint64_t{0} : assembler_.number();
-  for (const auto& closing : overflow_.ready_closings(std::min(filling, requests_.oldest_open()))) {
+  const uint64_t oldest =
+      std::min({filling, requests_.oldest_open(), misplaced_.oldest_undecided()});
+  for (const auto& closing : overflow_.ready_closings(oldest)) {
     close_aggregates(milliseconds(0), now);
-    spill(retry_.take_if([&](const QueuedRecord& record) {
+    std::vector<QueuedRecord> waiting = retry_.take_if([&](const QueuedRecord& record) {
       const RecordMetadata& meta = record.meta;
       if (meta.split != 0 && !window_.is_split_alive(meta.split)) return true;  // nobody's
       return !meta.any_shard && is_of_main(meta) &&
              closing.buckets.test(bucket_of(kinesis_format::hash_key_of(record.partition_key)));
-    }));
+    });
+    for (RecordMetadata& meta : misplaced_.take_if([&](const auto& aggregate) {
+           return aggregate.meta.order_key != 0 && is_of_main(aggregate.meta) &&
+                  closing.buckets.test(bucket_of(aggregate.hash_key));
+         })) {
+      retry_.done(meta.order_key);
+      waiting.emplace_back().meta = std::move(meta);
+    }
+    spill(std::move(waiting));
     overflow_.finish_closing(closing);
     selector_.open(closing.shard);
     wake_by(now);
@@ -355,6 +376,7 @@ void StreamSender::reconfigure(SenderOptions options) {
   assembler_.configure(assembler_options(options_));
   packer_.configure(options_.packer, assembler_.record_bytes_max());
   splitter_.restart();
+  decide_misplaced();
 }
 
 void StreamSender::limit_records(size_t record_bytes_max) {
@@ -364,7 +386,14 @@ void StreamSender::limit_records(size_t record_bytes_max) {
 }
 
 void StreamSender::set_shards(std::shared_ptr<const kinesis::ShardMap> shards) {
+  misplaced_.set_map(shards);
   selector_.set_shards(std::move(shards));
+  decide_misplaced();
+}
+
+void StreamSender::expect_shards(bool are_expected) {
+  misplaced_.expect_maps(are_expected);
+  if (!are_expected) decide_misplaced();
 }
 
 void StreamSender::credentials_renewed() {

@@ -30,6 +30,7 @@
 #include "delivery/event_cursor.h"
 #include "delivery/event_splitter.h"
 #include "delivery/memory_share.h"
+#include "delivery/misplaced_aggregates.h"
 #include "delivery/overflow.h"
 #include "delivery/packer.h"
 #include "delivery/put_port.h"
@@ -58,6 +59,8 @@ struct SenderOptions {
   size_t queue_bytes_max = 4_MiB;
   // What memory allows, however large a record the stream takes.
   size_t request_bytes_max = kinesis_format::kPutRecordsBytesMax;
+  // The service chooses the shards itself, as far as is known (RecordDistributionStrategy AUTO).
+  bool keys_are_ignored = false;
   uint64_t random_seed = 0;  // 0: a random one; else for runs that can be repeated
 };
 
@@ -92,6 +95,9 @@ class StreamSender {
   // say).
   void limit_records(size_t record_bytes_max);
   void set_shards(std::shared_ptr<const kinesis::ShardMap> shards);
+  // Whether set_shards() follows each call of SenderServices::shards_changed, and, at the start,
+  // without one. Not so before this is called.
+  void expect_shards(bool are_expected);
 
   // No event was read that is not final, no request is in flight.
   [[nodiscard]] bool is_idle() const { return window_.events() == 0 && requests_.in_flight() == 0; }
@@ -130,6 +136,7 @@ class StreamSender {
   void try_others(SteadyTime now);
   void retest_suspects(SteadyTime due);
   void move_to_overflow(SteadyTime now);
+  bool repack_misplaced(SteadyTime now);
   void wake_by(SteadyTime when) { next_wake_ = std::min(next_wake_, when); }
 
   // Making records (stream_sender_pack.cc).
@@ -156,6 +163,8 @@ class StreamSender {
   void on_answer(RequestAttempt attempt, PutResult result);
   void settle(RequestAttempt& attempt, const PutResult& result);
   void learn(const RequestAttempt& attempt, const PutResult& result, SteadyTime now);
+  void keep_misplaced(RequestAttempt& attempt, const PutResult& result);
+  void decide_misplaced();
   [[nodiscard]] uint64_t count_delivered(RequestAttempt& attempt, const PutResult& result);
   void put_back(QueuedRecord record);
   void retry_whole(RequestAttempt attempt, const PutResult& result);
@@ -185,6 +194,7 @@ class StreamSender {
   RequestQueue requests_;
   RefusalSearch search_;
   ShardSelector selector_;
+  MisplacedAggregates misplaced_;
   Overflow overflow_;
   MemoryShare queue_memory_;  // of the records in retry_ and the aggregates in packer_
 

@@ -119,6 +119,7 @@ void StreamSender::settle(RequestAttempt& attempt, const PutResult& result) {
   const SteadyTime now = services_.clock.steady();
   // The ledger first, in one go: a scrape between the two must not find released events pending
   // nowhere.
+  keep_misplaced(attempt, result);
   const uint64_t delivered = count_delivered(attempt, result);
   if (delivered > 0) services_.ledger.deliver(options_.stream, delivered);
   learn(attempt, result, now);
@@ -159,6 +160,51 @@ void StreamSender::settle(RequestAttempt& attempt, const PutResult& result) {
   if (any_accepted && search_.on_accepted(now)) retest_suspects(now);
 }
 
+// Takes the aggregates out of the answer that are not, or perhaps not, in their place. What is left
+// of them is a record without events.
+void StreamSender::keep_misplaced(RequestAttempt& attempt, const PutResult& result) {
+  for (size_t slot = 0; slot < result.entries.size(); ++slot) {
+    RecordMetadata& meta = attempt.record(slot);
+    const kinesis::EntryResult& entry = result.entries[slot];
+    if (!meta.is_kpl || !is_accepted(entry) || entry.shard == kinesis::kNoShard) continue;
+    if (meta.events() < 2) continue;
+    const kinesis_format::RecordKey key = attempt.request.key(slot);
+    MisplacedAggregates::Accepted aggregate{
+        .meta = {},
+        .hash_key = key.explicit_hash_key ? *key.explicit_hash_key
+                                          : kinesis_format::hash_key_of(key.partition_key),
+        .shard = entry.shard,
+        .request = attempt.number,
+    };
+    const MisplacedAggregates::Place place =
+        misplaced_.place_of(aggregate, options_.keys_are_ignored);
+    if (place == MisplacedAggregates::Place::owned) continue;
+    if (place == MisplacedAggregates::Place::foreign) {
+      log_limited(LogLevel::warn, options_.stream + "/misplaced",
+                  "Kinesis put an aggregate into a shard that does not own its key (record "
+                  "distribution AUTO): its events are sent again, each in a record of its own",
+                  {{"stream", options_.stream},
+                   {"shard", kinesis::shard_id_text(entry.shard)},
+                   {"events", meta.events()}});
+    }
+    aggregate.meta = std::exchange(meta, {});
+    misplaced_.add(std::move(aggregate), place);
+  }
+}
+
+void StreamSender::decide_misplaced() {
+  if (!misplaced_.has_undecided()) return;
+  const std::vector<RecordMetadata> owned = misplaced_.decide(options_.keys_are_ignored);
+  uint64_t delivered = 0;
+  for (const RecordMetadata& meta : owned) delivered += meta.events();
+  if (delivered > 0) services_.ledger.deliver(options_.stream, delivered);
+  for (const RecordMetadata& meta : owned) {
+    if (meta.order_key != 0) retry_.done(meta.order_key);
+    meta.for_each_span([&](const EventSpan& span) { window_.finish(span.ticket, span.count); });
+  }
+  if (misplaced_.has_undecided() && services_.shards_changed) services_.shards_changed();
+}
+
 // What the answer says of the shards.
 void StreamSender::learn(const RequestAttempt& attempt, const PutResult& result, SteadyTime now) {
   for (size_t slot = 0; slot < result.entries.size(); ++slot) {
@@ -176,7 +222,9 @@ void StreamSender::learn(const RequestAttempt& attempt, const PutResult& result,
     }
   }
   selector_.end_answer(now);
-  if (selector_.needs_map() && services_.shards_changed) services_.shards_changed();
+  if ((selector_.needs_map() || misplaced_.has_undecided()) && services_.shards_changed) {
+    services_.shards_changed();
+  }
 }
 
 // A failed record is retried: in its key queue before any other; at its shard's pace where that is

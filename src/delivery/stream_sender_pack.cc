@@ -275,6 +275,7 @@ bool StreamSender::open_aggregate(uint64_t group, Target target, SteadyTime now)
   }
   target.meta.span = {};
   target.meta.any_shard = false;
+  target.meta.is_kpl = options_.packer.aggregation == Aggregation::kpl;
   packer_.open(group, target.key, target.meta, now);
   return true;
 }
