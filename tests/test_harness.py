@@ -109,3 +109,5 @@ def test_metrics_are_read_with_labels_and_the_sum_is_checked():
     assert metrics.received == 7 and metrics.imbalance() == 0
     assert metrics.sum("penstock_events_dropped_total", reason='quo"te') == 1
     assert metrics.types == {"penstock_events_received_total": "counter"}
+    assert metrics.undeclared() == {("penstock_events_dropped_total", 'quo"te')}
+    assert not parse_metrics('penstock_put_requests_total{stream="a",result="throttled"} 1\n').undeclared()

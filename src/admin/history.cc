@@ -68,7 +68,7 @@ History::Totals History::totals_of(const metrics::Scrape& scrape) {
     if (labels.second != "ok" && labels.second != "partial") totals.failed += counter.value();
   });
   scrape.metrics.put_records.for_each([&](const auto& labels, const metrics::Counter& counter) {
-    if (labels.second == "throttled") totals.throttled += counter.value();
+    if (labels.second.ends_with("throttled")) totals.throttled += counter.value();
   });
   scrape.metrics.put_latency.for_each([&](const auto&, const Histogram& histogram) {
     const Histogram::Snapshot one = histogram.snapshot();

@@ -6,27 +6,55 @@ namespace {
 using std::string_view;
 
 constexpr string_view kForward[] = {
-    "ack_timeout",       "acks_not_read",   "corrupt",
-    "handshake_timeout", "internal",        "json_not_supported",
-    "max_connections",   "message_timeout", "message_too_large",
-    "metrics_or_traces", "not_msgpack",     "option_too_large",
-    "tag_too_long",      "tls_handshake",   "tls_on_plain_port",
-    "too_deep",          "too_large",       "too_many_events",
-    "too_slow",          "truncated",       "unknown_compression",
-    "window_too_large",  "wrong_shape",
+    "ack_timeout",        "acks_not_read",       "corrupt",
+    "handshake_timeout",  "http_on_this_port",   "internal",
+    "json_not_supported", "malformed_too_large", "max_connections",
+    "message_timeout",    "message_too_large",   "metrics_or_traces",
+    "not_msgpack",        "option_too_large",    "proxy_protocol",
+    "tag_too_long",       "tls_handshake",       "tls_on_plain_port",
+    "too_deep",           "too_large",           "too_many_events",
+    "too_slow",           "truncated",           "unknown_compression",
+    "window_too_large",   "wrong_shape",
 };
 constexpr string_view kHttp[] = {
-    "ack_timeout",      "answer_timeout", "bad_request",     "content_encoding",
-    "content_type",     "corrupt",        "draining",        "handshake_timeout",
-    "head_too_large",   "internal",       "max_connections", "memory",
-    "message_timeout",  "method",         "no_room",         "not_json",
-    "not_otlp",         "path",           "spool_closed",    "tls_handshake",
-    "token_review",     "too_large",      "too_slow",        "truncated",
+    "ack_timeout",
+    "answer_timeout",
+    "bad_request",
+    "content_encoding",
+    "content_type",
+    "corrupt",
+    "draining",
+    "handshake_timeout",
+    "head_too_large",
+    "http_on_this_port",
+    "internal",
+    "max_connections",
+    "memory",
+    "message_timeout",
+    "method",
+    "no_length",
+    "no_log_records",
+    "no_room",
+    "not_json",
+    "not_msgpack",
+    "not_otlp",
+    "other_signal",
+    "path",
+    "proxy_protocol",
+    "spool_closed",
+    "tls_handshake",
+    "tls_on_plain_port",
+    "token_review",
+    "too_large",
+    "too_many_events",
+    "too_slow",
+    "truncated",
     "window_too_large",
 };
 constexpr string_view kSyslog[] = {
-    "handshake_timeout", "internal",  "max_connections", "message_timeout",
-    "tls_handshake",     "too_large", "too_slow",        "truncated",
+    "handshake_timeout", "http_on_this_port", "internal",       "max_connections",
+    "message_timeout",   "out_of_step",       "proxy_protocol", "tls_handshake",
+    "tls_on_plain_port", "too_large",         "too_slow",       "truncated",
 };
 constexpr string_view kForwardAuth[] = {
     "bad_key", "bad_user", "no_handshake", "same_hostname", "tls_on_plain_port", "wrong_shape",
@@ -38,12 +66,18 @@ constexpr string_view kDeadWithoutStream[] = {"malformed", "no_route"};
 constexpr string_view kDropped[] = {"damaged",  "malformed",    "no_data_key",
                                     "no_route", "not_selected", "oversized",
                                     "own_logs", "refused",      "spool_full"};
-constexpr string_view kRequestResults[] = {"credentials", "fault",          "hold",
-                                           "ok",          "other_protocol", "partial",
-                                           "refused",     "throttled",      "too_large"};
-constexpr string_view kRecordResults[] = {"accepted",       "credentials", "failed",
-                                          "fault",          "hold",        "refused",
-                                          "other_protocol", "throttled",   "too_large"};
+constexpr string_view kRequestResults[] = {
+    "access_denied", "clock_skew",    "credentials",       "invalid_argument",
+    "kms_throttled", "network",       "not_found",         "ok",
+    "partial",       "serialization", "server_fault",      "throttled",
+    "too_large",     "unknown_code",  "unknown_operation", "unknown_outcome",
+};
+constexpr string_view kRecordResults[] = {
+    "accepted",  "access_denied",    "clock_skew",        "credentials",
+    "failed",    "invalid_argument", "kms_throttled",     "network",
+    "not_found", "serialization",    "server_fault",      "throttled",
+    "too_large", "unknown_code",     "unknown_operation", "unknown_outcome",
+};
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // The values that the labels `reason` and `result` take, so that a scrape shows every series with a
 // zero before its first event: an increase from nothing is invisible to Prometheus.
 //
-// A process test fails when the daemon shows a reason that is missing here.
+// tests/harness reads these lists: a process test that scrapes another value fails.
 #pragma once
 
 #include <span>

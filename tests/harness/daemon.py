@@ -172,7 +172,9 @@ class Penstock:
             connection.close()
 
     def metrics(self) -> Metrics:
-        return parse_metrics(self.get("/metrics")[1].decode())
+        metrics = parse_metrics(self.get("/metrics")[1].decode())
+        assert not metrics.undeclared(), f"not declared in src/metrics/known_labels.cc: {metrics.undeclared()}"
+        return metrics
 
     def status(self) -> dict:
         return json.loads(self.get("/api/status")[1])

@@ -1,5 +1,6 @@
 """Prometheus text, and the sum that must hold at every scrape."""
 
+import pathlib
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,26 @@ _ESCAPED = re.compile(r'\\(.)')
 RECEIVED = "penstock_events_received_total"
 ACCOUNTED = ("penstock_events_delivered_total", "penstock_events_dead_lettered_total",
              "penstock_events_dropped_total", "penstock_events_duplicate_total", "penstock_events_pending")
+
+# What the values of a label are declared in (src/metrics/known_labels.cc), by metric.
+_DECLARED = {
+    "penstock_messages_refused_total": ("reason", ["kForward", "kHttp", "kSyslog"]),
+    "penstock_auth_failures_total": ("reason", ["kForwardAuth", "kHttpAuth"]),
+    "penstock_events_dead_lettered_total": ("reason", ["kDeadOfStreams", "kDeadWithoutStream"]),
+    "penstock_events_dropped_total": ("reason", ["kDropped"]),
+    "penstock_put_requests_total": ("result", ["kRequestResults"]),
+    "penstock_put_records_total": ("result", ["kRecordResults"]),
+}
+
+
+def _declared_labels() -> dict[str, tuple[str, set[str]]]:
+    source = pathlib.Path(__file__).resolve().parents[2] / "src/metrics/known_labels.cc"
+    lists = {name: set(re.findall(r'"(\w+)"', values))
+             for name, values in re.findall(r"(k\w+)\[\] = \{(.*?)\};", source.read_text(), re.S)}
+    return {metric: (label, set().union(*(lists[name] for name in names))) for metric, (label, names) in _DECLARED.items()}
+
+
+KNOWN_LABELS = _declared_labels()
 
 
 @dataclass
@@ -49,6 +70,12 @@ class Metrics:
     def imbalance(self) -> float:
         """received - (delivered + dead-lettered + dropped + duplicate + pending): 0 at every scrape."""
         return self.received - sum(self.sum(name) for name in ACCOUNTED)
+
+    def undeclared(self) -> set[tuple[str, str]]:
+        """(metric, value) of each reason and result that was not exported as 0 from the start: Prometheus does not see
+        the first increase of such a series."""
+        return {(name, labels[KNOWN_LABELS[name][0]]) for name, labels, _ in self.samples
+                if name in KNOWN_LABELS and labels[KNOWN_LABELS[name][0]] not in KNOWN_LABELS[name][1]}
 
     def account(self) -> str:
         return " ".join(f"{name.removeprefix('penstock_events_').removesuffix('_total')}={self.sum(name):g}"
