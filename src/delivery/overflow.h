@@ -64,6 +64,8 @@ class Overflow {
   // Some bucket overflows.
   [[nodiscard]] bool is_active() const { return occupied_.any(); }
   [[nodiscard]] bool is_occupied(size_t bucket) const { return occupied_.test(bucket); }
+  // What waits for some of them is not moved yet.
+  [[nodiscard]] bool has_closings() const { return !closings_.empty(); }
   // It overflows, and what waits for it is not moved yet.
   [[nodiscard]] bool is_closing(size_t bucket) const;
 

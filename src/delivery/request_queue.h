@@ -49,6 +49,10 @@ class RequestQueue {
   [[nodiscard]] bool has_open_probes() const { return !probes_.empty() || probe_in_flight_; }
   // Records that were rejected alone, until it is known whether it was the stream.
   void add_suspect(QueuedRecord record) { suspects_.push_back(std::move(record)); }
+  // Nothing else is in flight or waits to be sent again.
+  [[nodiscard]] bool has_only_suspects() const {
+    return !suspects_.empty() && in_flight_ == 0 && again_.empty() && probes_.empty();
+  }
   [[nodiscard]] std::vector<QueuedRecord> take_suspects() { return std::exchange(suspects_, {}); }
 
   // The smallest number of a request whose records may still come back; ~0: there is none.

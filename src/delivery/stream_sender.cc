@@ -343,6 +343,9 @@ void StreamSender::retest_suspects(SteadyTime due) {
 // What waits for shards that take nothing, once no request can bring back an older record.
 void StreamSender::move_to_overflow(SteadyTime now) {
   if (!overflow_.is_active()) return;
+  if (overflow_.has_closings() && requests_.has_only_suspects() && assembler_.empty()) {
+    release_suspects(now);
+  }
   const uint64_t filling = assembler_.empty() ? ~uint64_t{0} : assembler_.number();
   const uint64_t oldest =
       std::min({filling, requests_.oldest_open(), misplaced_.oldest_undecided()});

@@ -173,6 +173,7 @@ class StreamSender {
   void search(RequestAttempt attempt, const PutResult& result);
   void retry_halves(RequestAttempt attempt, bool are_probes);
   [[nodiscard]] bool put_suspects_back(SteadyTime now);
+  void release_suspects(SteadyTime now);
   void retry_as_json(RequestAttempt attempt, PutResult result);
   void reject(QueuedRecord record, const std::string& code);
   void repack(QueuedRecord record, SteadyTime now);

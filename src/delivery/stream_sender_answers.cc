@@ -368,6 +368,23 @@ bool StreamSender::put_suspects_back(SteadyTime now) {
   return !taken.empty();
 }
 
+// An overflow waits for suspects, and nothing is left that could speak against them: all others may
+// wait for that overflow.
+void StreamSender::release_suspects(SteadyTime now) {
+  bool has_aggregate = false;
+  for (QueuedRecord& suspect : requests_.take_suspects()) {
+    if (suspect.meta.events() == 1) {
+      put_back(std::move(suspect));
+    } else if (!std::exchange(has_aggregate, true)) {
+      repack(std::move(suspect), now);
+    } else {
+      requests_.add_suspect(std::move(suspect));
+    }
+  }
+  if (!requests_.has_only_suspects()) search_.retesting();
+  wake_by(now);
+}
+
 void StreamSender::retry_as_json(RequestAttempt attempt, PutResult result) {
   const SteadyTime now = services_.clock.steady();
   if (!assembler_.fall_back_to_json(attempt.request, now)) {
