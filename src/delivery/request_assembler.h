@@ -87,6 +87,7 @@ class RequestAssembler {
     nanoseconds next{std::chrono::minutes(10)};  // for how long, when it happens again
   };
   void apply_options(SteadyTime now);
+  void begin_body(size_t paid);
 
   memory::MemoryBudget& memory_;
   const memory::MemoryBudget::Member member_;
@@ -97,6 +98,8 @@ class RequestAssembler {
   std::vector<RecordMetadata> records_;  // of the builder, by cookie
   memory::MemoryLease lease_;
   std::optional<kinesis_format::Request> spare_;  // a spent request, for its memory
+  size_t usual_body_ = 0;  // of the last request, and a little more
+  size_t usual_records_ = 0;
   SteadyTime since_{};
   uint64_t taken_ = 0;
   bool is_full_ = false;

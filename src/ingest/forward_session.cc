@@ -29,7 +29,9 @@ constexpr seconds kLeaveTime{5};    // for the peer to leave after a connection 
 
 constexpr size_t kFirstBuffer = 16_KiB;
 constexpr size_t kBusyBuffer = 64_KiB;       // for a sender that fills its buffer
-constexpr size_t kFirstBufferMax = 1_MiB;    // what a sender's last message may pre-size
+// What a sender's last message may pre-size: larger blocks are mapped by malloc, and grow without a
+// copy (mremap).
+constexpr size_t kFirstBufferMax = 4_MiB;
 constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not taken
 
 }  // namespace

@@ -284,9 +284,24 @@ void RequestBuilder::release_memory() {
   aside_.release();
 }
 
+void RequestBuilder::begin_body(size_t bytes, size_t records) {
+  CHECK(empty());
+  if (request_.body_.capacity() < bytes) {
+    request_.body_.release();  // else realloc copies what nobody reads
+    request_.body_.reserve(bytes);
+  }
+  request_.slots_.reserve(records);
+}
+
 Request RequestBuilder::take() {
   CHECK(!empty());
   append_tail();
+  // One that is much smaller than usual does not keep the usual one's memory while it is in flight.
+  constexpr size_t kWorthGivingBack = 64_KiB;
+  const size_t unused = request_.body_.capacity() - request_.body_.size();
+  if (unused > kWorthGivingBack && unused > request_.body_.size()) {
+    request_.body_ = ByteBuffer::copy_of(request_.body_.view());
+  }
   Request finished = std::move(request_);
   request_ = Request();
   request_.protocol_ = options_.protocol;

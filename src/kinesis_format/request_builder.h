@@ -125,6 +125,8 @@ class RequestBuilder {
   [[nodiscard]] size_t body_bytes() const { return empty() ? 0 : request_.body_.size(); }
   [[nodiscard]] size_t body_capacity() const { return request_.body_.capacity(); }
   void reserve_body(size_t bytes) { request_.body_.reserve(bytes); }
+  // Room for a body and records of this size before the first record. Requires that it is empty.
+  void begin_body(size_t bytes, size_t records);
   // No further record fits, whatever its size.
   [[nodiscard]] bool full() const;
 
