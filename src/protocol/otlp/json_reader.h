@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -122,6 +123,35 @@ class JsonMembers : JsonReader {
 
  private:
   std::string scratch_;
+};
+
+// Nearly every pair of a collector is {"key":"…","value":{"stringValue":"…"}} to the letter: it is
+// read from left to right at once. The body is a ByteBuffer's, so bytes may be loaded kPadding
+// behind the pair, and its marks are made 64 bytes at once even at its end.
+struct StringPair {
+  ByteView quoted_key;
+  ByteView value;  // with its quotes
+
+  // False: it is another pair, to be read by its members.
+  [[nodiscard]] bool read(ByteView pair) {
+    constexpr std::string_view kKey = R"({"key":")";
+    constexpr std::string_view kValue = R"(,"value":{"stringValue":")";
+    if (!as_text(pair).starts_with(kKey)) return false;
+    const uint8_t* const end = pair.data() + pair.size();
+    const uint8_t* const readable_end = end + ByteBuffer::kPadding;
+    const uint8_t* const key = pair.data() + kKey.size();
+    codec::Quotes quotes(key, readable_end);
+    bool is_escaped = false;
+    const uint8_t* const key_end = codec::find_string_end(quotes, key, readable_end, is_escaped);
+    if (end - key_end <= static_cast<ptrdiff_t>(kValue.size())) return false;
+    if (std::memcmp(key_end + 1, kValue.data(), kValue.size()) != 0) return false;
+    const uint8_t* const text = key_end + kValue.size();  // from its quote
+    const uint8_t* const close = codec::find_string_end(quotes, text + 1, readable_end, is_escaped);
+    if (end - close != 3 || close[1] != '}' || close[2] != '}') return false;
+    quoted_key = {key - 1, key_end + 1};
+    value = {text, close + 1};
+    return true;
+  }
 };
 
 }  // namespace penstock::protocol::otlp

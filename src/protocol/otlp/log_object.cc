@@ -16,19 +16,29 @@ void append_written(ByteBuffer& out, Write write) {
 
 }  // namespace
 
-bool MemberWriter::key(std::string_view text, size_t size_max) {
-  if (has_members_) out_.push_back(',');
+bool MemberWriter::key(std::string_view text, size_t size_max, const uint8_t* readable_end) {
+  codec::JsonSink sink(out_, size_max - std::min(size_max, out_.size()));
+  uint8_t* at = sink.begin();
+  if (has_members_) *at++ = ',';
   has_members_ = true;
-  if (!codec::append_json_string(out_, text, size_max)) return false;
-  out_.push_back(':');
-  return true;
+  // A key that is absent has no address from which bytes could be loaded.
+  const uint8_t* const from = text.empty() ? readable_end : as_bytes(text).data();
+  at = codec::write_string(sink, at, from, text.size(), readable_end);
+  if (at == nullptr) return false;
+  *at++ = ':';
+  return sink.commit(at);
 }
 
 ByteBuffer& MemberWriter::raw_key(std::string_view text) {
-  out_.append(has_members_ ? std::string_view(",\"") : std::string_view("\""));
+  const size_t start = out_.size();
+  out_.resize(start + text.size() + (has_members_ ? 4 : 3));
+  uint8_t* at = out_.data() + start;
+  if (has_members_) *at++ = ',';
   has_members_ = true;
-  out_.append(text);
-  out_.append(std::string_view("\":"));
+  *at++ = '"';
+  at = codec::write_raw(at, text);
+  *at++ = '"';
+  *at = ':';
   return out_;
 }
 

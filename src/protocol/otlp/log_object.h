@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -22,13 +23,36 @@ class MemberWriter {
 
   // Writes the key; the caller appends the value. key: any text, escaped and repaired; false when
   // the buffer would pass size_max. raw_key: the inside of a JSON string as it is.
-  [[nodiscard]] bool key(std::string_view text, size_t size_max);
+  // readable_end: how far bytes behind the text may be loaded, see codec::write_string().
+  [[nodiscard]] bool key(std::string_view text, size_t size_max, const uint8_t* readable_end);
   ByteBuffer& raw_key(std::string_view text);
+  // A key with its quotes and a value, both as they are. Bytes up to kStep behind them are loaded.
+  void raw_member(ByteView quoted_key, ByteView value) {
+    const size_t start = out_.size();
+    out_.resize(start + quoted_key.size() + value.size() + 2 + kStep);
+    uint8_t* at = out_.data() + start;
+    if (has_members_) *at++ = ',';
+    has_members_ = true;
+    at = copy_in_steps(at, quoted_key);
+    *at++ = ':';
+    at = copy_in_steps(at, value);
+    out_.resize(static_cast<size_t>(at - out_.data()));
+  }
+  static constexpr size_t kStep = 16;
 
   [[nodiscard]] bool has_members() const { return has_members_; }
   [[nodiscard]] ByteBuffer& out() const { return out_; }
 
  private:
+  // Most keys and values are one or two steps long, for which a call of memcpy is dear.
+  static uint8_t* copy_in_steps(uint8_t* to, ByteView bytes) {
+    const uint8_t* from = bytes.data();
+    for (size_t copied = 0; copied < bytes.size(); copied += kStep) {
+      std::memcpy(to + copied, from + copied, kStep);
+    }
+    return to + bytes.size();
+  }
+
   ByteBuffer& out_;
   bool has_members_;
 };

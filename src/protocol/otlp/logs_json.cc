@@ -83,6 +83,10 @@ void append_double_value(ByteBuffer& out, ByteView value) {
 
 // {"key": …, "value": …} as one member.
 Written write_member(MemberWriter& members, const JsonValue& key_value, uint32_t depth) {
+  if (StringPair pair; pair.read(key_value)) {
+    members.raw_member(pair.quoted_key, pair.value);
+    return Written::done;
+  }
   if (!is_json(key_value, '{')) return Written::wrong_shape;
   JsonValue key;
   JsonValue value;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "codec/base64.h"
@@ -18,11 +20,14 @@ using codec::kNestingMax;
 
 enum class Written : uint8_t { done, not_protobuf, too_deep, too_large };
 
-// Where a value goes: how deep a container would be, and how large the buffer may become.
+// Where a value goes: how deep a container would be, and how large the buffer may become. Bytes may
+// be loaded up to readable_end, the end of the request's body: short strings are copied 16 bytes at
+// once.
 struct Place {
   uint32_t depth;
   size_t size_max;
-  [[nodiscard]] Place within() const { return {depth + 1, size_max}; }
+  const uint8_t* readable_end;
+  [[nodiscard]] Place within() const { return {depth + 1, size_max, readable_end}; }
 };
 
 Written write_value(ByteBuffer& out, ByteView any_value, Place place);
@@ -30,15 +35,15 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place);
 // KeyValue {key = 1, value = 2}, as one member.
 Written write_member(MemberWriter& members, ByteView key_value, Place place) {
   std::string_view key;
-  std::optional<ByteView> value;
+  ByteView value;
   WireReader reader(key_value);
   for (WireField field; reader.next(field);) {
     if (field.is(1, WireType::bytes)) key = as_text(field.bytes);
     if (field.is(2, WireType::bytes)) value = field.bytes;
   }
   if (reader.failed()) return Written::not_protobuf;
-  if (!members.key(key, place.size_max)) return Written::too_large;
-  return write_value(members.out(), value.value_or(ByteView()), place);
+  if (!members.key(key, place.size_max, place.readable_end)) return Written::too_large;
+  return write_value(members.out(), value, place);
 }
 
 // All fields `number` of a message are KeyValues: one object, at this depth.
@@ -73,10 +78,18 @@ Written write_array(ByteBuffer& out, ByteView message, Place place) {
   return reader.failed() ? Written::not_protobuf : Written::done;
 }
 
+Written write_text(ByteBuffer& out, ByteView text, Place place) {
+  codec::JsonSink sink(out, place.size_max - std::min(place.size_max, out.size()));
+  const uint8_t* const from = text.empty() ? place.readable_end : text.data();
+  const uint8_t* const at =
+      codec::write_string(sink, sink.begin(), from, text.size(), place.readable_end);
+  return at != nullptr && sink.commit(at) ? Written::done : Written::too_large;
+}
+
 // AnyValue {string = 1, bool = 2, int = 3, double = 4, array = 5, kvlist = 6, bytes = 7}; of
 // several the last counts, as in every oneof.
 Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
-  std::optional<WireField> last;
+  WireField last;  // of number 0: there is none
   WireReader reader(any_value);
   for (WireField field; reader.next(field);) {
     const WireType expected = field.number == 2 || field.number == 3 ? WireType::varint
@@ -85,27 +98,25 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
     if (field.number <= 7 && field.type == expected) last = field;
   }
   if (reader.failed()) return Written::not_protobuf;
-  switch (last ? last->number : 0) {
+  switch (last.number) {
     case 1:
-      return codec::append_json_string(out, as_text(last->bytes), place.size_max)
-                 ? Written::done
-                 : Written::too_large;
+      return write_text(out, last.bytes, place);
     case 2:
-      out.append(last->value != 0 ? std::string_view("true") : std::string_view("false"));
+      out.append(last.value != 0 ? std::string_view("true") : std::string_view("false"));
       return Written::done;
     case 3:
-      append_integer(out, static_cast<int64_t>(last->value));
+      append_integer(out, static_cast<int64_t>(last.value));
       return Written::done;
     case 4:
-      append_double(out, std::bit_cast<double>(last->value));
+      append_double(out, std::bit_cast<double>(last.value));
       return Written::done;
     case 5:
-      return write_array(out, last->bytes, place);
+      return write_array(out, last.bytes, place);
     case 6:
-      return write_object(out, last->bytes, 1, place);
+      return write_object(out, last.bytes, 1, place);
     case 7:
       out.push_back('"');
-      codec::append_base64(out, last->bytes);
+      codec::append_base64(out, last.bytes);
       out.push_back('"');
       return Written::done;
     default:
@@ -114,8 +125,8 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place) {
   }
 }
 
-bool write_text(MemberWriter& members, std::string_view name, ByteView text, size_t size_max) {
-  return text.empty() || codec::append_json_string(members.raw_key(name), as_text(text), size_max);
+bool write_text(MemberWriter& members, std::string_view name, ByteView text, Place place) {
+  return text.empty() || write_text(members.raw_key(name), text, place) == Written::done;
 }
 
 void write_count(MemberWriter& members, std::string_view name, uint64_t count) {
@@ -154,12 +165,15 @@ struct LogRecord {
   }
 
   void take(const WireField& field) {
+    if (field.is(6, WireType::bytes)) {  // nearly all of them
+      has_attributes = true;
+      return;
+    }
     if (field.is(1, WireType::fixed64)) time = field.value;
     if (field.is(1, WireType::bytes)) is_other_signal = true;
     if (field.is(2, WireType::varint)) severity_number = field.value;
     if (field.is(3, WireType::bytes)) severity_text = field.bytes;
     if (field.is(5, WireType::bytes)) body = field.bytes;
-    if (field.is(6, WireType::bytes)) has_attributes = true;
     if (field.is(7, WireType::varint)) dropped_attributes = field.value;
     if (field.is(8, WireType::fixed32)) flags = field.value;
     if (field.is(9, WireType::bytes)) trace_id = field.bytes;
@@ -241,7 +255,7 @@ class ProtobufDecoder {
     beginning_.clear();
     beginning_.push_back('{');
     MemberWriter members(beginning_);
-    const Place place{2, events_.size_max()};
+    const Place place = within_body(2, events_.size_max());
     if (has_field(resource, 1) &&
         !done(write_object(members.raw_key("resource"), resource, 1, place))) {
       return false;
@@ -252,7 +266,7 @@ class ProtobufDecoder {
         write_count(members, "resource_dropped_attributes_count", field.value);
       }
     }
-    if (!write_text(members, "resource_schema_url", schema_url, place.size_max)) return give_up();
+    if (!write_text(members, "resource_schema_url", schema_url, place)) return give_up();
     resource_size_ = beginning_.size();
     return !reader.failed();
   }
@@ -292,16 +306,15 @@ class ProtobufDecoder {
       if (field.is(2, WireType::bytes)) version = field.bytes;
       if (field.is(4, WireType::varint)) dropped = field.value;
     }
-    const Place place{3, events_.size_max()};
-    if (!write_text(inner, "name", name, place.size_max) ||
-        !write_text(inner, "version", version, place.size_max)) {
+    const Place place = within_body(3, events_.size_max());
+    if (!write_text(inner, "name", name, place) || !write_text(inner, "version", version, place)) {
       return give_up();
     }
     if (has_field(scope, 3) && !done(write_object(inner.raw_key("attributes"), scope, 3, place))) {
       return false;
     }
     write_count(inner, "dropped_attributes_count", dropped);
-    if (!write_text(inner, "schema_url", schema_url, place.size_max)) return give_up();
+    if (!write_text(inner, "schema_url", schema_url, place)) return give_up();
     beginning_.push_back('}');
     if (!inner.has_members()) beginning_.resize(resource_size_);
     return !reader.failed();
@@ -328,21 +341,25 @@ class ProtobufDecoder {
     return add_record(events_, beginning_.view(), scratch_, size_left_for_records(), write);
   }
 
-  static Written write_members(MemberWriter& members, ByteBuffer& out, const LogRecord& record,
-                               ByteView message, size_t size_max) {
+  [[nodiscard]] Place within_body(uint32_t depth, size_t size_max) const {
+    return {depth, size_max, body_.data() + body_.size()};
+  }
+
+  Written write_members(MemberWriter& members, ByteBuffer& out, const LogRecord& record,
+                        ByteView message, size_t size_max) const {
+    const Place place = within_body(2, size_max);
     if (record.time != 0) append_timestamp(members.raw_key("timestamp"), record.time);
     if (record.observed_time != 0) {
       append_timestamp(members.raw_key("observed_timestamp"), record.observed_time);
     }
     write_count(members, "severity_number", record.severity_number);
-    if (!write_text(members, "severity_text", record.severity_text, size_max) ||
-        !write_text(members, "event_name", record.event_name, size_max)) {
+    if (!write_text(members, "severity_text", record.severity_text, place) ||
+        !write_text(members, "event_name", record.event_name, place)) {
       return Written::too_large;
     }
     if (!record.trace_id.empty()) append_hex_string(members.raw_key("trace_id"), record.trace_id);
     if (!record.span_id.empty()) append_hex_string(members.raw_key("span_id"), record.span_id);
     write_count(members, "flags", record.flags);
-    const Place place{2, size_max};
     if (record.has_attributes) {
       const auto written = write_object(members.raw_key("attributes"), message, 6, place);
       if (written != Written::done) return written;

@@ -159,6 +159,50 @@ TEST(OtlpLogs, ValuesKeepTheirTypes) {
               ElementsAre(expected + R"("q\"A":null}})"));
 }
 
+// The usual pair is read at once, and any other by its members: the outcome is the same.
+TEST(OtlpLogs, PairsThatAreNearlyTheUsualOneAreReadByTheirMembers) {
+  const std::vector<std::pair<std::string, std::string>> pairs = {
+      {R"({"key":"k","value":{"stringValue":"v"}})", R"("k":"v")"},
+      {R"({"key":"k","value":{"stringValue":""}})", R"("k":"")"},
+      {R"({"key":"","value":{"stringValue":"v"}})", R"("":"v")"},
+      {R"({"key":"k\"","value":{"stringValue":"\\"}})", R"("k\"":"\\")"},
+      {R"({"key":"k","value":{"stringValue":"}}"}})", R"("k":"}}")"},
+      {R"({"key":"k","value":{"stringValue":"v"} })", R"("k":"v")"},
+      {R"({"key":"k","value":{"stringValue":"v","intValue":1}})", R"("k":"v")"},
+      {R"({"key":"k","value":{"stringValue":"v"},"key":"l"})", R"("l":"v")"},
+      {R"({"key":"k","value":{"stringValue":"v"},"value":{"intValue":1}})", R"("k":1)"},
+      {R"({"key":"k","value":{"stringValue":null}})", R"("k":null)"},
+      {R"({"key":"k","value":{"stringValue":7}})", R"("k":7)"},
+      {R"({"key":"k"})", R"("k":null)"},
+      {R"({"key":")" + std::string(70, 'k') + R"(","value":{"stringValue":")" +
+           std::string(130, 'v') + R"("}})",
+       '"' + std::string(70, 'k') + R"(":")" + std::string(130, 'v') + '"'},
+  };
+  for (const auto& [pair, member] : pairs) {
+    EXPECT_THAT(from_json(around(R"({"attributes":[)" + pair + "]}")).events,
+                ElementsAre(R"({"attributes":{)" + member + "}}"));
+  }
+}
+
+// Strings are loaded 16 bytes at once, but never from behind the body (a sanitizer would see it).
+TEST(OtlpLogs, ShortStringsAtTheEndOfAProtobufBodyAndAbsentOnesAreRead) {
+  const auto request = [](const ProtobufWriter& pair) {
+    const std::string record = ProtobufWriter().bytes(6, pair.str()).str();
+    const std::string scope = ProtobufWriter().bytes(2, record).str();
+    return ProtobufWriter().bytes(1, ProtobufWriter().bytes(2, scope).str()).str();
+  };
+  for (size_t size = 0; size <= 40; ++size) {
+    const std::string text(size, 'x');
+    const std::string value = ProtobufWriter().bytes(1, text).str();
+    const std::string body = request(ProtobufWriter().bytes(1, "k").bytes(2, value));
+    const std::vector<char> exact(body.begin(), body.end());
+    EXPECT_THAT(from_protobuf({exact.data(), exact.size()}).events,
+                ElementsAre(R"({"attributes":{"k":")" + text + R"("}})"));
+  }
+  EXPECT_THAT(from_protobuf(request(ProtobufWriter())).events,
+              ElementsAre(R"({"attributes":{"":null}})"));
+}
+
 TEST(OtlpLogs, BytesAndSpecialFloats) {
   const auto any = [](const ProtobufWriter& value) {
     ProtobufWriter request;

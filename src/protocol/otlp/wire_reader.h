@@ -65,7 +65,17 @@ class WireReader {
     return false;
   }
 
+  // One byte is nearly all there is: keys of fields below 16, sizes below 128.
   bool read_varint(uint64_t& value) {
+    if (at_ == end_) return false;
+    value = *at_;
+    if (value >= 0x80) [[unlikely]]
+      return read_long_varint(value);
+    ++at_;
+    return true;
+  }
+
+  bool read_long_varint(uint64_t& value) {
     value = 0;
     for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const uint8_t byte = *at_++;
