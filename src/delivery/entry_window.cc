@@ -32,11 +32,29 @@ void EntryWindow::finish(uint64_t ticket, uint32_t count) {
   done.outstanding -= count;
   if (done.outstanding > 0) return;
   CHECK(done.splits == 0);
-  const auto bytes = bytes_.find(done.log);
-  bytes->second -= done.entry.batch->entries_size;
+  const spool::Position position = done.entry.position;
+  spool::StreamLog* const log = done.log;
+  close(done);
+  log->release(position);
+}
+
+void EntryWindow::give_back(uint64_t ticket) {
+  Slot& given = slot(ticket);
+  std::erase_if(splits_, [ticket](const auto& split) { return split.second.ticket == ticket; });
+  given_back_.insert(ticket);
+  events_ -= given.outstanding;
+  given.outstanding = 0;
+  const spool::Position position = given.entry.position;
+  spool::StreamLog* const log = given.log;
+  close(given);
+  log->unread(position);
+}
+
+void EntryWindow::close(Slot& slot) {
+  const auto bytes = bytes_.find(slot.log);
+  bytes->second -= slot.entry.batch->entries_size;
   if (bytes->second == 0) bytes_.erase(bytes);
-  done.log->release(done.entry.position);
-  done.entry = {};
+  slot.entry = {};
   while (!slots_.empty() && slots_.front().outstanding == 0) {
     slots_.pop_front();
     ++first_ticket_;

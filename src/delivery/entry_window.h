@@ -5,6 +5,7 @@
 //   an entry is released once, when the count of its outstanding events reaches zero; no event is
 //   finished twice
 //   a split event has parts left to be accepted only while its entry is in the window
+//   an entry that was given back is not finished
 //
 // Thread: the delivery thread's.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "delivery/records.h"
 #include "spool/spool.h"
@@ -26,6 +28,14 @@ class EntryWindow {
   [[nodiscard]] bool is_of(uint64_t ticket, const spool::StreamLog& log) const {
     return slot(ticket).log == &log;
   }
+  // The entry goes back to its log (StreamLog::unread). Records that were made of it are nobody's:
+  // they are recognized by is_given_back().
+  void give_back(uint64_t ticket);
+  [[nodiscard]] bool is_open(uint64_t ticket) const {
+    return ticket >= first_ticket_ && ticket - first_ticket_ < slots_.size() &&
+           slots_[ticket - first_ticket_].outstanding > 0;
+  }
+  [[nodiscard]] bool is_given_back(uint64_t ticket) const { return given_back_.contains(ticket); }
   // `count` events of the entry are final. After the last of them the ticket is spent.
   void finish(uint64_t ticket, uint32_t count);
 
@@ -61,11 +71,13 @@ class EntryWindow {
     return const_cast<EntryWindow*>(this)->slot(ticket);
   }
   void forget_split(std::unordered_map<uint64_t, Split>::iterator split);
+  void close(Slot& slot);
 
   std::deque<Slot> slots_;
   uint64_t first_ticket_ = 0;
   uint64_t events_ = 0;
   std::unordered_map<const spool::StreamLog*, size_t> bytes_;
+  std::unordered_set<uint64_t> given_back_;  // few: large entries alone are
   std::unordered_map<uint64_t, Split> splits_;
   uint64_t last_split_ = 0;
 };

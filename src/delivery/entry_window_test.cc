@@ -13,10 +13,12 @@ class ReleaseLog final : public spool::StreamLog {
   [[nodiscard]] std::optional<spool::Entry> read() override { return std::nullopt; }
   void on_readable(std::function<void()>) override {}
   void release(spool::Position position) override { released.push_back(position.offset); }
+  void unread(spool::Position position) override { unread_offsets.push_back(position.offset); }
   void progress(spool::Position, uint32_t) override {}
   [[nodiscard]] bool empty() const override { return true; }
 
   std::vector<uint32_t> released;
+  std::vector<uint32_t> unread_offsets;
 
  private:
   std::string name_ = "test";
@@ -85,6 +87,25 @@ TEST(EntryWindowDeathTest, ItsInvariantsAreChecked) {
   EXPECT_DEATH(window.finish(ticket + 1, 1), "ticket");
   (void)window.begin_split(ticket, 2);
   EXPECT_DEATH(window.finish(ticket, 2), "splits");
+}
+
+TEST(EntryWindow, AnEntryThatIsGivenBackIsUnreadAndItsPartsCountNoLonger) {
+  ReleaseLog log;
+  EntryWindow window;
+  const uint64_t other = window.open(log, entry(1, 1));
+  const uint64_t given = window.open(log, entry(2, 2));
+  const uint64_t split = window.begin_split(given, 2);
+  window.give_back(given);
+  EXPECT_THAT(log.unread_offsets, testing::ElementsAre(2));
+  EXPECT_FALSE(window.is_open(given));
+  EXPECT_TRUE(window.is_given_back(given));
+  EXPECT_FALSE(window.is_split_alive(split));
+  EXPECT_FALSE(window.part_accepted(split));
+  EXPECT_EQ(window.events(), 1u);
+  EXPECT_EQ(window.bytes(log), 10u);
+  window.finish(other, 1);
+  EXPECT_THAT(log.released, testing::ElementsAre(1));
+  EXPECT_TRUE(window.is_given_back(given));
 }
 
 }  // namespace

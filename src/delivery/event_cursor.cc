@@ -29,12 +29,17 @@ std::optional<Event> EventCursor::event() {
     skip();
   }
   if (!open_) {
-    reader_.reset();
-    batch_.reset();
+    close();
     return std::nullopt;
   }
   const uint32_t id_index = id_indices_.empty() ? index_ : id_indices_[index_];
   return Event{*batch_, {open_->time, open_->record_and_rest, {}}, id_index, {ticket_, index_, 1}};
+}
+
+void EventCursor::close() {
+  open_.reset();
+  reader_.reset();
+  batch_.reset();
 }
 
 void EventCursor::advance(size_t record_size) {

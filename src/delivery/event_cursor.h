@@ -27,6 +27,8 @@ class EventCursor {
   void begin(uint64_t ticket, const spool::Entry& entry);
   [[nodiscard]] bool is_open() const { return batch_ != nullptr; }
   [[nodiscard]] uint64_t ticket() const { return ticket_; }
+  // Before its last event.
+  void close();
 
   // The event that comes next; nullopt: there is none, and the cursor is closed.
   [[nodiscard]] std::optional<Event> event();

@@ -7,8 +7,15 @@
 namespace penstock::delivery {
 namespace {
 
-// A text of more than this is made again for each request.
+// A text of more than this, and more than the batch's lease pays for, is made again for each
+// request.
 constexpr size_t kTextKept = 4_MiB;
+
+// What the batch's lease pays for beside the batch itself.
+size_t paid_beside(const record::Batch& batch) {
+  const size_t own = batch.storage.capacity();
+  return batch.lease.bytes() > own ? batch.lease.bytes() - own : 0;
+}
 
 }  // namespace
 
@@ -33,9 +40,11 @@ void EventSplitter::end() {
 
 // The event is larger than data_bytes_max: how much larger turns out when there is room for it.
 bool EventSplitter::make_text(Packer& packer, const Event& event, size_t data_bytes_max) {
-  for (size_t size_max = std::max({2 * data_bytes_max, 256_KiB, text_bytes_});; size_max *= 2) {
+  paid_ = paid_beside(event.batch);
+  for (size_t size_max = std::max({2 * data_bytes_max, 256_KiB, text_bytes_, paid_});;
+       size_max *= 2) {
     json_.release();
-    if (!memory_.ensure_most(size_max)) return false;
+    if (size_max > paid_ && !memory_.ensure_most(size_max - paid_)) return false;
     if (!packer.append_bare(json_, event, size_max)) continue;
     text_bytes_ = json_.size();
     return true;
@@ -95,7 +104,7 @@ void EventSplitter::cancel() {
 }
 
 void EventSplitter::rest() {
-  if (json_.capacity() <= kTextKept) return;
+  if (json_.capacity() <= kTextKept || json_.size() <= paid_) return;
   plan_.reset();
   json_.release();
   memory_.release();

@@ -52,6 +52,9 @@ class EventSplitter {
   void restart();
   // The event is not to be cut now.
   void cancel();
+  void cancel_if_of(uint64_t ticket) {
+    if (is_active_ && event_.ticket == ticket) cancel();
+  }
   // Until the next part, so that nobody waits for the memory of a large text.
   void rest();
 
@@ -67,6 +70,7 @@ class EventSplitter {
   std::string partition_key_;
   ByteBuffer json_;
   size_t text_bytes_ = 0;  // of the JSON text, once it was made
+  size_t paid_ = 0;        // of it, by the batch's lease
   std::optional<kinesis_format::Splitter> plan_;
   size_t data_bytes_max_ = 0;  // of the plan
   uint64_t split_ = 0;         // 0: none begun

@@ -231,10 +231,11 @@ void Overflow::append(size_t number, Group group) {
       });
 }
 
-bool Overflow::open_next(size_t log, size_t bytes_max) {
+bool Overflow::open_next(size_t log, size_t bytes_max, bool may_be_large) {
   Slot& slot = *slots_[log];
   if (slot.cursor.is_open()) return true;
   if (window_.bytes(*slot.log) >= bytes_max) return false;
+  if (!may_be_large && slot.log->next_is_large()) return false;
   std::optional<spool::Entry> entry = slot.log->read();
   if (!entry) {
     // What drop_oldest took was never passed: an empty log says that nothing is left.

@@ -102,8 +102,8 @@ class Overflow {
   [[nodiscard]] size_t logs() const { return slots_.size(); }
   [[nodiscard]] EventCursor& cursor(size_t log) { return slots_[log]->cursor; }
   // Opens the log's next entry at its cursor; false: there is none now. bytes_max: of its entries
-  // that are read and not final.
-  [[nodiscard]] bool open_next(size_t log, size_t bytes_max);
+  // that are read and not final. may_be_large: see spool::StreamLog::next_is_large().
+  [[nodiscard]] bool open_next(size_t log, size_t bytes_max, bool may_be_large);
   // After a crash two logs may have events of one bucket, the older ones delivered but not marked
   // so: then the logs take turns by the place of their events in the main log.
   [[nodiscard]] bool has_turn(size_t log) const;

@@ -118,10 +118,13 @@ Packer::Alone Packer::pack_alone(const Event& event, std::string_view partition_
   ByteBuffer payload;
   CHECK(append_bare(payload, event, kinesis_format::kNoLimit));
   encoder_.append_end(payload);
+  // A copy that cannot fit is not made.
+  const bool may_fit =
+      options_.compression != Compression::none || payload.size() <= data_bytes_max;
   ByteBuffer data;
-  compressor_.append(data, payload.view());
+  if (may_fit) compressor_.append(data, payload.view());
   payload.resize(payload.size() - encoder_.end_bytes());
-  if (data.size() <= data_bytes_max) {
+  if (may_fit && data.size() <= data_bytes_max) {
     add_record(data);
   } else if (options_.oversized == Oversized::truncate) {
     ByteBuffer shortened;

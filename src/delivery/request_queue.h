@@ -26,6 +26,10 @@ class RequestQueue {
   void sent(const RequestAttempt& attempt);
   void answered(const RequestAttempt& attempt);
   [[nodiscard]] uint32_t in_flight() const { return in_flight_; }
+  // In flight, or to be sent again.
+  [[nodiscard]] bool has_any() const {
+    return in_flight_ > 0 || !again_.empty() || !probes_.empty() || !suspects_.empty();
+  }
   [[nodiscard]] bool has_slot() const { return in_flight_ < allowed_; }
   void set_in_flight_max(uint32_t max) { allowed_ = max_ = max; }
   // Fewer at a time after a throttled request, more again with each that is answered.

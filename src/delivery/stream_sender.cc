@@ -72,6 +72,7 @@ void StreamSender::pump() {
     }
   }
   move_to_overflow(now);
+  look_after_large(now);
   splitter_.rest();
   if (assembler_.empty() && requests_.in_flight() == 0) assembler_.release_memory();
   if (retry_.count() == 0 && !packer_.oldest_since()) queue_memory_.release();
@@ -97,7 +98,7 @@ bool StreamSender::fill_request(SteadyTime now) {
     if (!may_queue_more()) return false;
     if (repack_misplaced(now)) continue;
     if (misplaced_.is_full()) return false;
-    const std::optional<size_t> source = next_source();
+    const std::optional<size_t> source = next_source(now);
     if (!source) {
       if (close_stuck_aggregates(now)) continue;
       overflow_for_room(now);
@@ -189,7 +190,7 @@ bool StreamSender::choose_again(QueuedRecord& record, SteadyTime now) {
 // The next record of the queue that may go; false when there is none.
 bool StreamSender::add_queued(SteadyTime now) {
   while (QueuedRecord* const next = retry_.next(now, selector_)) {
-    if (next->meta.split != 0 && !window_.is_split_alive(next->meta.split)) {
+    if (is_abandoned(next->meta)) {
       const QueuedRecord dead = retry_.take();  // its event goes another way
       if (dead.meta.order_key != 0) retry_.done(dead.meta.order_key);
       continue;
@@ -224,11 +225,13 @@ bool StreamSender::add_queued(SteadyTime now) {
 }
 
 // The overflow logs go first, but the main log has its turns, too.
-std::optional<size_t> StreamSender::next_source() {
+std::optional<size_t> StreamSender::next_source(SteadyTime now) {
   if (!blocked_.test(source_) && cursor(source_).is_open()) return source_;
   const auto open_overflow = [&] {
     for (size_t log = 0; log < overflow_.logs(); ++log) {
-      if (blocked_.test(log) || !overflow_.open_next(log, kOverflowWindow)) continue;
+      if (blocked_.test(log)) continue;
+      if (!overflow_.open_next(log, kOverflowWindow, may_open_large())) continue;
+      note_large(overflow_.cursor(log).ticket(), now);
       if (!overflow_.has_turn(log)) continue;
       source_ = log;
       ++overflow_in_row_;
@@ -253,10 +256,12 @@ bool StreamSender::open_main() {
         window_.bytes(log_) < 2 * options_.window_bytes_max || window_.entries(log_) <= 1;
     if (!search_.wants_others() || !has_room) return false;
   }
+  if (log_.next_is_large() && !may_open_large()) return false;
   std::optional<spool::Entry> entry = log_.read();
   if (!entry) return false;
   const uint64_t ticket = window_.open(log_, std::move(*entry));
   main_cursor_.begin(ticket, window_.entry(ticket));
+  note_large(ticket, services_.clock.steady());
   return true;
 }
 
@@ -353,7 +358,7 @@ void StreamSender::move_to_overflow(SteadyTime now) {
     close_aggregates(milliseconds(0), now);
     std::vector<QueuedRecord> waiting = retry_.take_if([&](const QueuedRecord& record) {
       const RecordMetadata& meta = record.meta;
-      if (meta.split != 0 && !window_.is_split_alive(meta.split)) return true;  // nobody's
+      if (is_abandoned(meta)) return true;
       return !meta.any_shard && is_of_main(meta) &&
              closing.buckets.test(bucket_of(kinesis_format::hash_key_of(record.partition_key)));
     });

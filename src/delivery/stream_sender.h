@@ -12,7 +12,8 @@
 // says. Nothing is given up for age or number of attempts.
 //
 // stream_sender.cc fills requests, stream_sender_pack.cc makes records, stream_sender_answers.cc
-// handles answers.
+// handles answers, stream_sender_misplaced.cc misplaced aggregates, stream_sender_large.cc large
+// entries.
 //
 // Thread: one delivery thread, all of it. pump() makes whatever progress is possible now; wake_at
 // says when to call it again.
@@ -125,7 +126,7 @@ class StreamSender {
   [[nodiscard]] bool may_queue_more();
   bool add_queued(SteadyTime now);
   [[nodiscard]] bool choose_again(QueuedRecord& record, SteadyTime now);
-  [[nodiscard]] std::optional<size_t> next_source();
+  [[nodiscard]] std::optional<size_t> next_source(SteadyTime now);
   [[nodiscard]] bool open_main();
   bool close_stuck_aggregates(SteadyTime now);
   void overflow_for_room(SteadyTime now);
@@ -137,6 +138,13 @@ class StreamSender {
   void retest_suspects(SteadyTime due);
   void move_to_overflow(SteadyTime now);
   bool repack_misplaced(SteadyTime now);
+  // Large entries: one at a time, on memory that others may wait for.
+  [[nodiscard]] bool may_open_large() const;
+  void note_large(uint64_t ticket, SteadyTime now);
+  void look_after_large(SteadyTime now);
+  [[nodiscard]] bool give_back_large();
+  // Of a record whose event goes another way, or goes again from its log.
+  [[nodiscard]] bool is_abandoned(const RecordMetadata& meta) const;
   void wake_by(SteadyTime when) { next_wake_ = std::min(next_wake_, when); }
 
   // Making records (stream_sender_pack.cc).
@@ -205,6 +213,16 @@ class StreamSender {
   std::bitset<kSources> blocked_;   // in this pass of fill_request()
   size_t needed_ = 0;               // data bytes of the record that comes next, if it is large
   std::vector<QueuedRecord> made_;  // by the packer, for the queue
+  // A large entry that was read and is not final.
+  struct LargeEntry {
+    uint64_t ticket = 0;
+    SteadyTime progress{};    // when it was read, or a record of it was accepted last
+    bool is_leaving = false;  // its event is being stored elsewhere
+  };
+  std::optional<LargeEntry> large_;
+  // One was given back, and nothing has been accepted since: none is read.
+  bool large_barred_ = false;
+
   bool memory_awaited_ = false;
   bool is_missing_ = false;
   SteadyTime next_wake_ = SteadyTime::max();

@@ -110,7 +110,10 @@ uint64_t StreamSender::count_delivered(RequestAttempt& attempt, const PutResult&
     if (!is_accepted(result.entries[slot])) continue;
     RecordMetadata& meta = attempt.record(slot);
     meta.is_final = meta.split == 0 || window_.part_accepted(meta.split);
-    if (meta.is_final) delivered += meta.events();
+    if (!meta.is_final) continue;
+    meta.for_each_span([&](const EventSpan& span) {
+      if (!window_.is_given_back(span.ticket)) delivered += span.count;
+    });
   }
   return delivered;
 }
@@ -125,9 +128,12 @@ void StreamSender::settle(RequestAttempt& attempt, const PutResult& result) {
   learn(attempt, result, now);
 
   bool any_accepted = false;
+  const auto finish = [&](const EventSpan& span) {
+    if (!window_.is_given_back(span.ticket)) window_.finish(span.ticket, span.count);
+  };
   EventSpan run;  // neighbors of one entry are finished together
   const auto finish_run = [&] {
-    if (run.count > 0) window_.finish(run.ticket, run.count);
+    if (run.count > 0) finish(run);
     run.count = 0;
   };
   for (size_t slot = 0; slot < result.entries.size(); ++slot) {
@@ -144,10 +150,11 @@ void StreamSender::settle(RequestAttempt& attempt, const PutResult& result) {
     }
     any_accepted = true;
     RecordMetadata& meta = attempt.record(slot);
+    if (large_ && meta.span.ticket == large_->ticket) large_->progress = now;
     if (meta.order_key != 0) retry_.done(meta.order_key);
     if (!meta.is_final) continue;
     if (!meta.more.empty()) {
-      meta.for_each_span([&](const EventSpan& span) { window_.finish(span.ticket, span.count); });
+      meta.for_each_span(finish);
     } else if (meta.span.ticket == run.ticket && run.count > 0) {
       run.count += meta.span.count;
     } else {
@@ -156,53 +163,9 @@ void StreamSender::settle(RequestAttempt& attempt, const PutResult& result) {
     }
   }
   finish_run();
+  if (any_accepted) large_barred_ = false;
   assembler_.reuse(std::move(attempt.request));
   if (any_accepted && search_.on_accepted(now)) retest_suspects(now);
-}
-
-// Takes the aggregates out of the answer that are not, or perhaps not, in their place. What is left
-// of them is a record without events.
-void StreamSender::keep_misplaced(RequestAttempt& attempt, const PutResult& result) {
-  for (size_t slot = 0; slot < result.entries.size(); ++slot) {
-    RecordMetadata& meta = attempt.record(slot);
-    const kinesis::EntryResult& entry = result.entries[slot];
-    if (!meta.is_kpl || !is_accepted(entry) || entry.shard == kinesis::kNoShard) continue;
-    if (meta.events() < 2) continue;
-    const kinesis_format::RecordKey key = attempt.request.key(slot);
-    MisplacedAggregates::Accepted aggregate{
-        .meta = {},
-        .hash_key = key.explicit_hash_key ? *key.explicit_hash_key
-                                          : kinesis_format::hash_key_of(key.partition_key),
-        .shard = entry.shard,
-        .request = attempt.number,
-    };
-    const MisplacedAggregates::Place place =
-        misplaced_.place_of(aggregate, options_.keys_are_ignored);
-    if (place == MisplacedAggregates::Place::owned) continue;
-    if (place == MisplacedAggregates::Place::foreign) {
-      log_limited(LogLevel::warn, options_.stream + "/misplaced",
-                  "Kinesis put an aggregate into a shard that does not own its key (record "
-                  "distribution AUTO): its events are sent again, each in a record of its own",
-                  {{"stream", options_.stream},
-                   {"shard", kinesis::shard_id_text(entry.shard)},
-                   {"events", meta.events()}});
-    }
-    aggregate.meta = std::exchange(meta, {});
-    misplaced_.add(std::move(aggregate), place);
-  }
-}
-
-void StreamSender::decide_misplaced() {
-  if (!misplaced_.has_undecided()) return;
-  const std::vector<RecordMetadata> owned = misplaced_.decide(options_.keys_are_ignored);
-  uint64_t delivered = 0;
-  for (const RecordMetadata& meta : owned) delivered += meta.events();
-  if (delivered > 0) services_.ledger.deliver(options_.stream, delivered);
-  for (const RecordMetadata& meta : owned) {
-    if (meta.order_key != 0) retry_.done(meta.order_key);
-    meta.for_each_span([&](const EventSpan& span) { window_.finish(span.ticket, span.count); });
-  }
-  if (misplaced_.has_undecided() && services_.shards_changed) services_.shards_changed();
 }
 
 // What the answer says of the shards.
@@ -232,7 +195,7 @@ void StreamSender::learn(const RequestAttempt& attempt, const PutResult& result,
 // one whose bucket overflows goes there, unless its key's order is kept by the key queue.
 void StreamSender::put_back(QueuedRecord record) {
   RecordMetadata& meta = record.meta;
-  if (meta.split != 0 && !window_.is_split_alive(meta.split)) {
+  if (is_abandoned(meta)) {
     if (meta.order_key != 0) retry_.done(meta.order_key);
     return;  // its event goes another way
   }
@@ -403,7 +366,9 @@ void StreamSender::retry_as_json(RequestAttempt attempt, PutResult result) {
 void StreamSender::reject(QueuedRecord record, const std::string& code) {
   const RecordMetadata& meta = record.meta;
   if (meta.events() > 1) return repack(std::move(record), services_.clock.steady());
-  if (meta.split == 0) {
+  if (is_abandoned(meta)) {
+    // Its event goes another way.
+  } else if (meta.split == 0) {
     dead_letter(meta.span, "refused", code);
   } else if (window_.abandon_split(meta.split)) {
     splitter_.reject(meta.span);
@@ -418,6 +383,8 @@ void StreamSender::repack(QueuedRecord record, SteadyTime now) {
   std::deque<QueuedRecord> made;
   if (meta.split == 0) {
     made = repack_events(meta, now);
+  } else if (large_ && large_->ticket == meta.span.ticket && give_back_large()) {
+    // All of its parts at once would take more memory than there is for it: it is cut again.
   } else if (window_.abandon_split(meta.split) && !splitter_.is_for(meta.span)) {
     made = repack_events(meta, now);  // else the splitter makes its parts again
   }
@@ -435,6 +402,7 @@ void StreamSender::repack(QueuedRecord record, SteadyTime now) {
 std::deque<QueuedRecord> StreamSender::repack_events(const RecordMetadata& meta, SteadyTime now) {
   std::deque<QueuedRecord> made;
   meta.for_each_span([&](const EventSpan& span) {
+    if (window_.is_given_back(span.ticket)) return;
     for (uint32_t i = 0; i < span.count; ++i) {
       const Event event =
           EventCursor::find(span.ticket, window_.entry(span.ticket), span.first + i);
@@ -466,6 +434,7 @@ std::deque<QueuedRecord> StreamSender::repack_events(const RecordMetadata& meta,
 void StreamSender::dead_letter(const EventSpan& span, std::string_view reason,
                                std::string_view detail) {
   const Event event = EventCursor::find(span.ticket, window_.entry(span.ticket), span.first);
+  if (large_ && large_->ticket == span.ticket) large_->is_leaving = true;
   spool::DeadLetter letter;
   letter.stream = options_.stream;
   letter.reason = reason;

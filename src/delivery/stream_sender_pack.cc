@@ -126,6 +126,7 @@ std::optional<StreamSender::Step> StreamSender::defer(const Event& event, kinesi
   if (splitter_.is_for(event.span)) splitter_.cancel();
   const EventCursor::Extent extent = main_cursor_.extent();
   if (overflow_.defer(event.span, bucket, extent.entry)) {
+    if (large_ && large_->ticket == event.span.ticket) large_->is_leaving = true;
     main_cursor_.advance(extent.record_size);
     return Step::done;
   }
@@ -355,7 +356,9 @@ StreamSender::Step StreamSender::pack_part(EventCursor& events, const Event& eve
 // All of its events come from the main log, so that they may go to an overflow log.
 bool StreamSender::is_of_main(const RecordMetadata& meta) const {
   bool all = true;
-  meta.for_each_span([&](const EventSpan& span) { all &= window_.is_of(span.ticket, log_); });
+  meta.for_each_span([&](const EventSpan& span) {
+    all &= window_.is_given_back(span.ticket) || window_.is_of(span.ticket, log_);
+  });
   return all;
 }
 
@@ -367,7 +370,11 @@ void StreamSender::spill(std::vector<QueuedRecord> records) {
       if (!window_.abandon_split(record.meta.split)) continue;
       splitter_.reject(record.meta.span);
     }
-    record.meta.for_each_span([&](const EventSpan& span) { spans.push_back(span); });
+    record.meta.for_each_span([&](const EventSpan& span) {
+      if (window_.is_given_back(span.ticket)) return;
+      if (large_ && large_->ticket == span.ticket) large_->is_leaving = true;
+      spans.push_back(span);
+    });
   }
   records.clear();
   std::sort(spans.begin(), spans.end(), [](const EventSpan& a, const EventSpan& b) {

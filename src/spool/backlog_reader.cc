@@ -26,6 +26,7 @@ void BacklogReader::stop() {
     state_.read_wake->raise();
   }
   if (thread_.joinable()) thread_.join();
+  large_entries_.stop();
 }
 
 void BacklogReader::run() {
@@ -41,7 +42,11 @@ void BacklogReader::run() {
 
 bool BacklogReader::wants_more(const StreamQueue& queue) const {
   if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) return false;
-  return queue.has_backlog() && !queue.removed && queue.has_room_ahead();
+  // Behind a large entry nothing is handed out for now.
+  const bool any_large =
+      queue.large_out ||
+      (!queue.ahead.empty() && (queue.ahead.front().is_large || queue.ahead.back().is_large));
+  return queue.has_backlog() && !queue.removed && queue.has_room_ahead() && !any_large;
 }
 
 std::optional<BacklogReader::Stretch> BacklogReader::choose() {
@@ -107,8 +112,9 @@ void BacklogReader::step_over_gone_segments(StreamQueue& queue) {
 }
 
 bool BacklogReader::turn() {
-  const bool any_again = turn_again();
-  return turn_ahead() || any_again;
+  bool any = large_entries_.turn();
+  any = turn_again() || any;
+  return turn_ahead() || any;
 }
 
 // What was put down comes first: delivery waits for it, and it is one entry at a time.
@@ -282,6 +288,30 @@ IoResult<void> BacklogReader::read_in_sequence(Stretch& stretch) {
 
 IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
                                          uint32_t events_final) {
+  const Position position{stretch.segment, stored.offset};
+  const auto end = static_cast<uint32_t>(stored.end());
+  const ChunkPart chunk = chunk_part_of(stored.header);
+  const bool large = is_large(stored.header.payload_size);
+  const auto take_origin = [&stored]() -> std::shared_ptr<const OverflowOrigin> {
+    if (!stored.origin) return nullptr;
+    return std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
+  };
+  if (large) {
+    stretch.offset = end;
+    auto origin = take_origin();
+    auto bare = std::make_shared<const record::Batch>(batch_of(std::move(stored), {}));
+    stretch.entries.push_back({position,
+                               end,
+                               std::move(bare),
+                               events_final,
+                               0,
+                               stretch.number,
+                               chunk,
+                               {},
+                               std::move(origin),
+                               true});
+    return true;
+  }
   ByteBuffer payload(stored.header.payload_size);
   payload.resize(stored.header.payload_size);
   const auto whole = reader_->read_payload({payload.data(), payload.size()});
@@ -289,16 +319,17 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   stretch.offset = stored.end();
   if (!*whole) return false;
   stretch.bytes += payload.size();
-  const Position position{stretch.segment, stored.offset};
-  const auto end = static_cast<uint32_t>(stored.end());
-  const ChunkPart chunk = chunk_part_of(stored.header);
-  std::shared_ptr<const OverflowOrigin> origin;
-  if (stored.origin) {
-    origin = std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
-  }
+  auto origin = take_origin();
   auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)), false);
-  stretch.entries.push_back(
-      {position, end, std::move(batch), events_final, 0, stretch.number, chunk, {}, origin});
+  stretch.entries.push_back({position,
+                             end,
+                             std::move(batch),
+                             events_final,
+                             0,
+                             stretch.number,
+                             chunk,
+                             {},
+                             std::move(origin)});
   return true;
 }
 

@@ -1,6 +1,7 @@
 // BacklogReader: reads ahead from disk for logs whose next entry is not in memory, so that read()
 // never waits for the disk. Logs take turns, a stretch each; what all of them have read and not
-// given back is bounded, and so is each one's share of it.
+// given back is bounded, and so is each one's share of it. Of a large entry only its header is read
+// ahead: LargeEntryReader has the rest.
 //
 // Thread: one of its own between start() and stop(); or none, and turn() is called by hand.
 #pragma once
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "spool/large_entry_reader.h"
 #include "spool/segment_reader.h"
 #include "spool/spool_state.h"
 
@@ -19,7 +21,7 @@ namespace penstock::spool {
 
 class BacklogReader {
  public:
-  explicit BacklogReader(SpoolState& state) : state_(state) {}
+  explicit BacklogReader(SpoolState& state) : state_(state), large_entries_(state) {}
   ~BacklogReader() { stop(); }
 
   void start();
@@ -46,7 +48,9 @@ class BacklogReader {
     uint64_t damaged_events = 0;
     bool at_end = false;  // nothing more before the limit
     // However little it may be, one entry is read.
-    [[nodiscard]] bool is_full() const { return bytes > 0 && bytes >= bytes_max; }
+    [[nodiscard]] bool is_full() const {
+      return (bytes > 0 && bytes >= bytes_max) || (!entries.empty() && entries.back().is_large);
+    }
     IoResult<void> outcome;
   };
 
@@ -90,6 +94,7 @@ class BacklogReader {
   size_t next_again_ = 0;
   std::optional<SegmentReader> again_reader_;
   std::string again_path_;
+  LargeEntryReader large_entries_;
   std::thread thread_;
 };
 

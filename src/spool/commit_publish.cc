@@ -81,13 +81,15 @@ void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
 }
 
 // Kept in memory for delivery when it directly follows what delivery has or will find there. A
-// batch on the budget's one large loan is not kept: others wait for that loan.
+// batch on the budget's one large loan is not kept: others wait for that loan. Neither is a large
+// one: delivery takes those one at a time.
 void CommitQueue::keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position,
                              uint64_t end, Calls& calls) {
   const uint64_t number = queue.synced_count++;
   const uint64_t bytes = entry.batch->storage.capacity();
   // What overflows waits for long: its memory is given back.
-  const bool may_keep = !entry.batch->lease.large() && !queue.is_overflow();
+  const bool may_keep =
+      !entry.batch->lease.large() && !queue.is_overflow() && !is_large(entry.batch->entries_size);
   const bool follows = queue.fresh.empty() ? queue.next_number == number && !queue.reading
                                            : queue.fresh.back().number + 1 == number;
   const uint64_t held = queue.fresh_bytes + queue.kept_in_flight;

@@ -89,6 +89,9 @@ class AppendHandle {
   std::shared_ptr<State> state_;
 };
 
+// A batch of several events is stored in entries of no more; so a larger one is one event.
+inline constexpr size_t kLargeEntryBytes = 4u << 20;
+
 // One entry of a log.
 struct Entry {
   Position position;
@@ -101,6 +104,8 @@ struct Entry {
   std::optional<Position> origin = {};
   std::vector<uint32_t> origin_events = {};
   BucketSet buckets = {};
+  // Its batch is on a lease that others may be waiting for; see StreamLog::unread().
+  bool is_large = false;
 };
 
 // Events copied out of an entry of the main log, on their way to an overflow log.
@@ -144,6 +149,15 @@ class StreamLog {
 
   // All events of the entry are final (delivered, or synced in the dead letters). Any order.
   virtual void release(Position position) = 0;
+
+  // Large entries (more than kLargeEntryBytes, of a spool with a directory) are read when read()
+  // asks for them, on the memory budget's one large lease; the log has nothing more to be read
+  // until the entry is released, or is given back like this: it comes again, as if it had never
+  // been read. Requires that it was read and not released.
+  virtual void unread(Position) {}
+  [[nodiscard]] virtual bool next_is_large() const { return false; }
+  // Somebody waits for memory. A large entry of which nothing is being delivered is to be unread.
+  [[nodiscard]] virtual bool memory_is_awaited() const { return false; }
   // The first `events` events of the entry are final: a restart need not send them again. Advisory.
   virtual void progress(Position position, uint32_t events) = 0;
 

@@ -27,7 +27,7 @@ Result<std::unique_ptr<SpoolCore>, Error> SpoolCore::open(
     return usage_error("ack: stored needs spool.directory; give one, or set ack: delivered");
   }
   std::unique_ptr<SpoolCore> core(
-      new SpoolCore(std::move(options), internals, ledger, clock, file_system));
+      new SpoolCore(std::move(options), internals, ledger, budget, clock, file_system));
   SpoolState& state = *core->state_;
   if (state.options.dead_letter_directory.empty() && state.on_disk()) {
     state.options.dead_letter_directory = state.options.directory + "/dead-letter";

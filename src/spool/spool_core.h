@@ -47,8 +47,8 @@ class SpoolCore final : public Spool {
 
  private:
   SpoolCore(SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
-            const Clock& clock, FileSystem& file_system)
-      : state_(std::make_unique<SpoolState>(std::move(options), internals, ledger, clock,
+            memory::MemoryBudget& budget, const Clock& clock, FileSystem& file_system)
+      : state_(std::make_unique<SpoolState>(std::move(options), internals, ledger, budget, clock,
                                             file_system)) {}
 
   Result<void, Error> recover();

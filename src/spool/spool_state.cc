@@ -26,10 +26,12 @@ uint64_t random64() {
 }  // namespace
 
 SpoolState::SpoolState(SpoolOptions spool_options, SpoolInternals spool_internals,
-                       record::Ledger& spool_ledger, const Clock& spool_clock, FileSystem& files)
+                       record::Ledger& spool_ledger, memory::MemoryBudget& budget,
+                       const Clock& spool_clock, FileSystem& files)
     : options(std::move(spool_options)),
       internals(spool_internals),
       ledger(spool_ledger),
+      memory(budget),
       clock(spool_clock),
       file_system(files),
       chunks(options.repeats_max, nanoseconds(options.repeat_window).count()) {

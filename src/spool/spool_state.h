@@ -46,7 +46,8 @@ struct SpoolInternals {
 
 struct SpoolState {
   SpoolState(SpoolOptions spool_options, SpoolInternals spool_internals,
-             record::Ledger& spool_ledger, const Clock& spool_clock, FileSystem& files);
+             record::Ledger& spool_ledger, memory::MemoryBudget& budget, const Clock& spool_clock,
+             FileSystem& files);
 
   [[nodiscard]] bool on_disk() const { return !options.directory.empty(); }
   [[nodiscard]] int64_t wall_ns() const { return unix_nanoseconds(clock.wall()); }
@@ -73,6 +74,7 @@ struct SpoolState {
   SpoolOptions options;
   const SpoolInternals internals;
   record::Ledger& ledger;
+  memory::MemoryBudget& memory;
   const Clock& clock;
   FileSystem& file_system;
 

@@ -30,6 +30,18 @@ ChunkPart chunk_part_of(const EntryHeader& header) {
           header.part_key, header.part_count};
 }
 
+std::shared_ptr<const record::Batch> without_storage(const record::Batch& batch) {
+  auto bare = std::make_shared<record::Batch>();
+  bare->source = batch.source;
+  bare->tag = batch.tag;
+  bare->encoding = batch.encoding;
+  bare->event_count = batch.event_count;
+  bare->received_ns = batch.received_ns;
+  bare->id = batch.id;
+  bare->first_index = batch.first_index;
+  return bare;
+}
+
 StreamQueue::StreamQueue(SpoolState& state, const StreamOptions& stream_options)
     : state_(state),
       name_(stream_options.stream),
@@ -43,6 +55,11 @@ std::optional<Entry> StreamQueue::read() {
   if (!from_disk && (fresh.empty() || fresh.front().number != next_number)) {
     reader_waits_ = true;
     if (has_backlog()) state_.read_wake->raise();
+    return std::nullopt;
+  }
+  if (large_out || (from_disk && !ahead.front().is_loaded())) {
+    reader_waits_ = true;
+    if (!large_out && !std::exchange(large_wanted, true)) state_.read_wake->raise();
     return std::nullopt;
   }
   std::deque<ReadyEntry>& from = from_disk ? ahead : fresh;
@@ -66,6 +83,12 @@ std::optional<Entry> StreamQueue::read() {
   held.chunk = ready.chunk;
   held.kept = !from_disk;
   Entry entry;
+  entry.is_large = ready.is_large;
+  if (ready.is_large) {
+    large_wanted = false;
+    large_out = ready;
+    large_out->batch = without_storage(*ready.batch);
+  }
   entry.position = ready.position;
   entry.batch = std::move(ready.batch);
   entry.overflowed.resize(ready.events_final);
@@ -82,6 +105,26 @@ std::optional<Entry> StreamQueue::read() {
   if (from_disk && has_backlog()) state_.read_wake->raise();
   return entry;
 }
+
+void StreamQueue::unread(Position position) {
+  const std::lock_guard lock(state_.mutex);
+  CHECK(large_out && large_out->position == position);
+  in_flight.erase(position);
+  const auto segment = segments.find(position.segment);
+  if (segment != segments.end() && !segment->second.dropped) {
+    segment->second.events_unread += large_out->events_left();
+  }
+  ahead.push_front(std::move(*large_out));
+  large_out.reset();
+  reader_waits_ = true;
+}
+
+bool StreamQueue::next_is_large() const {
+  const std::lock_guard lock(state_.mutex);
+  return !ahead.empty() && ahead.front().is_large;
+}
+
+bool StreamQueue::memory_is_awaited() const { return state_.memory.waiting() > 0; }
 
 void StreamQueue::append_overflow(size_t slot, OverflowEntry entry,
                                   std::function<void(bool)> done) {
@@ -214,6 +257,10 @@ void StreamQueue::release(Position position) {
     if (entry->second.kept) kept_in_flight -= entry->second.bytes;
     const Hash128 key = entry->second.chunk.key;
     in_flight.erase(entry);
+    if (large_out && large_out->position == position) {
+      large_out.reset();
+      wake_reader(calls);
+    }
     settle_segment(position, 1);
     state_.chunks.released(key, state_.wall_ns(), calls);
     if (!state_.waiting.empty()) admit_waiting(state_, calls);

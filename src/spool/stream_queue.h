@@ -87,10 +87,18 @@ struct ReadyEntry {
   ChunkPart chunk;
   std::shared_ptr<const std::vector<uint32_t>> overflowed = {};  // see Entry; null: none
   std::shared_ptr<const OverflowOrigin> origin = {};             // overflow log only
+  bool is_large = false;  // its batch has no storage until LargeEntryReader has read it
+  [[nodiscard]] bool is_loaded() const { return !is_large || !batch->storage.empty(); }
   [[nodiscard]] uint64_t events_left() const {
     return batch->event_count - events_final - (overflowed ? overflowed->size() : 0);
   }
 };
+
+[[nodiscard]] constexpr bool is_large(uint64_t payload_bytes) {
+  return payload_bytes > kLargeEntryBytes;
+}
+// What is known of a large entry's batch while it is not read.
+[[nodiscard]] std::shared_ptr<const record::Batch> without_storage(const record::Batch& batch);
 
 // An entry that delivery holds.
 struct EntryInFlight {
@@ -139,6 +147,9 @@ class StreamQueue final : public StreamLog {
   [[nodiscard]] std::optional<Entry> read() override;
   void on_readable(std::function<void()> wake) override;
   void release(Position position) override;
+  void unread(Position position) override;
+  [[nodiscard]] bool next_is_large() const override;
+  [[nodiscard]] bool memory_is_awaited() const override;
   void progress(Position position, uint32_t events) override;
   [[nodiscard]] bool empty() const override;
   [[nodiscard]] bool can_read_again() const override { return files != nullptr; }
@@ -231,8 +242,10 @@ class StreamQueue final : public StreamLog {
   std::shared_ptr<LentBytes> lent;
   std::optional<SteadyTime> read_retry_at;
   std::map<Position, EntryInFlight> in_flight;
-  std::deque<Position> wanted_again;  // of those in flight, put down and asked for again
-  std::deque<EntryAgain> again;       // read again
+  bool large_wanted = false;            // read() has come to one that is not loaded
+  std::optional<ReadyEntry> large_out;  // the one in flight, without its storage
+  std::deque<Position> wanted_again;    // of those in flight, put down and asked for again
+  std::deque<EntryAgain> again;         // read again
   SteadyTime again_retry_at{};
   bool puts_down = false;           // some of the share is left for what is read again
   bool drop_from_delivery = false;  // must_drop()
