@@ -235,14 +235,17 @@ void CommitQueue::drop_oldest_segments(Calls& calls) {
   }
 }
 
-// The oldest segment of which delivery has seen nothing. Without one it is delivery's turn; what it
-// has not put down is on its way, and the append waits for it.
+// The oldest segment of which delivery has taken nothing. Without one it is delivery's turn; what
+// it has not put down is on its way, and the append waits for it.
 bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
   for (auto& [number, segment] : queue.segments) {
-    const bool at_cursor = number == queue.cursor.segment;
+    const auto held = queue.in_flight.lower_bound(Position{number, 0});
+    const bool is_held = held != queue.in_flight.end() && held->first.segment == number;
+    const bool is_being_read = queue.reading && number == queue.cursor.segment;
+    // One of which something is final already would be released twice.
+    const bool is_whole = segment.entries_left == segment.entries;
     const bool untouched =
-        number > queue.cursor.segment ||
-        (at_cursor && !queue.reading && queue.next_number == segment.first_number);
+        number > queue.cursor.segment || (!is_held && !is_being_read && is_whole);
     if (!segment.sealed || segment.gone || !untouched || segment.entries_left == 0) continue;
     const auto is_in_it = [n = number](const ReadyEntry& entry) {
       return entry.position.segment == n;
@@ -253,6 +256,11 @@ bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
       discard_later(entry.batch, calls);
     }
     std::erase_if(queue.fresh, is_in_it);
+    for (ReadyEntry& entry : queue.ahead) {
+      if (is_in_it(entry)) discard_later(std::move(entry.batch), calls);
+    }
+    std::erase_if(queue.ahead, is_in_it);
+    queue.large_wanted = false;
     if (&queue != state_.dead_letters.get()) {
       state_.ledger.drop(queue.stream(), "spool_full", segment.events_unread);
     }

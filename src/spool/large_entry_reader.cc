@@ -104,7 +104,13 @@ void LargeEntryReader::publish(IoResult<std::optional<record::Batch>> outcome) {
   {
     const std::lock_guard lock(state_.mutex);
     StreamQueue& queue = *wanted_->queue;
-    if (!outcome) {
+    const bool is_there = !queue.ahead.empty() && queue.ahead.front().position == wanted_->position;
+    if (!is_there) {
+      // It was dropped meanwhile.
+      if (outcome && *outcome) {
+        discard_later(std::make_shared<record::Batch>(std::move(**outcome)), calls);
+      }
+    } else if (!outcome) {
       state_.note_error("cannot read " +
                         segment_path(queue.files->directory(), wanted_->position.segment) + ": " +
                         outcome.error().text());

@@ -169,37 +169,5 @@ TEST_F(ReadAgain, MoreThanACheckpointHoldsMayBePutDown) {
   }
 }
 
-TEST_F(ReadAgain, DropOldestAsksDeliveryForWhatItHasPutDown) {
-  options.bytes_max = 900 << 10;
-  options.when_full = WhenFull::drop_oldest;
-  options.cache_bytes_max = 0;
-  open();
-  std::vector<Entry> entries;
-  uint64_t dropped = 0;
-  for (int i = 0; i < 500; ++i) {
-    append("x", {"a:" + std::to_string(i) + std::string(5000, 'x')});
-    commit();
-    while (auto entry = next(a)) {
-      put_down(*entry);
-      entries.push_back(*entry);
-    }
-    if (!a->must_drop()) continue;
-    const uint64_t segment = entries.front().position.segment;
-    while (!entries.empty() && entries.front().position.segment == segment) {
-      ledger->drop("a", "spool_full", 1);
-      ++dropped;
-      a->release(entries.front().position);
-      entries.erase(entries.begin());
-    }
-    commit();
-  }
-  EXPECT_EQ(admitted.size(), 500u);
-  EXPECT_LE(spool->bytes(), options.bytes_max);
-  EXPECT_GT(dropped, 300u);
-  EXPECT_EQ(entries.size() + dropped, 500u);
-  EXPECT_FALSE(a->must_drop());
-  expect_balance();
-}
-
 }  // namespace
 }  // namespace penstock::spool

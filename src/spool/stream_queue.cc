@@ -62,6 +62,10 @@ std::optional<Entry> StreamQueue::read() {
     if (!large_out && !std::exchange(large_wanted, true)) state_.read_wake->raise();
     return std::nullopt;
   }
+  if (!may_hand_out((from_disk ? ahead : fresh).front().position.segment)) {
+    reader_waits_ = true;
+    return std::nullopt;
+  }
   std::deque<ReadyEntry>& from = from_disk ? ahead : fresh;
   ReadyEntry ready = std::move(from.front());
   from.pop_front();
@@ -117,6 +121,15 @@ void StreamQueue::unread(Position position) {
   ahead.push_front(std::move(*large_out));
   large_out.reset();
   reader_waits_ = true;
+}
+
+// With drop_oldest most of a share stays where it can be dropped: what delivery has cannot.
+bool StreamQueue::may_hand_out(uint64_t segment) const {
+  constexpr ptrdiff_t kSegmentsMax = 2;
+  if (state_.options.when_full != WhenFull::drop_oldest || files == nullptr) return true;
+  if (in_flight.empty()) return true;
+  const auto first = segments.lower_bound(in_flight.begin()->first.segment);
+  return std::distance(first, segments.upper_bound(segment)) <= kSegmentsMax;
 }
 
 bool StreamQueue::next_is_large() const {
@@ -239,6 +252,8 @@ std::optional<EntryAgain> StreamQueue::take_again() {
 
 bool StreamQueue::wants_room() const {
   const std::lock_guard lock(state_.mutex);
+  if (!ahead.empty() && !may_hand_out(ahead.front().position.segment)) return true;
+  if (!fresh.empty() && !may_hand_out(fresh.front().position.segment)) return true;
   return (!wanted_again.empty() && !has_room_again()) || (has_backlog() && !has_room_ahead());
 }
 
@@ -257,10 +272,9 @@ void StreamQueue::release(Position position) {
     if (entry->second.kept) kept_in_flight -= entry->second.bytes;
     const Hash128 key = entry->second.chunk.key;
     in_flight.erase(entry);
-    if (large_out && large_out->position == position) {
-      large_out.reset();
-      wake_reader(calls);
-    }
+    const bool was_large = large_out && large_out->position == position;
+    if (was_large) large_out.reset();
+    if (was_large || state_.options.when_full == WhenFull::drop_oldest) wake_reader(calls);
     settle_segment(position, 1);
     state_.chunks.released(key, state_.wall_ns(), calls);
     if (!state_.waiting.empty()) admit_waiting(state_, calls);

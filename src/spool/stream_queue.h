@@ -181,6 +181,8 @@ class StreamQueue final : public StreamLog {
   // log stays while a restart may need to know what came from entries that are still pending.
   [[nodiscard]] bool may_retire(uint64_t number, const SegmentState& segment) const;
   [[nodiscard]] int64_t oldest_received_ns() const;
+  // An entry of this segment to delivery.
+  [[nodiscard]] bool may_hand_out(uint64_t segment) const;
   // Adds the wake-up to calls if delivery has found nothing and waits.
   void wake_reader(Calls& calls);
   // The same, whether it waits or not.
