@@ -326,6 +326,24 @@ TEST_F(DiskSpool, ARepeatIsRecognisedAfterARestart) {
   expect_balance();
 }
 
+// What was stored before the clock went back seems to come from the future.
+TEST_F(DiskSpool, ARepeatIsRecognizedAfterTheClockWentBackAndARestart) {
+  open();
+  append("before", {"a:before"}, Hash128{1, 1});
+  commit();
+  clock.set_wall(clock.wall() - std::chrono::hours(3));
+  append("after", {"a:after"}, Hash128{2, 2});
+  commit();
+  kill();
+  open();
+  append("before again", {"a:before"}, Hash128{1, 1});
+  append("after again", {"a:after"}, Hash128{2, 2});
+  commit();
+  EXPECT_EQ(sum(ledger->snapshot().duplicate), 2u);
+  EXPECT_THAT(deliver(a), ElementsAre("before", "after"));
+  expect_balance();
+}
+
 TEST_F(DiskSpool, ARepeatIsRecognisedAfterItsSegmentIsGone) {
   open();
   append("first", {"a:first"}, Hash128{1, 1});

@@ -39,7 +39,7 @@ void RecoveredChunks::add(const RepeatRecord& record) {
   found->complete |= record.complete;
 }
 
-void RecoveredChunks::settle(ChunkTable& chunks) {
+void RecoveredChunks::settle(ChunkTable& chunks, int64_t now_ns) {
   std::vector<std::pair<int64_t, Hash128>> safe;
   for (auto& [key, found] : found_) {
     auto& parts = found.parts;
@@ -47,7 +47,9 @@ void RecoveredChunks::settle(ChunkTable& chunks) {
     parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
     const bool complete = found.complete || parts.size() >= found.part_count;
     if (complete && found.unreleased == 0) {
-      safe.emplace_back(found.received_ns, key);
+      // Stored before the clock went back: it counts as stored now. Its own time would make
+      // what was stored since look older than the window.
+      safe.emplace_back(std::min(found.received_ns, now_ns), key);
     } else {
       chunks.recover(key, found.received_ns, std::move(parts), complete, found.unreleased);
     }

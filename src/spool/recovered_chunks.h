@@ -23,7 +23,7 @@ class RecoveredChunks {
   // An entry that add() was told is not final is after all.
   void take_back(const IndexEntry& entry);
   // Into the table: what is safe is remembered, what is not is held.
-  void settle(ChunkTable& chunks);
+  void settle(ChunkTable& chunks, int64_t now_ns);
 
  private:
   struct Found {

@@ -72,7 +72,7 @@ Result<void, Error> SpoolCore::recover() {
   if (!state.options.dead_letter_directory.empty()) {
     if (auto done = recover_letters(chunks); !done) return done;
   }
-  chunks.settle(state.chunks);
+  chunks.settle(state.chunks, state.wall_ns());
   for (const auto& queue : state.queues) {
     uint64_t events = queue->lost_events;
     for (const auto& [number, segment] : queue->segments) events += segment.events_unread;
