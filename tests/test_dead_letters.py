@@ -69,6 +69,34 @@ def test_what_is_given_back_leaves_when_it_is_delivered(kinesis, penstock, spool
     assert len(dead_letter("ls", spool).stdout.splitlines()) == 1
 
 
+def test_a_damaged_dead_letter_is_named_by_every_command_and_the_exit_code_says_so(penstock, spool):
+    penstock.kill()
+    [segment] = (spool / "dead-letter").glob("*.seg")
+    stored = bytearray(segment.read_bytes())
+    stored[stored.index(b"application")] ^= 1
+    segment.write_bytes(stored)
+    for arguments in (("ls", spool), ("dump", spool), ("ls", spool, "--format", "json")):
+        answer = dead_letter(*arguments)
+        assert answer.returncode == 1 and str(segment) in answer.stderr, arguments
+    replayed = dead_letter("replay", spool)
+    assert replayed.returncode == 1
+    assert str(segment) in replayed.stderr and "1 events" in replayed.stderr
+    assert "0 dead letters with 0 events are to be replayed" in replayed.stdout
+
+
+def test_foreign_files_in_a_spool_are_named_and_the_rest_is_listed(penstock, spool):
+    foreign = [spool / "streams" / "audit.1" / "0000000000000077.seg", spool / "streams" / "core.1"]
+    foreign[0].mkdir()
+    foreign[1].write_bytes(b"core")
+    for command in ("ls", "verify", "dump"):
+        answer = run_command("spool", command, spool)
+        assert answer.returncode == 1, command
+        for path in foreign:
+            assert str(path) in answer.stderr, command
+    listed = run_command("spool", "ls", spool)
+    assert {line.split()[0] for line in listed.stdout.splitlines()[1:]} >= {"projects", "operations", "audit"}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_what_is_given_back_and_refused_again_stays(kinesis, penstock, spool):

@@ -39,22 +39,29 @@ struct Pile {
 };
 using Piles = std::map<std::pair<std::string, std::string>, Pile>;
 
-Result<void, Error> visit_letters(const DeadLetterOptions& options,
+// any_damaged: set when there are damaged dead letters, which are then said; null: they are not.
+Result<void, Error> visit_letters(const DeadLetterOptions& options, bool* any_damaged,
                                   const std::function<bool(const spool::InspectedEntry&)>& visit) {
   auto& files = spool::FileSystem::posix();
-  const auto log = spool::inspect_dead_letters(files, options.directory, {});
+  const auto say = [&](const std::string& what) {
+    if (any_damaged == nullptr) return;
+    report_error(what + "; it cannot be replayed, and the others can");
+    *any_damaged = true;
+  };
+  const auto log = spool::inspect_dead_letters(files, options.directory, {.unreadable = say});
   if (!log) return failure(log.error());
-  return spool::visit_entries(files, *log, [&](const spool::InspectedEntry& entry) {
+  const auto visit_wanted = [&](const spool::InspectedEntry& entry) {
     if (entry.final || !options.which.matches(entry.stored->stream, entry.stored->reason)) {
       return true;
     }
     return visit(entry);
-  });
+  };
+  return spool::visit_entries(files, *log, visit_wanted, say);
 }
 
-Result<Piles, Error> count(const DeadLetterOptions& options) {
+Result<Piles, Error> count(const DeadLetterOptions& options, bool* any_damaged) {
   Piles piles;
-  const auto visited = visit_letters(options, [&](const spool::InspectedEntry& entry) {
+  const auto visited = visit_letters(options, any_damaged, [&](const spool::InspectedEntry& entry) {
     Pile& pile = piles[{entry.stored->stream, entry.stored->reason}];
     ++pile.letters;
     pile.events += entry.batch.event_count;
@@ -83,9 +90,13 @@ int print_json(const DeadLetterOptions& options, const Piles& piles) {
 }
 
 int list(const DeadLetterOptions& options) {
-  const auto piles = count(options);
+  bool any_damaged = false;
+  const auto piles = count(options, &any_damaged);
   if (!piles) return report(piles.error());
-  if (options.format == OutputFormat::json) return print_json(options, *piles);
+  if (options.format == OutputFormat::json) {
+    const int printed = print_json(options, *piles);
+    return any_damaged ? kFailed : printed;
+  }
   std::printf("%-24s %-16s %10s %12s %14s  %s\n", "STREAM", "REASON", "LETTERS", "EVENTS", "BYTES",
               "OLDEST");
   for (const auto& [key, pile] : *piles) {
@@ -95,22 +106,26 @@ int list(const DeadLetterOptions& options) {
                 static_cast<unsigned long long>(pile.events),
                 static_cast<unsigned long long>(pile.bytes), rfc3339_of(pile.oldest_ns).c_str());
   }
-  return kDone;
+  return any_damaged ? kFailed : kDone;
 }
 
 int dump(const DeadLetterOptions& options) {
   EventLines lines(options.max);
-  const auto visited = visit_letters(options, [&](const spool::InspectedEntry& entry) {
-    const std::string before =
-        "{" + json_field("reason", entry.stored->reason) +
-        json_field("detail", entry.stored->detail) + json_field("stream", entry.stored->stream) +
-        json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
-        json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
-    lines.print(entry.batch, 0, before);
-    return lines.wants_more();
-  });
+  bool any_damaged = false;
+  const auto visited =
+      visit_letters(options, &any_damaged, [&](const spool::InspectedEntry& entry) {
+        const std::string before =
+            "{" + json_field("reason", entry.stored->reason) +
+            json_field("detail", entry.stored->detail) +
+            json_field("stream", entry.stored->stream) + json_field("tag", entry.batch.tag) +
+            json_field("source", entry.batch.source) +
+            json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
+        lines.print(entry.batch, 0, before);
+        return lines.wants_more();
+      });
   if (!visited) return report(visited.error());
-  return lines.finish();
+  const int printed = lines.finish();
+  return any_damaged ? kFailed : printed;
 }
 
 Pile sum_of(const Piles& piles) {
@@ -132,13 +147,13 @@ int wait_for(const std::string& request, const DeadLetterOptions& options, uint6
     if (!file && file.error().code == ENOENT) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     progress.show([&] {
-      const auto left = count(options);
+      const auto left = count(options, nullptr);
       return left ? admin::count_text(sum_of(*left).events) + " of " + admin::count_text(events) +
                         " events left to replay"
                   : std::string("waiting for penstock to replay them");
     });
   }
-  const auto left = count(options);
+  const auto left = count(options, nullptr);
   if (!left) return report(left.error());
   const uint64_t remaining = sum_of(*left).events;
   std::printf("%s replayed, %s left%s\n",
@@ -150,7 +165,8 @@ int wait_for(const std::string& request, const DeadLetterOptions& options, uint6
 
 int replay(const DeadLetterOptions& options) {
   auto& files = spool::FileSystem::posix();
-  const auto piles = count(options);
+  bool any_damaged = false;
+  const auto piles = count(options, &any_damaged);
   if (!piles) return report(piles.error());
   const auto [letters, events, bytes, oldest_ns] = sum_of(*piles);
   if (letters == 0 && !options.which.takes_all()) {
@@ -168,8 +184,8 @@ int replay(const DeadLetterOptions& options) {
   std::printf("%llu dead letters with %llu events are to be replayed\n",
               static_cast<unsigned long long>(letters), static_cast<unsigned long long>(events));
   std::fflush(stdout);
-  if (!options.wait) return kDone;
-  return wait_for(*path, options, events);
+  const int waited = options.wait ? wait_for(*path, options, events) : kDone;
+  return any_damaged ? kFailed : waited;
 }
 
 CLI::App* add(CLI::App& to, const char* name, const char* help,

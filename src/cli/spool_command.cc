@@ -23,6 +23,23 @@ struct SpoolCommandOptions {
   uint64_t max = std::numeric_limits<uint64_t>::max();
 };
 
+// Says what cannot be read, and goes on.
+class Problems {
+ public:
+  [[nodiscard]] spool::InspectionProblem report() {
+    return [this](const std::string& what) {
+      report_error(what + "; penstock passes over it at its next start");
+      exit_code_ = kFailed;
+    };
+  }
+  [[nodiscard]] int exit_code(int otherwise) const {
+    return otherwise == kDone ? exit_code_ : otherwise;
+  }
+
+ private:
+  int exit_code_ = kDone;
+};
+
 unsigned long long number(uint64_t value) { return value; }
 
 struct PendingCount {
@@ -60,9 +77,13 @@ int print_json(const SpoolCommandOptions& options, const std::vector<spool::Insp
 }
 
 int list(const SpoolCommandOptions& options) {
-  const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory, {});
+  Problems problems;
+  const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory,
+                                         {.unreadable = problems.report()});
   if (!logs) return report(logs.error());
-  if (options.format == OutputFormat::json) return print_json(options, *logs);
+  if (options.format == OutputFormat::json) {
+    return problems.exit_code(print_json(options, *logs));
+  }
   std::printf("%-24s %4s %-8s %9s %14s %12s %12s  %s\n", "STREAM", "GEN", "LOG", "SEGMENTS",
               "BYTES", "ENTRIES", "EVENTS", "TARGET");
   for (const spool::InspectedLog& log : *logs) {
@@ -72,14 +93,16 @@ int list(const SpoolCommandOptions& options) {
                 number(log.file_bytes), number(entries), number(events),
                 log.description.target.c_str());
   }
-  return kDone;
+  return problems.exit_code(kDone);
 }
 
 int verify(const SpoolCommandOptions& options) {
   auto& files = spool::FileSystem::posix();
-  auto logs = spool::inspect_spool(files, options.directory, {.every_payload = true});
+  Problems problems;
+  const spool::InspectOptions everything{.every_payload = true, .unreadable = problems.report()};
+  auto logs = spool::inspect_spool(files, options.directory, everything);
   if (!logs) return report(logs.error());
-  auto letters = spool::inspect_dead_letters(files, options.directory, {.every_payload = true});
+  auto letters = spool::inspect_dead_letters(files, options.directory, everything);
   if (letters) logs->push_back(std::move(*letters));
   uint64_t segments = 0;
   uint64_t entries = 0;
@@ -108,31 +131,36 @@ int verify(const SpoolCommandOptions& options) {
   std::printf("%llu segments, %llu entries, %llu events whole; %llu files damaged\n",
               number(segments), number(entries), number(events), number(damaged));
   if (damaged > 0) report_error("damage found in " + options.directory);
-  return damaged > 0 ? kFailed : kDone;
+  return problems.exit_code(damaged > 0 ? kFailed : kDone);
 }
 
 int dump(const SpoolCommandOptions& options) {
   auto& files = spool::FileSystem::posix();
-  const auto logs = spool::inspect_spool(files, options.directory, {});
+  Problems problems;
+  const auto logs =
+      spool::inspect_spool(files, options.directory, {.unreadable = problems.report()});
   if (!logs) return report(logs.error());
   EventLines lines(options.max);
   for (const spool::InspectedLog& log : *logs) {
     if (!options.stream.empty() && options.stream != log.description.stream) continue;
-    const auto visited = spool::visit_entries(files, log, [&](const spool::InspectedEntry& entry) {
-      if (entry.final && !options.all) return true;
-      std::string before;
-      if (options.meta) {
-        before = "{" + json_field("stream", log.description.stream) +
-                 json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
-                 json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
-      }
-      lines.print(entry.batch, options.all ? 0 : entry.events_final, before);
-      return lines.wants_more();
-    });
+    const auto visited = spool::visit_entries(
+        files, log,
+        [&](const spool::InspectedEntry& entry) {
+          if (entry.final && !options.all) return true;
+          std::string before;
+          if (options.meta) {
+            before = "{" + json_field("stream", log.description.stream) +
+                     json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
+                     json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
+          }
+          lines.print(entry.batch, options.all ? 0 : entry.events_final, before);
+          return lines.wants_more();
+        },
+        problems.report());
     if (!visited) return report(visited.error());
     if (!lines.wants_more()) break;
   }
-  return lines.finish();
+  return problems.exit_code(lines.finish());
 }
 
 CLI::App* add(CLI::App& to, const char* name, const char* help,

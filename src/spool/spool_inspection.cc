@@ -98,7 +98,7 @@ IoResult<std::optional<InspectedSegment>> inspect_segment(FileSystem& file_syste
 }
 
 Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::string& directory,
-                                        InspectOptions options) {
+                                        const InspectOptions& options) {
   InspectedLog log;
   log.directory = directory;
   auto names = file_system.list(directory);
@@ -111,7 +111,11 @@ Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::stri
     if (is_set_aside(name)) ++log.set_aside;
     if (const auto number = parse_segment_name(name)) {
       auto segment = inspect_segment(file_system, directory, *number, options, *finality);
-      if (!segment) return cannot_read(path, segment.error());
+      if (!segment) {
+        if (!options.unreadable) return cannot_read(path, segment.error());
+        options.unreadable("cannot read " + path + ": " + segment.error().text());
+        continue;
+      }
       if (segment->has_value()) log.segments.push_back(std::move(**segment));
     }
     if (is_overflow_name(name)) continue;
@@ -136,6 +140,10 @@ Result<std::vector<InspectedLog>, Error> inspect_spool(FileSystem& file_system,
     const auto parsed = parse_directory_name(name);
     if (!parsed) continue;
     auto log = inspect_log(file_system, streams + "/" + name, options);
+    if (!log && options.unreadable) {
+      options.unreadable("cannot read " + streams + "/" + name + ": it is not a log");
+      continue;
+    }
     if (!log) return failure(log.error());
     auto description = read_description(file_system, log->directory);
     log->description.stream = parsed->stream;
@@ -175,7 +183,8 @@ Result<InspectedLog, Error> inspect_dead_letters(FileSystem& file_system,
 }
 
 Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& log,
-                                  const std::function<bool(const InspectedEntry&)>& visit) {
+                                  const std::function<bool(const InspectedEntry&)>& visit,
+                                  const InspectionProblem& damaged) {
   const auto finality = Finality::of(file_system, log.directory);
   if (!finality) return cannot_read(log.directory, finality.error());
   for (const InspectedSegment& segment : log.segments) {
@@ -188,12 +197,24 @@ Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& l
     for (;;) {
       auto stored = reader->next();
       if (!stored) return cannot_read(segment.path, stored.error());
-      if (!stored->has_value()) break;
+      if (!stored->has_value()) {
+        if (damaged && !reader->bad_ranges().empty()) {
+          damaged("damaged entries in " + segment.path + " are not shown");
+        }
+        break;
+      }
       ByteBuffer payload((*stored)->header.payload_size);
       payload.resize((*stored)->header.payload_size);
       const auto whole = reader->read_payload({payload.data(), payload.size()});
       if (!whole) return cannot_read(segment.path, whole.error());
-      if (!*whole) continue;
+      if (!*whole) {
+        if (damaged) {
+          damaged("the entry at " + std::to_string((*stored)->offset) + " of " + segment.path +
+                  " is damaged and not shown (" + std::to_string((*stored)->header.event_count) +
+                  " events)");
+        }
+        continue;
+      }
       InspectedEntry entry;
       entry.stored = &**stored;
       const auto events_final = finality->events_final({segment.number, (*stored)->offset});

@@ -39,8 +39,13 @@ struct InspectedLog {
   uint64_t file_bytes = 0;                 // all files of it
 };
 
+// Told of a file that cannot be read, or of an entry that is damaged: one line with the path. What
+// can be read is shown all the same. Empty: an error ends the inspection.
+using InspectionProblem = std::function<void(const std::string&)>;
+
 struct InspectOptions {
   bool every_payload = false;  // read and check everything
+  InspectionProblem unreadable = {};
 };
 
 // Every log under DIR/streams, overflow logs that have segments before their main log. Shortly
@@ -61,8 +66,9 @@ struct InspectedEntry {
   uint32_t events_final = 0;
   bool final = false;
 };
-// In order; false from visit ends it. Damaged entries are stepped over.
+// In order; false from visit ends it. Damaged entries are stepped over, and told to damaged.
 Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& log,
-                                  const std::function<bool(const InspectedEntry&)>& visit);
+                                  const std::function<bool(const InspectedEntry&)>& visit,
+                                  const InspectionProblem& damaged = {});
 
 }  // namespace penstock::spool

@@ -101,5 +101,34 @@ TEST_F(SpoolInspection, NamesADirectoryThatIsNone) {
   EXPECT_THAT(logs.error().message, testing::HasSubstr("/nowhere"));
 }
 
+TEST_F(SpoolInspection, SaysWhichDeadLettersAreDamagedAndShowsTheOthers) {
+  open();
+  for (const char* text : {"one-of-them", "two-of-them"}) {
+    Append append;
+    append.source = "forward";
+    append.refused.push_back({"no_route", batch_of(text, 1)});
+    append.done = [](AppendOutcome) {};
+    spool->append(std::move(append));
+    commit();
+  }
+  const auto log = *inspect_dead_letters(files, "/spool", {});
+  auto bytes = files.content(log.segments.at(0).path);
+  const std::string_view text = as_text(bytes);
+  bytes[text.find("one-of-them")] ^= 0x10;
+  files.set_content(log.segments[0].path, bytes);
+  std::vector<std::string> shown;
+  std::vector<std::string> problems;
+  ASSERT_TRUE(visit_entries(
+                  files, log,
+                  [&](const InspectedEntry& entry) {
+                    shown.emplace_back(as_text(entry.batch.entries()));
+                    return true;
+                  },
+                  [&](const std::string& what) { problems.push_back(what); })
+                  .has_value());
+  EXPECT_THAT(shown, testing::ElementsAre("two-of-them"));
+  EXPECT_THAT(problems, testing::ElementsAre(testing::HasSubstr(log.segments[0].path)));
+}
+
 }  // namespace
 }  // namespace penstock::spool
