@@ -102,7 +102,7 @@ def test_foreign_files_in_a_spool_are_named_and_the_rest_is_listed(penstock, spo
 def test_what_is_given_back_and_refused_again_stays(kinesis, penstock, spool):
     """Alone it looks like a stream that refuses everything, which is held for up to a minute: others tell it apart."""
     assert dead_letter("replay", spool).returncode == 0
-    wait_until(lambda: "stream is paused" in penstock.log(), "the letter was refused again")
+    wait_until(lambda: "delivery is paused" in penstock.log(), "the letter was refused again")
     with ForwardClient(forward_port(penstock.config)) as client:
         client.send_acked(wire.packed_forward, "t", [(1, {"id": i, "log_type": "application"}) for i in range(100, 200)])
     penstock.wait_metric("penstock_events_dead_lettered_total", 2, deadline_s=120, reason="refused")

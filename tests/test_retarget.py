@@ -117,3 +117,23 @@ def test_a_mistaken_name_that_is_corrected_pauses_nothing_new(kinesis, start_pen
     kinesis.create_stream("projcets", 1)
     wait_until(lambda: kinesis.tally("projcets", "id") == {"1": 1}, "it is delivered when the stream is there", 90)
     wait_nothing_left(penstock)
+
+
+def test_streams_that_a_reload_removes_give_their_share_to_the_others(kinesis, start_penstock, tmp_path):
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool")
+    penstock = start_penstock(config)
+    with ForwardClient(forward_port(config)) as client:
+        for tag in ("k8s-audit.log", "journal.system", "app.x"):
+            client.send_acked(wire.forward, tag, [(1, {"n": 1})])
+    penstock.wait_settled(3)
+    share = penstock.status()["streams"][0]["spool_bytes_max"]
+    for name in ("audit", "operations"):
+        del config["streams"][name]
+    config["routes"] = [{"stream": "projects"}]
+    penstock.write_config(config)
+    penstock.signal(signal.SIGHUP)
+    penstock.wait_metric("penstock_config_reloads_total", 1, result="ok")
+
+    def share_of_projects() -> int:
+        return next(each["spool_bytes_max"] for each in penstock.status()["streams"] if each["name"] == "projects")
+    wait_until(lambda: share_of_projects() > 2 * share, "the stream that is left has all of the spool", 20)

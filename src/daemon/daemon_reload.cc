@@ -73,6 +73,9 @@ Result<void, Error> Daemon::apply(config::Config config) {
   }
 
   config_ = std::move(config);
+  std::vector<std::string> streams;
+  for (const config::StreamOptions& stream : config_.streams) streams.push_back(stream.key);
+  spool_->keep_streams(streams);
   spool_->reconfigure(make_spool_options(config_, memory_plan_.ordinary, memory_plan_.spool_cache));
   router_->set(std::move(*router));
   for (ConfiguredSource& wanted : *configured) {

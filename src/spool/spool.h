@@ -256,6 +256,9 @@ class Spool {
   // The log appends for this stream go to from now on. When the directory holds one with another
   // target, that one stays as an older generation (see logs()) and a new one is begun.
   virtual Result<StreamLog*, Error> open_stream(const StreamOptions& options) = 0;
+  // The streams of the configuration, after a reload. A log of another one goes on as before, but
+  // when it holds nothing, its share is the others'. open_stream() makes it one of them again.
+  virtual void keep_streams(const std::vector<std::string>& configured) { (void)configured; }
   // Every log that holds something or is open, oldest generation of a stream first.
   [[nodiscard]] virtual std::vector<StreamLog*> logs() = 0;
 

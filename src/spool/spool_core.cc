@@ -173,6 +173,7 @@ Result<StreamLog*, Error> SpoolCore::open_stream(const StreamOptions& options) {
     // From here on the commit thread does not remove it for being empty.
     if (newest != nullptr && newest->options.target == options.target) {
       newest->open = true;
+      newest->is_configured = true;
     } else {
       newest = nullptr;
     }
@@ -242,6 +243,20 @@ Result<StreamQueue*, Error> SpoolCore::begin_log(const StreamOptions& options) {
   if (StreamQueue* older = state.open_queue(options.stream)) older->open = false;
   add(std::move(logs));
   return queue;
+}
+
+void SpoolCore::keep_streams(const std::vector<std::string>& configured) {
+  Calls calls;
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& queue : state_->queues) {
+      queue->is_configured =
+          std::find(configured.begin(), configured.end(), queue->stream()) != configured.end();
+    }
+    state_->share_out();
+    admit_waiting(*state_, calls);
+  }
+  make(calls);
 }
 
 std::vector<StreamLog*> SpoolCore::logs() {

@@ -24,6 +24,7 @@ class SpoolCore final : public Spool {
   ~SpoolCore() override;
 
   Result<StreamLog*, Error> open_stream(const StreamOptions& options) override;
+  void keep_streams(const std::vector<std::string>& configured) override;
   [[nodiscard]] std::vector<StreamLog*> logs() override;
   AppendHandle append(Append append) override;
   void dead_letter(std::vector<DeadLetter> letters, std::function<void(bool)> done) override;

@@ -72,6 +72,9 @@ uint64_t SpoolState::share_of(std::string_view stream) const {
   uint64_t without = 0;
   for (const auto& queue : queues) {
     if (!queue->open) continue;
+    const bool has_share =
+        queue->is_configured || queue->stream() == stream || !queue->holds_nothing();
+    if (!has_share) continue;
     if (queue->stream() == stream && queue->options.bytes_max > 0) return queue->options.bytes_max;
     given += queue->options.bytes_max;
     if (queue->options.bytes_max == 0) ++without;

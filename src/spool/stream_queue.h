@@ -211,6 +211,7 @@ class StreamQueue final : public StreamLog {
   const std::string name_;
   StreamOptions options;
   bool open = true;      // appends go to it
+  bool is_configured = true;
   bool removed = false;  // its directory is gone
   uint64_t generation = 0;
 
