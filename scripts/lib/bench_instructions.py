@@ -23,7 +23,7 @@ FEW_QUICK, MANY_QUICK = 2_000, 8_000
 # They choose their instructions by what the CPU offers (and valgrind knows), so on another machine they need others.
 BY_CPU = {"libcrypto", "libc", "libxxhash"}
 ALLOCATING = {"malloc", "calloc", "realloc"}
-HIGHER_MOST = 1.03  # times what the ratchet says: runs differ by 1 %, compilers' minor versions by another
+HIGHER_MOST = 1.05  # times what the record says; runs differ by 1 %, on a busy machine by 2 %: timers go on meanwhile
 LOWER_WORTH_SAYING = 0.95
 FIGURES = {"own": "instructions", "copied": "bytes copied", "blocks": "allocations"}
 UPDATE = "scripts/bench --instructions --update"
@@ -183,7 +183,7 @@ def compare(figures, recorded):
                 higher.append(f"{form}: bench/instructions.json has no figure for its {what}")
                 continue
             now, then = own_figures[name], recorded[form][name]
-            if now > then * HIGHER_MOST + (0.02 if name == "blocks" else 1):
+            if now > then * HIGHER_MOST + (0.1 if name == "blocks" else 1):
                 higher.append(f"{form}: {what} per event {now:,}, recorded {then:,}")
             elif now < then * LOWER_WORTH_SAYING:
                 lower.append(f"{form}: {what} per event {now:,}, recorded {then:,}")
