@@ -51,7 +51,6 @@ class ProbedLog final : public spool::StreamLog {
   [[nodiscard]] std::optional<spool::Entry> read() override;
   void on_readable(std::function<void()> wake) override { real_.on_readable(std::move(wake)); }
   void release(spool::Position position) override;
-  void progress(spool::Position, uint32_t) override {}
   [[nodiscard]] bool empty() const override { return real_.empty(); }
   [[nodiscard]] StreamLog* overflow(size_t number) override;
   void append_overflow(size_t number, spool::OverflowEntry entry,

@@ -1,5 +1,5 @@
-// Delivery as the simulation plays it: entries are read, released, given up, put down and read
-// again in any order. See simulation.h.
+// Delivery as the simulation plays it: entries are read, released and given up in any order. See
+// simulation.h.
 #include <algorithm>
 #include <utility>
 
@@ -34,68 +34,15 @@ void Simulation::read() {
   }
   in_flight_.push_back({log, entry->position, found->second.first, found->second.second,
                         events_final, replayed, below(2) == 0 ? entry->batch : nullptr});
-  if (below(4) == 0) put_down_stuck();
 }
 
 bool Simulation::can_go(const InFlight& entry) const {
-  return !entry.down && !(shard_is_dead_ && entry.chunk % 2 == 0);
+  return !(shard_is_dead_ && entry.chunk % 2 == 0);
 }
 
 void Simulation::shard_dies_or_recovers() {
   shard_is_dead_ = !shard_is_dead_;
   trace(shard_is_dead_ ? "a shard dies" : "a shard recovers");
-  if (shard_is_dead_) return;
-  for (InFlight& entry : in_flight_) {
-    if (entry.down && !std::exchange(entry.asked, true)) entry.log->read_again(entry.position);
-  }
-}
-
-void Simulation::put_down_stuck() {
-  for (InFlight& entry : in_flight_) {
-    if (can_go(entry) || entry.down) continue;
-    entry.batch.reset();
-    entry.down = true;
-    entry.log->put_down(entry.position);
-    ++tally_.put_down;
-  }
-  if (!shard_is_dead_) return;
-  for (StreamLog* log : core_->logs()) {
-    if (log->must_drop()) drop_oldest_of(*log);
-  }
-}
-
-void Simulation::drop_oldest_of(StreamLog& log) {
-  std::optional<uint64_t> segment;
-  for (size_t i = 0; i < in_flight_.size();) {
-    const InFlight entry = in_flight_[i];
-    const bool in_it = !segment || entry.position.segment == *segment;
-    if (entry.log != &log || !entry.down || !in_it) {
-      ++i;
-      continue;
-    }
-    segment = entry.position.segment;
-    const Part& part = chunks_[entry.chunk].parts[entry.part];
-    ledger_->drop(part.stream, "spool_full", part.events - entry.events_final);
-    log.release(entry.position);
-    in_flight_.erase(in_flight_.begin() + static_cast<ptrdiff_t>(i));
-  }
-}
-
-void Simulation::take_again() {
-  for (StreamLog* log : core_->logs()) {
-    while (auto again = log->take_again()) {
-      const auto entry = std::find_if(in_flight_.begin(), in_flight_.end(), [&](auto& held) {
-        return held.log == log && held.position == again->position;
-      });
-      if (entry == in_flight_.end()) continue;  // dropped in the meantime
-      if (!entry->asked) violate("nobody asked for this entry again");
-      if (again->batch == nullptr) violate("an entry cannot be read again");
-      check_unchanged(*again->batch, chunks_[entry->chunk].parts[entry->part], log->stream());
-      entry->batch = again->batch;
-      entry->down = entry->asked = false;
-      ++tally_.read_again;
-    }
-  }
 }
 
 void Simulation::release() {
@@ -156,19 +103,6 @@ Append Simulation::route_letter(record::Batch letter) {
   append.parts.push_back(
       {chunks_[found->second.first].parts[found->second.second].stream, std::move(letter)});
   return append;
-}
-
-void Simulation::progress() {
-  if (in_flight_.empty()) return;
-  InFlight& entry = in_flight_[below(in_flight_.size())];
-  if (!can_go(entry)) return;
-  Part& part = chunks_[entry.chunk].parts[entry.part];
-  const auto events = static_cast<uint32_t>(below(part.events + 1));
-  if (events <= entry.events_final) return;
-  part.delivered = std::max(part.delivered, events);
-  ledger_->deliver(part.stream, events - entry.events_final);
-  entry.events_final = events;
-  entry.log->progress(entry.position, events);
 }
 
 }  // namespace penstock::sim

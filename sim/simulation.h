@@ -29,8 +29,6 @@ struct InFlight {
   uint32_t events_final;
   bool replayed;                                    // came back from the dead letters
   std::shared_ptr<const record::Batch> batch = {};  // while delivery holds it
-  bool down = false;                                // put down, and not read again yet
-  bool asked = false;                               // and asked for
 };
 
 class Simulation {
@@ -67,17 +65,13 @@ class Simulation {
   // --- delivery (simulated_delivery.cc)
 
   void read();
-  // A shard takes nothing for long: what is for it is put down, and read again when it recovers.
+  // A shard takes nothing for long: what is for it is held until it recovers.
   [[nodiscard]] bool can_go(const InFlight& entry) const;
   void shard_dies_or_recovers();
-  void put_down_stuck();
-  void drop_oldest_of(StreamLog& log);
-  void take_again();
   void release();
   void bury();
   void ask_for_replay();
   Append route_letter(record::Batch letter);
-  void progress();
 
   // --- checks
 

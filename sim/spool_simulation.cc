@@ -130,14 +130,9 @@ void Simulation::count_dropped() {
 }
 
 void Simulation::take_step() {
-  switch (below(26)) {
+  switch (below(24)) {
     case 23:
       return shard_dies_or_recovers();
-    case 24:
-      return put_down_stuck();
-    case 25:
-      core_->read_turn();
-      return take_again();
     case 20:
       return bury();
     case 21:
@@ -170,8 +165,6 @@ void Simulation::take_step() {
     case 13:
     case 14:
       return release();
-    case 15:
-      return progress();
     case 16:
       clock_.advance(milliseconds(std::array<int, 3>{1, 150, 2000}[below(3)]));
       return;
@@ -291,7 +284,6 @@ void Simulation::finish() {
     bool moved = core_->commit_turn();
     moved |= core_->read_turn();
     moved |= core_->replay_turn();
-    take_again();
     for (int i = 0; i < 8; ++i) read();
     moved |= !in_flight_.empty();
     for (size_t tries = 4 * in_flight_.size(); tries > 0; --tries) release();

@@ -4,8 +4,7 @@
 // What is checked:
 //   every acknowledged event is delivered in the end, or was dropped by drop_oldest and counted
 //   in delivered mode an event was delivered before its acknowledgement
-//   what comes out is byte for byte what went in, read again or not; nothing is invented
-//   events said to be final were delivered
+//   what comes out is byte for byte what went in; nothing is invented
 //   what the dead letters were said to hold is in them at the end, or was replayed and delivered
 //   in one life of the process nothing that names its chunk is handed out twice, however often it
 //   is sent; what was released before an orderly close is never handed out again
@@ -32,8 +31,6 @@ struct Tally {
   uint64_t failed_syncs = 0;
   uint64_t dropped = 0;
   uint64_t replayed = 0;  // dead letters handed back and delivered
-  uint64_t put_down = 0;  // entries that waited for a shard out of memory
-  uint64_t read_again = 0;
 };
 
 // One run; nullopt when everything held.

@@ -34,15 +34,13 @@ TEST(SpoolSimulation, NoSeedLosesInventsOrRepeatsAnything) {
   }
   std::printf(
       "%llu seeds: %llu crashes, %llu chunks acknowledged, %llu events delivered, "
-      "%llu sent again, %llu dropped, %llu dead letters replayed, %llu put down, %llu read again\n",
+      "%llu sent again, %llu dropped, %llu dead letters replayed\n",
       static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(tally.crashes),
       static_cast<unsigned long long>(tally.acked),
       static_cast<unsigned long long>(tally.delivered),
       static_cast<unsigned long long>(tally.repeats),
       static_cast<unsigned long long>(tally.dropped),
-      static_cast<unsigned long long>(tally.replayed),
-      static_cast<unsigned long long>(tally.put_down),
-      static_cast<unsigned long long>(tally.read_again));
+      static_cast<unsigned long long>(tally.replayed));
   if (seeds >= 100) {  // otherwise it has tried nothing
     EXPECT_GT(tally.crashes, seeds);
     EXPECT_GT(tally.acked, seeds);
@@ -50,7 +48,6 @@ TEST(SpoolSimulation, NoSeedLosesInventsOrRepeatsAnything) {
     EXPECT_GT(tally.repeats, seeds);
     EXPECT_GT(tally.dropped, 0u);
     EXPECT_GT(tally.replayed, 0u);
-    EXPECT_GT(tally.read_again, seeds / 10);
   }
 }
 

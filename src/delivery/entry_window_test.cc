@@ -14,7 +14,6 @@ class ReleaseLog final : public spool::StreamLog {
   void on_readable(std::function<void()>) override {}
   void release(spool::Position position) override { released.push_back(position.offset); }
   void unread(spool::Position position) override { unread_offsets.push_back(position.offset); }
-  void progress(spool::Position, uint32_t) override {}
   [[nodiscard]] bool empty() const override { return true; }
 
   std::vector<uint32_t> released;

@@ -59,7 +59,6 @@ class FilledLog final : public spool::StreamLog {
   [[nodiscard]] std::optional<spool::Entry> read() override;
   void on_readable(std::function<void()> wake) override { wake_ = std::move(wake); }
   void release(spool::Position position) override;
-  void progress(spool::Position, uint32_t) override {}
   [[nodiscard]] bool wants_room() const override {
     return !entries_.empty() && *held_ >= held_bytes_max;
   }

@@ -98,10 +98,7 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
                state.share_of(stream) &&
            state.bytes_of_all() + more <= state.options.bytes_max;
   };
-  if (fits()) {
-    queue.drop_from_delivery = false;
-    return true;
-  }
+  if (fits()) return true;
   if (state.options.when_full != WhenFull::drop_oldest) return false;
   drop_oldest(state, stream, fits, calls);
   return fits();

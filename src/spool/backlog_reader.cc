@@ -81,7 +81,7 @@ std::optional<BacklogReader::Stretch> BacklogReader::choose() {
       stretch.limit = queue.fresh.front().position.offset;
     }
     const uint64_t held = queue.lent->bytes.load();
-    const uint64_t share = queue.ahead_share();
+    const uint64_t share = queue.read_share();
     stretch.bytes_max = std::min(kStretchBytes, share - std::min(share, held));
     queue.reading = true;
     return stretch;
@@ -112,82 +112,8 @@ void BacklogReader::step_over_gone_segments(StreamQueue& queue) {
 }
 
 bool BacklogReader::turn() {
-  bool any = large_entries_.turn();
-  any = turn_again() || any;
-  return turn_ahead() || any;
-}
-
-// What was put down comes first: delivery waits for it, and it is one entry at a time.
-bool BacklogReader::turn_again() {
-  std::optional<Again> wanted;
-  {
-    const std::lock_guard lock(state_.mutex);
-    wanted = choose_again();
-  }
-  if (!wanted) return false;
-  const IoResult<void> outcome = read(*wanted);
-  Calls calls;
-  {
-    const std::lock_guard lock(state_.mutex);
-    StreamQueue& queue = *wanted->queue;
-    if (outcome) {
-      queue.again.push_back({wanted->position, std::move(wanted->batch)});
-      queue.wake_delivery(calls);
-    } else {
-      state_.note_error("cannot read " +
-                        segment_path(queue.files->directory(), wanted->position.segment) + ": " +
-                        outcome.error().text());
-      queue.wanted_again.push_back(wanted->position);  // others may be whole
-      queue.again_retry_at = state_.clock.steady() + kRetryInterval;
-      again_reader_.reset();
-    }
-  }
-  make(calls);
-  return true;
-}
-
-std::optional<BacklogReader::Again> BacklogReader::choose_again() {
-  for (size_t i = 0; i < state_.queues.size(); ++i) {
-    const size_t place = (next_again_ + i) % state_.queues.size();
-    StreamQueue& queue = *state_.queues[place];
-    if (state_.clock.steady() < queue.again_retry_at) continue;
-    while (!queue.wanted_again.empty() && queue.has_room_again()) {
-      Again wanted;
-      wanted.queue = &queue;
-      wanted.position = queue.wanted_again.front();
-      queue.wanted_again.pop_front();
-      if (!queue.in_flight.contains(wanted.position)) continue;  // released since
-      wanted.limit = queue.segments.at(wanted.position.segment).end;
-      next_again_ = place + 1;
-      return wanted;
-    }
-  }
-  return std::nullopt;
-}
-
-IoResult<void> BacklogReader::read(Again& wanted) {
-  const std::string path = segment_path(wanted.queue->files->directory(), wanted.position.segment);
-  if (!again_reader_ || again_path_ != path) {
-    again_reader_.reset();
-    auto file = state_.file_system.open(path, {});
-    if (!file) return failure(file.error());
-    auto reader = SegmentReader::open(std::move(*file));
-    if (!reader) return failure(reader.error());
-    again_reader_.emplace(std::move(*reader));
-    again_path_ = path;
-  }
-  again_reader_->set_limit(wanted.limit);
-  again_reader_->seek(wanted.position.offset);
-  auto entry = again_reader_->next();
-  if (!entry) return failure(entry.error());
-  if (!entry->has_value() || (*entry)->offset != wanted.position.offset) return {};
-  ByteBuffer payload((*entry)->header.payload_size);
-  payload.resize((*entry)->header.payload_size);
-  const auto whole = again_reader_->read_payload({payload.data(), payload.size()});
-  if (!whole) return failure(whole.error());
-  if (*whole)
-    wanted.batch = lend(*wanted.queue, batch_of(std::move(**entry), std::move(payload)), true);
-  return {};
+  const bool any_large = large_entries_.turn();
+  return turn_ahead() || any_large;
 }
 
 bool BacklogReader::turn_ahead() {
@@ -320,7 +246,7 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   if (!*whole) return false;
   stretch.bytes += payload.size();
   auto origin = take_origin();
-  auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)), false);
+  auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)));
   stretch.entries.push_back({position,
                              end,
                              std::move(batch),
@@ -333,15 +259,13 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   return true;
 }
 
-std::shared_ptr<const record::Batch> BacklogReader::lend(StreamQueue& queue, record::Batch batch,
-                                                         bool again) {
+std::shared_ptr<const record::Batch> BacklogReader::lend(StreamQueue& queue, record::Batch batch) {
   const uint64_t bytes = batch.storage.capacity();
   auto lent = queue.lent;
   lent->bytes += bytes;
-  if (again) ++lent->again;
-  return {new record::Batch(std::move(batch)), [lent, bytes, again](const record::Batch* gone) {
+  return {new record::Batch(std::move(batch)), [lent, bytes](const record::Batch* gone) {
             delete gone;
-            lent->give_back(bytes, again);
+            lent->give_back(bytes);
           }};
 }
 

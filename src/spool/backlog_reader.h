@@ -26,7 +26,7 @@ class BacklogReader {
 
   void start();
   void stop();
-  // Reads for one log what it wants again, and one stretch for one log; false when none needs it.
+  // Reads one large entry and one stretch of a log; false when no log needs any.
   bool turn();
 
  private:
@@ -54,26 +54,15 @@ class BacklogReader {
     IoResult<void> outcome;
   };
 
-  // An entry that delivery put down and wants again.
-  struct Again {
-    StreamQueue* queue = nullptr;
-    Position position;
-    uint64_t limit = 0;
-    std::shared_ptr<const record::Batch> batch;  // null: damaged
-  };
-
   void run();
-  bool turn_again();
   bool turn_ahead();
   // With the lock held:
-  [[nodiscard]] std::optional<Again> choose_again();
   [[nodiscard]] std::optional<Stretch> choose();
   [[nodiscard]] bool wants_more(const StreamQueue& queue) const;
   void step_over_gone_segments(StreamQueue& queue);
   void publish(Stretch& stretch, Calls& calls);
   void pass_over_damage(Stretch& stretch);
   // Without it:
-  IoResult<void> read(Again& wanted);
   IoResult<void> read(Stretch& stretch);
   IoResult<void> read_by_index(Stretch& stretch);
   IoResult<void> read_in_sequence(Stretch& stretch);
@@ -81,7 +70,7 @@ class BacklogReader {
   IoResult<bool> take_entry(Stretch& stretch, StoredEntry stored, uint32_t events_final);
   IoResult<void> open_segment(const Stretch& stretch);
   [[nodiscard]] static std::shared_ptr<const record::Batch> lend(StreamQueue& queue,
-                                                                 record::Batch batch, bool again);
+                                                                 record::Batch batch);
 
   SpoolState& state_;
   size_t next_queue_ = 0;
@@ -90,10 +79,6 @@ class BacklogReader {
   std::optional<SegmentIndex> index_;  // of a sealed one
   const StreamQueue* reader_queue_ = nullptr;
   uint64_t reader_segment_ = 0;
-  // The same for entries that are read again.
-  size_t next_again_ = 0;
-  std::optional<SegmentReader> again_reader_;
-  std::string again_path_;
   LargeEntryReader large_entries_;
   std::thread thread_;
 };

@@ -235,8 +235,8 @@ void CommitQueue::drop_oldest_segments(Calls& calls) {
   }
 }
 
-// The oldest segment of which delivery has taken nothing. Without one it is delivery's turn; what
-// it has not put down is on its way, and the append waits for it.
+// The oldest segment of which delivery has taken nothing. Without one the append waits, and
+// delivery is woken to make room (StreamLog::wants_room()).
 bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
   for (auto& [number, segment] : queue.segments) {
     const auto held = queue.in_flight.lower_bound(Position{number, 0});
@@ -272,7 +272,6 @@ bool CommitQueue::drop_oldest_segment(StreamQueue& queue, Calls& calls) {
     segment.events_unread = 0;
     return true;
   }
-  queue.drop_from_delivery = true;
   queue.wake_delivery(calls);
   return false;
 }

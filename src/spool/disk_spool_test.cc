@@ -59,27 +59,6 @@ TEST_F(DiskSpool, WhatWasReleasedIsNotSentAgainAfterARestart) {
   (void)two;
 }
 
-TEST_F(DiskSpool, ProgressWithinAnEntryOutlivesARestart) {
-  open();
-  Append append;
-  append.source = "forward";
-  append.parts.push_back({"a", batch_of("four events", 4)});
-  append.done = [](AppendOutcome) {};
-  spool->append(std::move(append));
-  commit();
-  const Entry entry = *next(a);
-  a->progress(entry.position, 3);
-  clock.advance(seconds(1));
-  commit();
-  kill();
-  open();
-  EXPECT_EQ(ledger->snapshot().received.at("recovered"), 1u);
-  const Entry again = *next(a);
-  EXPECT_EQ(again.overflowed, (std::vector<uint32_t>{0, 1, 2}));
-  release(a, again);
-  expect_balance();
-}
-
 TEST_F(DiskSpool, BacklogBeyondTheCacheIsReadFromDiskInOrder) {
   options.cache_bytes_max = 4000;
   options.read_bytes_max = 4000;

@@ -116,12 +116,6 @@ struct OverflowEntry {
   BucketSet buckets;
 };
 
-// An entry that was put down and asked for again.
-struct EntryAgain {
-  Position position;
-  std::shared_ptr<const record::Batch> batch;  // null: it is damaged, nothing can be had of it
-};
-
 // An event that can never be delivered, on its way to the dead letters.
 struct DeadLetter {
   std::string stream;
@@ -158,24 +152,8 @@ class StreamLog {
   [[nodiscard]] virtual bool next_is_large() const { return false; }
   // Somebody waits for memory. A large entry of which nothing is being delivered is to be unread.
   [[nodiscard]] virtual bool memory_is_awaited() const { return false; }
-  // The first `events` events of the entry are final: a restart need not send them again. Advisory.
-  virtual void progress(Position position, uint32_t events) = 0;
-
-  // What follows is for delivery that cannot let go of an entry for long, and not hold it in memory
-  // either. Only a log on disk can do it; in memory an entry is held until it is released.
-  [[nodiscard]] virtual bool can_read_again() const { return false; }
-  // The batch of this entry, not released yet, is no longer held; it may be asked for again.
-  virtual void put_down(Position) {}
-  // Has it read from disk again: there is a call of on_readable()'s callback, then take_again() has
-  // it. Once for each put_down(). What is released before it came may come nevertheless.
-  virtual void read_again(Position) {}
-  [[nodiscard]] virtual std::optional<EntryAgain> take_again() { return std::nullopt; }
   // There is more to be read, but what was read and is held fills this log's share of memory.
   [[nodiscard]] virtual bool wants_room() const { return false; }
-  // drop_oldest, and room is wanted that only entries can give which delivery has read: true once
-  // for each time it is. Delivery drops what it has put down of the oldest, and enters it.
-  [[nodiscard]] virtual bool must_drop() { return false; }
-
   // ---- overflow logs: for events that cannot be sent for now, so that the others can
 
   // slot: below kOverflowLogs. Each is read and released like any log, first in, first out. Null in
@@ -225,8 +203,7 @@ struct SpoolOptions {
   uint32_t repeats_max = 1u << 18;       // chunks remembered at most, about 40 bytes each
   uint64_t cache_bytes_max = 32u << 20;  // fresh batches kept in memory for delivery
   // Batches read from disk, until delivery lets go of them; all logs together. An entry larger than
-  // a log's share of it is read when the log holds no other, so allow for one more of the largest;
-  // so is one entry that was put down and is asked for again.
+  // a log's share of it is read when the log holds no other, so allow for one more of the largest.
   // Reserved from the memory budget at open().
   uint64_t read_bytes_max = 16u << 20;
   std::string dead_letter_directory;  // default <directory>/dead-letter; empty without a directory

@@ -81,7 +81,6 @@ std::optional<Entry> StreamQueue::read() {
   }
   EntryInFlight& held = in_flight[ready.position];
   held.bytes = ready.bytes;
-  held.event_count = ready.batch->event_count;
   held.events_final = ready.events_final;
   held.received_ns = ready.batch->received_ns;
   held.chunk = ready.chunk;
@@ -185,14 +184,7 @@ bool StreamQueue::has_backlog() const {
   return files != nullptr && next_number < (fresh.empty() ? synced_count : fresh.front().number);
 }
 
-uint64_t StreamQueue::ahead_share() const {
-  const uint64_t share = state_.read_share();
-  return puts_down ? share - share / 4 : share;
-}
-
-bool StreamQueue::has_room_again() const {
-  return lent->again.load() == 0 || lent->bytes.load() < state_.read_share();
-}
+uint64_t StreamQueue::read_share() const { return state_.read_share(); }
 
 void StreamQueue::take_over(const StreamOptions& renewed) {
   options.bytes_max = renewed.bytes_max;
@@ -227,39 +219,11 @@ void StreamQueue::wake_delivery(Calls& calls) {
   wake_reader(calls);
 }
 
-void StreamQueue::put_down(Position position) {
-  const std::lock_guard lock(state_.mutex);
-  const auto entry = in_flight.find(position);
-  CHECK(entry != in_flight.end());
-  puts_down = true;
-  if (std::exchange(entry->second.kept, false)) kept_in_flight -= entry->second.bytes;
-}
-
-void StreamQueue::read_again(Position position) {
-  const std::lock_guard lock(state_.mutex);
-  CHECK(in_flight.contains(position));
-  wanted_again.push_back(position);
-  state_.read_wake->raise();
-}
-
-std::optional<EntryAgain> StreamQueue::take_again() {
-  const std::lock_guard lock(state_.mutex);
-  if (again.empty()) return std::nullopt;
-  EntryAgain taken = std::move(again.front());
-  again.pop_front();
-  return taken;
-}
-
 bool StreamQueue::wants_room() const {
   const std::lock_guard lock(state_.mutex);
   if (!ahead.empty() && !may_hand_out(ahead.front().position.segment)) return true;
   if (!fresh.empty() && !may_hand_out(fresh.front().position.segment)) return true;
-  return (!wanted_again.empty() && !has_room_again()) || (has_backlog() && !has_room_ahead());
-}
-
-bool StreamQueue::must_drop() {
-  const std::lock_guard lock(state_.mutex);
-  return std::exchange(drop_from_delivery, false);
+  return has_backlog() && !has_room_ahead();
 }
 
 void StreamQueue::release(Position position) {
@@ -296,15 +260,6 @@ void StreamQueue::settle_segment(Position position, uint32_t entries) {
   const bool finished = segment->second.sealed && segment->second.entries_left == 0;
   if (!checkpoint_due || finished) state_.commit_wake.raise();
   checkpoint_due = true;
-}
-
-void StreamQueue::progress(Position position, uint32_t events) {
-  const std::lock_guard lock(state_.mutex);
-  const auto entry = in_flight.find(position);
-  if (entry == in_flight.end()) return;
-  entry->second.events_final =
-      std::max(entry->second.events_final, std::min(events, entry->second.event_count));
-  if (files != nullptr) checkpoint_due = true;
 }
 
 bool StreamQueue::holds_nothing() const {

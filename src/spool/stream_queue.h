@@ -103,7 +103,6 @@ struct ReadyEntry {
 // An entry that delivery holds.
 struct EntryInFlight {
   uint64_t bytes = 0;
-  uint32_t event_count = 0;
   uint32_t events_final = 0;
   int64_t received_ns = 0;
   ChunkPart chunk;
@@ -113,13 +112,11 @@ struct EntryInFlight {
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
 struct LentBytes {
   explicit LentBytes(std::shared_ptr<Signal> reader_signal) : signal(std::move(reader_signal)) {}
-  void give_back(uint64_t n, bool was_again) {
+  void give_back(uint64_t n) {
     bytes -= n;
-    if (was_again) --again;
     signal->raise();
   }
   std::atomic<uint64_t> bytes{0};
-  std::atomic<uint32_t> again{0};  // batches that were read again
   std::shared_ptr<Signal> signal;
 };
 
@@ -150,14 +147,8 @@ class StreamQueue final : public StreamLog {
   void unread(Position position) override;
   [[nodiscard]] bool next_is_large() const override;
   [[nodiscard]] bool memory_is_awaited() const override;
-  void progress(Position position, uint32_t events) override;
   [[nodiscard]] bool empty() const override;
-  [[nodiscard]] bool can_read_again() const override { return files != nullptr; }
-  void put_down(Position position) override;
-  void read_again(Position position) override;
-  [[nodiscard]] std::optional<EntryAgain> take_again() override;
   [[nodiscard]] bool wants_room() const override;
-  [[nodiscard]] bool must_drop() override;
   [[nodiscard]] StreamLog* overflow(size_t slot) override { return overflow_queues.at(slot); }
   void append_overflow(size_t slot, OverflowEntry entry, std::function<void(bool)> done) override;
   [[nodiscard]] RecoveredOverflow recovered_overflow(size_t slot) const override;
@@ -188,14 +179,12 @@ class StreamQueue final : public StreamLog {
   // The same, whether it waits or not.
   void wake_delivery(Calls& calls);
   [[nodiscard]] bool has_backlog() const;
-  // Whether another entry may be read from disk, ahead or again. However little the share is, one
-  // of each kind may be.
+  // Whether another entry may be read from disk. However little the share is, one may be.
   [[nodiscard]] bool has_room_ahead() const {
-    return lent->bytes.load() < ahead_share() || lent->bytes.load() == 0;
+    return lent->bytes.load() < read_share() || lent->bytes.load() == 0;
   }
-  [[nodiscard]] bool has_room_again() const;
-  // Of the log's share of what is read and held.
-  [[nodiscard]] uint64_t ahead_share() const;
+  // Of what is read from disk and held.
+  [[nodiscard]] uint64_t read_share() const;
   // Of the log of dead letters: this one was delivered after all.
   void release_letter(Position position);
   // Counts an entry as final in the books of its segment.
@@ -247,11 +236,6 @@ class StreamQueue final : public StreamLog {
   std::map<Position, EntryInFlight> in_flight;
   bool large_wanted = false;            // read() has come to one that is not loaded
   std::optional<ReadyEntry> large_out;  // the one in flight, without its storage
-  std::deque<Position> wanted_again;    // of those in flight, put down and asked for again
-  std::deque<EntryAgain> again;         // read again
-  SteadyTime again_retry_at{};
-  bool puts_down = false;           // some of the share is left for what is read again
-  bool drop_from_delivery = false;  // must_drop()
   // What the checkpoint found at start-up said of entries not read yet since.
   Position recovered_read;
   std::map<Position, uint32_t> recovered_pending;  // events final
