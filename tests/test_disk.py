@@ -52,14 +52,18 @@ def test_while_the_disk_fails_nothing_is_acked_and_afterwards_everything_is(kine
     assert set(kinesis.tally("projects", "id")) == {"before", "after", *(f"during-{i}" for i in range(5))}
 
 
-def test_with_the_spool_deleted_nothing_is_acked_and_it_says_so(kinesis, start_penstock, tmp_path):
-    """A sync of a file that no directory names succeeds, and is no safety."""
+@pytest.mark.parametrize("how", ["deleted", "renamed"])
+def test_with_the_spool_gone_nothing_is_acked_and_it_says_so(kinesis, start_penstock, tmp_path, how):
+    """A sync of a file that no directory names, or that the next start does not find, succeeds and is no safety."""
     config = three_streams(kinesis.endpoint, spool=tmp_path / "spool")
     penstock = start_penstock(config)
     with ForwardClient(forward_port(config), timeout_s=90) as client:
         client.send_acked(wire.packed_forward, "t", [(1, {"id": "before"})])
         penstock.wait_settled(1)
-        shutil.rmtree(tmp_path / "spool")
+        if how == "deleted":
+            shutil.rmtree(tmp_path / "spool")
+        else:
+            (tmp_path / "spool").rename(tmp_path / "elsewhere")
         client.send(wire.packed_forward("t", [(1, {"id": "after"})], {"chunk": "after"}))
         wait_until(lambda: penstock.get("/readyz")[0] == 503, "it says that it cannot take more")
         assert not client.has_input(0.1), "an ack although nothing is stored"

@@ -114,6 +114,9 @@ IoResult<void> LogWriter::sync() {
   }
   if (active_) {
     if (auto done = active_->sync(); !done) return done;
+    // What is safe in a directory that was moved away is not found by the next start.
+    const auto named = file_system_.open(segment_path(options_.directory, active_->number()), {});
+    if (!named) return failure(named.error());
   }
   return directory_touched_ ? sync_directory() : IoResult<void>{};
 }
