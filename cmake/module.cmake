@@ -1,4 +1,5 @@
 # penstock_module(NAME <folder>
+#   PRECOMPILED asio         its sources include Asio: headers precompiled with it
 #   SOURCES a.cc b.cc        what the library is made of (written out, never globbed)
 #   TESTS a_test.cc          one gtest binary <folder>_test, one ctest entry per binary
 #   BENCHES a_bench.cc       one Google Benchmark binary <folder>_bench (PENSTOCK_BENCHES)
@@ -13,7 +14,7 @@
 function(penstock_module)
   set(lists SOURCES TESTS BENCHES FUZZERS TEST_SOURCES DEPENDS LIBRARIES TEST_DEPENDS
     TEST_LIBRARIES)
-  cmake_parse_arguments(M "" "NAME" "${lists}" ${ARGN})
+  cmake_parse_arguments(M "" "NAME;PRECOMPILED" "${lists}" ${ARGN})
   set(library penstock_${M_NAME})
   list(TRANSFORM M_DEPENDS PREPEND penstock_)
   list(TRANSFORM M_TEST_DEPENDS PREPEND penstock_)
@@ -21,6 +22,7 @@ function(penstock_module)
     add_library(${library} STATIC ${M_SOURCES})
     target_link_libraries(${library} PUBLIC
       penstock_flags ${M_DEPENDS} ${M_LIBRARIES} Threads::Threads)
+    penstock_precompile(${library} ${M_PRECOMPILED})
   else()
     add_library(${library} INTERFACE)
     target_link_libraries(${library} INTERFACE
@@ -31,6 +33,7 @@ function(penstock_module)
   if(PENSTOCK_TESTS AND M_TESTS)
     add_executable(${M_NAME}_test ${M_TESTS} ${M_TEST_SOURCES})
     target_link_libraries(${M_NAME}_test PRIVATE ${test_libraries} GTest::gmock GTest::gtest_main)
+    penstock_precompile(${M_NAME}_test tests)
     add_test(NAME ${M_NAME} COMMAND ${M_NAME}_test --gtest_brief=1)
     set_tests_properties(${M_NAME} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
