@@ -46,10 +46,11 @@ bool LargeEntryReader::choose() {
       if (!is_wanted || queue.removed) continue;
       if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) continue;
       const ReadyEntry& entry = queue.ahead.front();
-      wanted_.emplace();
-      wanted_->queue = &queue;
-      wanted_->position = entry.position;
-      wanted_->limit = entry.end;
+      wanted_ = Wanted{.queue = &queue,
+                       .position = entry.position,
+                       .limit = entry.end,
+                       .ticket = 0,
+                       .grant = {}};
       payload_bytes = entry.end - entry.position.offset;
       next_queue_ = place + 1;
     }
