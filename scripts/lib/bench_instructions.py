@@ -3,7 +3,7 @@ that no other load on the machine changes the figure. Standard library only.
 
 Each contender runs twice under callgrind, once with few events and once with many; the difference divided by the
 additional events is the cost of one event, without start and end. One client with one chunk under way makes requests of
-the same size in each run. The same under dhat counts the bytes that memcpy, memmove and the like copy, but for what
+the same size in each run. The same under dhat counts the bytes that memcpy, memmove and the like copy, except what
 realloc copies, which shows as instructions of libc.
 """
 

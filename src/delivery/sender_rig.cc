@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "kinesis_format/md5.h"
+#include "kinesis_format/read/kcl_rule.h"
 #include "kinesis_format/read/unpack.h"
 
 namespace penstock::delivery {
@@ -328,29 +329,31 @@ uint64_t Rig::pending() const {
   return found == counts.end() ? 0 : found->second;
 }
 
-std::vector<std::string> read_back(const PlayedStream& stream) {
-  std::vector<std::string> events;
-  kinesis_format::Unpacker unpacker(
-      [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
-  for (const auto& record : stream.accepted) unpacker.add(as_bytes(record.data));
-  unpacker.finish();
-  return events;
-}
+namespace {
 
-std::vector<std::string> read_by_kcl(const PlayedStream& stream) {
-  constexpr std::string_view kAggregate = "\xf3\x89\x9a\xc2";
+template <class Wanted>
+std::vector<std::string> read(const PlayedStream& stream, Wanted is_wanted) {
   std::vector<std::string> events;
   kinesis_format::Unpacker unpacker(
       [&](ByteView event, const std::string&) { events.emplace_back(as_text(event)); });
   for (const auto& record : stream.accepted) {
-    const kinesis::Shard& shard = stream.all_shards.at(record.shard);
-    const kinesis::HashKey key =
-        record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key);
-    const bool is_owned = shard.first <= key && key <= shard.last;
-    if (is_owned || !record.data.starts_with(kAggregate)) unpacker.add(as_bytes(record.data));
+    if (is_wanted(record)) unpacker.add(as_bytes(record.data));
   }
   unpacker.finish();
   return events;
+}
+
+}  // namespace
+
+std::vector<std::string> read_back(const PlayedStream& stream) {
+  return read(stream, [](const auto&) { return true; });
+}
+
+std::vector<std::string> read_by_kcl(const PlayedStream& stream) {
+  return read(stream, [&](const auto& record) {
+    const kinesis::Shard& shard = stream.all_shards.at(record.shard);
+    return kinesis_format::dropped_by_kcl(as_bytes(record.data), shard.first, shard.last) == 0;
+  });
 }
 
 SenderOptions plain_options(std::string stream) {

@@ -143,7 +143,7 @@ class StreamSender {
   void note_large(uint64_t ticket, SteadyTime now);
   void look_after_large(SteadyTime now);
   [[nodiscard]] bool give_back_large();
-  // Of a record whose event goes another way, or goes again from its log.
+  // Its event was given back to its log, or is no longer split the same way.
   [[nodiscard]] bool is_abandoned(const RecordMetadata& meta) const;
   void wake_by(SteadyTime when) { next_wake_ = std::min(next_wake_, when); }
 

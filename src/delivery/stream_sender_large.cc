@@ -21,8 +21,7 @@ bool StreamSender::is_abandoned(const RecordMetadata& meta) const {
 }
 
 bool StreamSender::may_open_large() const {
-  if (!large_) return !large_barred_;
-  return false;
+  return !large_ && !large_barred_;
 }
 
 void StreamSender::note_large(uint64_t ticket, SteadyTime now) {

@@ -80,7 +80,7 @@ std::optional<BacklogReader::Stretch> BacklogReader::choose() {
       stretch.number_end = queue.fresh.front().number;
       stretch.limit = queue.fresh.front().position.offset;
     }
-    const uint64_t held = queue.lent->bytes.load();
+    const uint64_t held = queue.bytes_read->bytes.load();
     const uint64_t share = queue.read_share();
     stretch.bytes_max = std::min(kStretchBytes, share - std::min(share, held));
     queue.reading = true;
@@ -218,54 +218,46 @@ IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
   const auto end = static_cast<uint32_t>(stored.end());
   const ChunkPart chunk = chunk_part_of(stored.header);
   const bool large = is_large(stored.header.payload_size);
-  const auto take_origin = [&stored]() -> std::shared_ptr<const OverflowOrigin> {
-    if (!stored.origin) return nullptr;
-    return std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
-  };
-  if (large) {
-    stretch.offset = end;
-    auto origin = take_origin();
-    auto bare = std::make_shared<const record::Batch>(batch_of(std::move(stored), {}));
-    stretch.entries.push_back({position,
-                               end,
-                               std::move(bare),
-                               events_final,
-                               0,
-                               stretch.number,
-                               chunk,
-                               {},
-                               std::move(origin),
-                               true});
-    return true;
+  ByteBuffer payload;
+  bool is_whole = true;
+  if (!large) {
+    payload = ByteBuffer(stored.header.payload_size);
+    payload.resize(stored.header.payload_size);
+    const auto read = reader_->read_payload({payload.data(), payload.size()});
+    if (!read) return failure(read.error());
+    is_whole = *read;
   }
-  ByteBuffer payload(stored.header.payload_size);
-  payload.resize(stored.header.payload_size);
-  const auto whole = reader_->read_payload({payload.data(), payload.size()});
-  if (!whole) return failure(whole.error());
   stretch.offset = stored.end();
-  if (!*whole) return false;
+  if (!is_whole) return false;
   stretch.bytes += payload.size();
-  auto origin = take_origin();
-  auto batch = lend(*stretch.queue, batch_of(std::move(stored), std::move(payload)));
+  std::shared_ptr<const OverflowOrigin> origin;
+  if (stored.origin) {
+    origin = std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
+  }
+  record::Batch batch = batch_of(std::move(stored), std::move(payload));
+  auto shared = large ? std::make_shared<const record::Batch>(std::move(batch))
+                      : counted(*stretch.queue, std::move(batch));
   stretch.entries.push_back({position,
                              end,
-                             std::move(batch),
+                             std::move(shared),
                              events_final,
                              0,
                              stretch.number,
                              chunk,
                              {},
-                             std::move(origin)});
+                             std::move(origin),
+                             large});
   return true;
 }
 
-std::shared_ptr<const record::Batch> BacklogReader::lend(StreamQueue& queue, record::Batch batch) {
+std::shared_ptr<const record::Batch> BacklogReader::counted(StreamQueue& queue,
+                                                            record::Batch batch) {
   const uint64_t bytes = batch.storage.capacity();
-  auto lent = queue.lent;
-  lent->bytes += bytes;
-  return {new record::Batch(std::move(batch)), [lent, bytes](const record::Batch* gone) {
+  auto read = queue.bytes_read;
+  read->bytes += bytes;
+  return {new record::Batch(std::move(batch)), [read, bytes](const record::Batch* gone) {
             delete gone;
-            lent->give_back(bytes);
+            read->give_back(bytes);
           }};
 }
 
@@ -303,13 +295,7 @@ void BacklogReader::pass_over_damage(Stretch& stretch) {
     queue.next_number = stretch.number_end;
   }
   if (stretch.damaged_entries == 0) return;
-  segment->second.events_unread -= stretch.damaged_events;
-  state_.ledger.drop(queue.stream(), "damaged", stretch.damaged_events);
-  log_error("damaged entries in the spool were passed over",
-            {{"file", segment_path(queue.files->directory(), stretch.segment)},
-             {"entries", stretch.damaged_entries},
-             {"events", stretch.damaged_events}});
-  queue.settle_segment({stretch.segment, 0}, stretch.damaged_entries);
+  queue.pass_over_damage(stretch.segment, stretch.damaged_entries, stretch.damaged_events);
 }
 
 }  // namespace penstock::spool

@@ -69,8 +69,9 @@ class BacklogReader {
   // False: its payload is damaged.
   IoResult<bool> take_entry(Stretch& stretch, StoredEntry stored, uint32_t events_final);
   IoResult<void> open_segment(const Stretch& stretch);
-  [[nodiscard]] static std::shared_ptr<const record::Batch> lend(StreamQueue& queue,
-                                                                 record::Batch batch);
+  // Its bytes count as read by the log until the last one who holds the batch releases it.
+  [[nodiscard]] static std::shared_ptr<const record::Batch> counted(StreamQueue& queue,
+                                                                    record::Batch batch);
 
   SpoolState& state_;
   size_t next_queue_ = 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
 #include "spool/log_directory.h"
 
 namespace penstock::spool {
@@ -133,15 +132,7 @@ void LargeEntryReader::pass_over(StreamQueue& queue) {
   const ReadyEntry damaged = std::move(queue.ahead.front());
   queue.ahead.pop_front();
   queue.large_wanted = false;
-  const uint64_t events = damaged.events_left();
-  const auto segment = queue.segments.find(damaged.position.segment);
-  if (segment != queue.segments.end()) segment->second.events_unread -= events;
-  state_.ledger.drop(queue.stream(), "damaged", events);
-  log_error("damaged entries in the spool were passed over",
-            {{"file", segment_path(queue.files->directory(), damaged.position.segment)},
-             {"entries", 1},
-             {"events", events}});
-  queue.settle_segment(damaged.position, 1);
+  queue.pass_over_damage(damaged.position.segment, 1, damaged.events_left());
 }
 
 // What was read and is not taken would keep its memory from all others.

@@ -39,7 +39,7 @@ class LargeEntries : public DiskSpool {
   }
 
   memory::MemoryBudget tight_{{.ordinary_bytes = kOrdinary, .large_bytes = 16 << 20}};
-  size_t idle_ = 0;  // lent while nothing is read
+  size_t idle_ = 0;  // leased while nothing is read
 };
 
 TEST_F(LargeEntries, OneAtATimeIsReadOverAllLogs) {

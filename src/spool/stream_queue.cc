@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "spool/admission.h"
+#include "spool/log_directory.h"
 #include "spool/spool_state.h"
 
 namespace penstock::spool {
@@ -46,7 +48,7 @@ StreamQueue::StreamQueue(SpoolState& state, const StreamOptions& stream_options)
     : state_(state),
       name_(stream_options.stream),
       options(stream_options),
-      lent(std::make_shared<LentBytes>(state.read_wake)),
+      bytes_read(std::make_shared<BytesRead>(state.read_wake)),
       settings_(&options.settings) {}
 
 std::optional<Entry> StreamQueue::read() {
@@ -260,6 +262,18 @@ void StreamQueue::settle_segment(Position position, uint32_t entries) {
   const bool finished = segment->second.sealed && segment->second.entries_left == 0;
   if (!checkpoint_due || finished) state_.commit_wake.raise();
   checkpoint_due = true;
+}
+
+void StreamQueue::pass_over_damage(uint64_t segment_number, uint32_t entries, uint64_t events) {
+  const auto segment = segments.find(segment_number);
+  if (segment == segments.end() || segment->second.dropped) return;
+  segment->second.events_unread -= events;
+  state_.ledger.drop(stream(), "damaged", events);
+  log_error("damaged entries in the spool were passed over",
+            {{"file", segment_path(files->directory(), segment_number)},
+             {"entries", entries},
+             {"events", events}});
+  settle_segment({segment_number, 0}, entries);
 }
 
 bool StreamQueue::holds_nothing() const {

@@ -110,8 +110,8 @@ struct EntryInFlight {
 };
 
 // Memory of batches that were read from disk, until the last one who holds such a batch lets go.
-struct LentBytes {
-  explicit LentBytes(std::shared_ptr<Signal> reader_signal) : signal(std::move(reader_signal)) {}
+struct BytesRead {
+  explicit BytesRead(std::shared_ptr<Signal> reader_signal) : signal(std::move(reader_signal)) {}
   void give_back(uint64_t n) {
     bytes -= n;
     signal->raise();
@@ -181,7 +181,7 @@ class StreamQueue final : public StreamLog {
   [[nodiscard]] bool has_backlog() const;
   // Whether another entry may be read from disk. However little the share is, one may be.
   [[nodiscard]] bool has_room_ahead() const {
-    return lent->bytes.load() < read_share() || lent->bytes.load() == 0;
+    return bytes_read->bytes.load() < read_share() || bytes_read->bytes.load() == 0;
   }
   // Of what is read from disk and held.
   [[nodiscard]] uint64_t read_share() const;
@@ -189,6 +189,8 @@ class StreamQueue final : public StreamLog {
   void release_letter(Position position);
   // Counts an entry as final in the books of its segment.
   void settle_segment(Position position, uint32_t entries);
+  // Entries of a segment that cannot be read: logged, counted, and final.
+  void pass_over_damage(uint64_t segment_number, uint32_t entries, uint64_t events);
 
   // Bytes that `more` would take beyond what is held, and whatever is planned for what is queued.
   [[nodiscard]] uint64_t planned_bytes(uint64_t more) const;
@@ -231,7 +233,7 @@ class StreamQueue final : public StreamLog {
   uint64_t fresh_bytes = 0;
   // Of entries that delivery took from there and still holds: they take room of the same memory.
   uint64_t kept_in_flight = 0;
-  std::shared_ptr<LentBytes> lent;
+  std::shared_ptr<BytesRead> bytes_read;
   std::optional<SteadyTime> read_retry_at;
   std::map<Position, EntryInFlight> in_flight;
   bool large_wanted = false;            // read() has come to one that is not loaded
