@@ -1,5 +1,5 @@
-# A Debian package with a systemd unit: cmake --build build/release --target package
-# Runtime dependencies are worked out by dpkg-shlibdeps (package dpkg-dev).
+# A Debian package with a systemd unit: cmake --build --preset release --target deb
+# dpkg-shlibdeps determines what it depends on: scripts/dependencies package installs it.
 include(GNUInstallDirs)
 install(TARGETS penstock RUNTIME DESTINATION /usr/bin)
 # The manual page and the shells' completions are printed by the binary itself.
@@ -30,7 +30,10 @@ install(FILES deploy/systemd/penstock.default DESTINATION /etc/default RENAME pe
 install(FILES deploy/penstock.yaml DESTINATION /etc/penstock
   PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 install(FILES LICENSE DESTINATION /usr/share/doc/penstock RENAME copyright)
-install(FILES doc/config.md doc/metrics.md doc/operations.md DESTINATION /usr/share/doc/penstock)
+# With the folder, so that the links between the documents hold.
+install(FILES README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md
+  DESTINATION /usr/share/doc/penstock)
+install(DIRECTORY doc examples DESTINATION /usr/share/doc/penstock)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME penstock)
@@ -49,3 +52,8 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm
   ${CMAKE_SOURCE_DIR}/deploy/debian/postrm ${CMAKE_SOURCE_DIR}/deploy/debian/conffiles)
 include(CPack)
+# Not CPack's own target `package`, which builds every test and benchmark first.
+add_custom_target(deb
+  COMMAND ${CMAKE_CPACK_COMMAND} --config ${CMAKE_BINARY_DIR}/CPackConfig.cmake
+    -B ${CMAKE_BINARY_DIR}
+  DEPENDS pages VERBATIM)

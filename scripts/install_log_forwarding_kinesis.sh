@@ -112,7 +112,7 @@ log_types() {
 }
 
 check_cluster() {
-  step "looking at the cluster"
+  step "checking the cluster"
   check_reading
   [[ -n $(kube get namespace "$NAMESPACE" --ignore-not-found -o name) ]] ||
     die "namespace $NAMESPACE does not exist. Cure: install OpenShift Logging first, or set NAMESPACE to one" \
@@ -183,7 +183,7 @@ check_streams() {
     CHECK_STREAMS=in-cluster
     return 0
   fi
-  step "asking whether the streams can be reached"
+  step "checking whether the streams can be reached"
   for stream in "${STREAM_NAMES[@]}"; do
     answer=$(AWS_ACCESS_KEY_ID=$AWS_KEY_ID AWS_SECRET_ACCESS_KEY=$AWS_SEC_KEY AWS_SESSION_TOKEN="" AWS_PAGER="" \
       aws kinesis describe-stream-summary --stream-name "$stream" --region "$KINESIS_REGION" 2>&1 >/dev/null) ||
@@ -196,11 +196,11 @@ check_streams() {
 
 check_streams_in_cluster() {
   [[ $CHECK_STREAMS == in-cluster && -z $DRY_RUN ]] || return 0
-  step "asking the forwarder whether it reaches the streams"
+  step "checking whether the forwarder reaches the streams"
   local answer
   answer=$(kube exec -n "$NAMESPACE" "$NAME-0" -c penstock -- \
     /usr/bin/penstock check --online --config /etc/penstock/penstock.yaml 2>&1) ||
-    die "the forwarder runs but does not reach what it needs; nothing was wired:
+    die "the forwarder runs but does not reach what it needs; the collector was not changed:
     ${answer//$'\n'/$'\n'    }
     Cure that and run this again, or use --skip-stream-check"
 }
@@ -310,7 +310,7 @@ die_of_helm() {
   [[ $1 != *"updates to statefulset spec"* ]] ||
     die "size, class and kind of the spool volumes cannot be changed in place; nothing else was changed either." \
         "Cure: leave them as they are, or see PenstockSpoolFillsUp in doc/operations.md"
-  die "helm: ${1:-it was ended from outside; run this again}"
+  die "helm: ${1:-it was stopped by a signal; run this again}"
 }
 
 # Is what is installed what would be installed, and is all of it there?
@@ -347,7 +347,7 @@ wait_for_forwarder() {
 wire_collector() {
   step "the collector"
   if [[ -n $(state .wiring.way) && $(state .wiring.way) != "$(way)" ]]; then
-    step "OpenShift Logging has changed: taking out the wiring for $(way_in_words "$(state .wiring.way)")"
+    step "OpenShift Logging has changed: removing the configuration for $(way_in_words "$(state .wiring.way)")"
     local found=$WIRING old
     unwire "$TIMEOUT"
     old=$(collector_secret_namespace)
@@ -380,7 +380,7 @@ main() {
   check_streams_in_cluster
   wire_collector
   [[ -z $DRY_RUN ]] || { say "nothing was changed"; exit 0; }
-  if [[ -z $WAIT_FOR_LOGS ]]; then say "done: the collector is wired; whether logs arrive was not waited for"; exit 0; fi
+  if [[ -z $WAIT_FOR_LOGS ]]; then say "done: the collector is configured; the script did not wait for logs"; exit 0; fi
   wait_for_logs
   say "done: logs arrive and are delivered to $KINESIS_STREAM_NAME in $KINESIS_REGION"
 }

@@ -112,7 +112,7 @@ drain() {
   [[ -z $DRY_RUN ]] || return 0
   step "waiting until all is delivered (at most ${PENDING_TIMEOUT}s)"
   wait_for "$PENDING_TIMEOUT" nothing_left || warn "after ${PENDING_TIMEOUT}s still not delivered: ${LEFT[*]}"
-  ((${#CONNECTED[@]} == 0)) || warn "senders that install did not wire are still connected to ${CONNECTED[*]}: stop them"
+  ((${#CONNECTED[@]} == 0)) || warn "senders that install did not configure are still connected to ${CONNECTED[*]}: stop them"
   find_dead_letters
   # A run that is cut short after the pods are gone must not leave the next one ignorant.
   # shellcheck disable=SC2016  # $left is jq's
@@ -191,7 +191,7 @@ main() {
   ((${#KEPT[@]} == 0)) ||
     die "these volumes in $NAMESPACE are kept, because they hold, or may hold, undelivered events or dead letters:" \
         "${KEPT[*]}. Install again to deliver them, or delete them with --discard-pending"
-  say "done: nothing of it is left"
+  say "done: everything is removed"
 }
 
 main "$@"

@@ -64,16 +64,16 @@ add_new_key() {
   [[ $current != null ]] || die "secret $AUTH_SECRET does not exist in $NAMESPACE: run" \
       "install_log_forwarding_kinesis.sh first"
   if rotation_pending "$current"; then
-    step "finishing a rotation that was cut short"
+    step "finishing a rotation that was interrupted"
     [[ -z ${SHARED_KEY:-} ]] || jq -e '.data.shared_key == (env.SHARED_KEY | @base64)' <<<"$current" >/dev/null ||
-      die "another key is half-way in. Cure: run this once without SHARED_KEY to finish that, then again with it"
+      die "another rotation is not finished. Cure: run this once without SHARED_KEY to finish that, then again with it"
     return
   fi
   if [[ -n ${SHARED_KEY:-} ]] && jq -e '.data.shared_key == (env.SHARED_KEY | @base64)' <<<"$current" >/dev/null; then
     say "SHARED_KEY is the key in use; nothing to do"
     exit 0
   fi
-  step "the forwarder takes the new key beside the old one"
+  step "the forwarder accepts the new key and the old one"
   FRESH_KEY=${SHARED_KEY:-$(random_key)} FRESH_TOKEN=$(random_key) jq '
     .data.shared_key_previous = .data.shared_key | .data.shared_key = (env.FRESH_KEY | @base64)
     | .data.http_token_previous = .data.http_token | .data.http_token = (env.FRESH_TOKEN | @base64)' <<<"$current" |
@@ -114,7 +114,7 @@ move_collector() {
   local old=$1 new=$NAME-collector
   [[ $old == "$NAME-collector" ]] && new=$NAME-collector-2
   WIRING=$(jq -c --arg s "$new" '.secret = $s' <<<"$WIRING")
-  step "the collector moves to secret $new"
+  step "the collector gets secret $new"
   if [[ -z $DRY_RUN ]]; then remove_secret "$(collector_secret_namespace)" "$new"; fi
   ensure_collector_secret
   state_update --arg old "$old" --argjson w "$WIRING" '.wiring = $w | .leaving = $old'
@@ -128,7 +128,7 @@ finish_move() {
 }
 
 drop_old_key() {
-  step "the old key ends"
+  step "removing the old key"
   get secret "$AUTH_SECRET" "$NAMESPACE" |
     jq '.data.shared_key_previous = .data.shared_key | .data.http_token_previous = .data.http_token' | write replace
 }

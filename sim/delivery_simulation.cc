@@ -2,20 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <memory>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "delivery/stream_sender.h"
-#include "model.h"
+#include "delivery_oracle.h"
+#include "frame.h"
+#include "neighbor.h"
 #include "played_kinesis.h"
 #include "probed_log.h"
 #include "record/event.h"
 #include "route/field_path.h"
-#include "spool/faulty_file_system.h"
-#include "spool/spool_core.h"
 #include "spool/spool_inspection.h"
 #include "trace.h"
 
@@ -25,20 +24,26 @@ using namespace spool;
 using delivery::SenderOptions;
 using delivery::StreamSender;
 using namespace std::chrono_literals;
+using Cause = DeliveryOracle::Cause;
 
 namespace {
 
 constexpr int kSteps = 250;
-constexpr int kCalmTicks = 4'000;  // of half a second: within these everything is gone
+constexpr auto kTick = 500ms;
+constexpr int kCalmTicks = 4'000;  // within these everything is gone
+constexpr int kGrantTicks = 40;    // within these others get the large lease
+// Whoever else needs memory wants so much: no less than all of the large lease will do.
+constexpr size_t kOrdinary = 64_MiB;
+constexpr size_t kLarge = 128_MiB;
 
 std::string key_of(uint32_t number) { return "key" + std::to_string(number % 23); }
 
 }  // namespace
 
-class DeliverySimulation {
+class DeliverySimulation final : public Frame {
  public:
   DeliverySimulation(uint64_t seed, Fault fault, DeliveryTally& tally);
-  void run();
+  ~DeliverySimulation() override;
 
  private:
   struct Chunk {
@@ -46,83 +51,91 @@ class DeliverySimulation {
     uint32_t count = 0;
     bool acked = false;
   };
-  uint64_t below(uint64_t n) { return random_() % n; }
-  [[nodiscard]] SenderOptions options();
-  void open_until_it_works();
-  [[nodiscard]] bool open();
+  [[nodiscard]] SenderOptions sender_options();
+  [[nodiscard]] bool open() override;
   void start_sender();
-  void crash();
-  void take_step();
+  void set_shards();
+  void on_aggregate(const std::vector<uint32_t>& numbers, uint32_t shard, kinesis::HashKey key);
+  void crash() override;
+  void take_step() override;
   void turn(bool (SpoolCore::*what)());
+  void reload();
   void change_kinesis();
-  void change_disk();
+  void want_memory();
+  void ask_for_replay();
+  [[nodiscard]] Append route_letter(record::Batch letter);
   void append_new();
   void send(size_t index);
   void send_again(size_t index);
-  void on_event(uint32_t number, std::string_view text);
-  void calm();
-  void finish();
+  void check() override;
+  void take_nothing_for_minutes();
+  void tick();
+  void finish() override;
   void check_final();
-  void check_ledger_now();
 
-  std::mt19937_64 random_;
   const Fault fault_;
   DeliveryTally& tally_;
-  FaultyFileSystem files_;
-  SpoolOptions spool_options_;
-  SpoolInternals internals_;
-  ManualClock clock_;
-  memory::MemoryBudget intake_memory_{{}};
   memory::MemoryBudget delivery_memory_{{.ordinary_bytes = 8_MiB}};
   Schedule schedule_{clock_};
   PlayedKinesis kinesis_;
   metrics::Metrics metrics_;
-  std::unique_ptr<record::Ledger> ledger_;
+  DeliveryOracle oracle_;
+  ReadJournal journal_{oracle_};
   bool is_ordered_ = false;
-  size_t record_bytes_max_ = 0;
-  uint64_t salt_ = 0;
-  uint64_t life_ = 0;
+  bool order_changes_ = false;
+  bool is_auto_ = false;  // the service distributes records itself
+  size_t record_bytes_max_ = 1 << 20;
   bool disk_is_bad_ = false;
-
   std::vector<Chunk> chunks_;
-  std::vector<std::string> texts_;  // of events, by number
-  std::map<uint32_t, uint32_t> accepted_;
-  std::map<uint32_t, uint32_t> crash_repeats_;   // that crashes explain
-  std::map<uint32_t, uint32_t> resends_;         // of chunks that were not acknowledged
-  std::map<std::string, uint64_t> last_of_key_;  // place in the log of what was first accepted last
-  std::optional<std::string> violation_;         // found inside a callback
-  ReadJournal journal_;
+  // The two last ones that the sender was told.
+  std::array<std::shared_ptr<const kinesis::ShardMap>, 2> maps_;
+  Neighbor neighbor_{memory_, kLarge};
 
-  std::unique_ptr<SpoolCore> core_;
   std::unique_ptr<ProbedSpool> spool_;
   std::unique_ptr<ProbedLog> log_;
   std::unique_ptr<StreamSender> sender_;
 };
 
 DeliverySimulation::DeliverySimulation(uint64_t seed, Fault fault, DeliveryTally& tally)
-    : random_(seed),
+    : Frame(seed, {.ordinary_bytes = kOrdinary, .large_bytes = kLarge}),
       fault_(fault),
       tally_(tally),
-      files_(seed * 31 + 7),
       kinesis_(schedule_, random_, fault, tally.reached) {
-  spool_options_.directory = "/spool";
-  spool_options_.bytes_max = 64 << 20;
-  spool_options_.cache_bytes_max = std::array<uint64_t, 3>{0, 3000, 1 << 20}[below(3)];
-  spool_options_.read_bytes_max = std::array<uint64_t, 2>{20000, 1 << 20}[below(2)];
-  internals_.manual = true;
-  internals_.segment_bytes = std::array<uint64_t, 2>{32768, 131072}[below(2)];
+  options_.bytes_max = 64 << 20;
+  options_.cache_bytes_max = one_of<uint64_t>({0, 3000, 1 << 20});
+  options_.read_bytes_max = one_of<uint64_t>({20000, 1 << 20});
+  internals_.segment_bytes = one_of<uint64_t>({32768, 131072});
+  internals_.large_entry_bytes = one_of<uint64_t>({5'000, kLargeEntryBytes});
   internals_.planted_ack_before_sync = fault == Fault::ack_before_sync;
   internals_.planted_checkpoint_before_release = fault == Fault::checkpoint_before_release;
-  salt_ = seed << 20;
   is_ordered_ = below(2) == 0;
-  record_bytes_max_ = 1 << 20;
-  kinesis_.on_event = [this](uint32_t number, std::string_view text) { on_event(number, text); };
+  order_changes_ = below(3) == 0;
+  is_auto_ = below(4) == 0;
+  oracle_.set_ordered(is_ordered_, {});
+  kinesis_.on_event = [this](uint32_t number, std::string_view text, bool is_readable) {
+    trace_numbers(std::to_string(clock_.steady().time_since_epoch() / 1ms) + " ms: accepted",
+                  {number});
+    oracle_.accept(number, text, is_readable);
+  };
+  kinesis_.on_lost_answer = [this](const std::vector<uint32_t>& numbers) {
+    for (const uint32_t number : numbers) oracle_.explain(Cause::lost_answer, number);
+  };
+  kinesis_.on_aggregate = [this](const auto& numbers, uint32_t shard, kinesis::HashKey key) {
+    on_aggregate(numbers, shard, key);
+  };
+  kinesis_.trouble.distributes = is_auto_;
   kinesis_.reshard(static_cast<uint32_t>(1 + below(8)));
 }
 
-// Of a stream whose every key was just reloaded; only `order` stays, so that there is something to
-// check.
-SenderOptions DeliverySimulation::options() {
+DeliverySimulation::~DeliverySimulation() {
+  sender_.reset();
+  if (core_) core_->abandon();
+  core_.reset();
+}
+
+// Of a stream whose every key was just reloaded; `order` alone changes less often, so that there is
+// something to check.
+SenderOptions DeliverySimulation::sender_options() {
   SenderOptions options;
   options.stream = "a";
   options.request.stream_name = "a";
@@ -143,37 +156,23 @@ SenderOptions DeliverySimulation::options() {
   options.window_bytes_max = std::array<size_t, 2>{16_KiB, 1_MiB}[below(2)];
   options.request.protocol =
       below(4) == 0 ? kinesis_format::Protocol::json : kinesis_format::Protocol::cbor;
+  options.keys_are_ignored = is_auto_;
   options.random_seed = random_() | 1;
   return options;
 }
 
-void DeliverySimulation::open_until_it_works() {
-  for (int attempt = 0;; ++attempt) {
-    if (attempt == 3) calm();
-    if (attempt == 6) violate("the spool does not open");
-    try {
-      if (open()) return;
-    } catch (const FaultyFileSystem::Crash&) {
-      crash();
-    }
-  }
-}
-
 bool DeliverySimulation::open() {
-  internals_.salt_seed = ++salt_;
-  ledger_ = std::make_unique<record::Ledger>();
-  auto opened =
-      SpoolCore::open(spool_options_, internals_, *ledger_, intake_memory_, clock_, files_);
-  if (!opened) return false;
-  core_ = std::move(*opened);
+  if (!open_core()) return false;
   auto log = core_->open_stream({"a", "target", "settings", 0});
   if (!log) {
+    open_error_ = log.error().message;
     core_->abandon();
     core_.reset();
     return false;
   }
   ++life_;
-  spool_ = std::make_unique<ProbedSpool>(*core_, schedule_, fault_, tally_.reached);
+  spool_ = std::make_unique<ProbedSpool>(*core_, schedule_, oracle_, fault_, tally_.reached);
+  core_->on_replay([this](record::Batch letter) { return route_letter(std::move(letter)); });
   log_ = std::make_unique<ProbedLog>(**log, journal_, clock_, fault_, tally_.reached);
   start_sender();
   // What was never acknowledged is sent again.
@@ -185,7 +184,7 @@ bool DeliverySimulation::open() {
 
 void DeliverySimulation::start_sender() {
   sender_ = std::make_unique<StreamSender>(
-      *log_, options(),
+      *log_, sender_options(),
       delivery::SenderServices{
           .spool = *spool_,
           .ledger = *ledger_,
@@ -202,26 +201,49 @@ void DeliverySimulation::start_sender() {
                 });
               },
           .shards_changed =
-              [this] {
-                if (below(3) == 0) sender_->set_shards(kinesis_.shards());
+              [this, life = life_] {
+                if (!is_auto_ && below(3) != 0) return;
+                schedule_.after(milliseconds(below(2'000)), [this, life] {
+                  if (life == life_ && sender_) set_shards();
+                });
               },
       });
-  if (below(4) != 0) sender_->set_shards(kinesis_.shards());
+  sender_->expect_shards(is_auto_);
+  maps_ = {};
+  if (is_auto_ || below(4) != 0) set_shards();
   sender_->limit_records(record_bytes_max_);
   schedule_.after(0ns, [this] { sender_->pump(); });
 }
 
+void DeliverySimulation::set_shards() {
+  maps_ = {kinesis_.shards(), maps_[0]};
+  sender_->set_shards(maps_[0]);
+}
+
+// Its events are sent again if its shard does not own its key, as far as the sender knows.
+void DeliverySimulation::on_aggregate(const std::vector<uint32_t>& numbers, uint32_t shard,
+                                      kinesis::HashKey key) {
+  for (const auto& map : maps_) {
+    if (map == nullptr) continue;
+    for (const kinesis::Shard& known : map->shards()) {
+      if (known.number == shard && known.first <= key && key <= known.last) return;
+    }
+  }
+  if (!is_auto_) return;
+  for (const uint32_t number : numbers) oracle_.explain(Cause::misplaced, number);
+}
+
 void DeliverySimulation::crash() {
   ++tally_.crashes;
-  if (core_) core_->abandon();
-  below(2) == 0 ? files_.lose_power() : files_.kill();
+  abandon();
   // Named: this crash explains one more copy of what was accepted and not marked on disk as
   // released.
-  const std::vector<uint32_t> open = journal_.crash();
+  const std::vector<uint32_t> open = journal_.open();
+  journal_.crash();
   trace_numbers("crash, repeats may come of", open);
   for (const uint32_t number : open) {
-    const bool is_there = accepted_.contains(number) || kinesis_.has_part_of(number);
-    if (is_there || kinesis_.is_on_the_way(number)) ++crash_repeats_[number];
+    const bool is_there = oracle_.is_accepted(number) || kinesis_.has_part_of(number);
+    if (is_there || kinesis_.is_on_the_way(number)) oracle_.explain(Cause::crash, number);
   }
   schedule_.crash();
   sender_.reset();
@@ -236,7 +258,7 @@ void DeliverySimulation::turn(bool (SpoolCore::*what)()) {
 }
 
 void DeliverySimulation::take_step() {
-  const uint64_t step = below(20);
+  const uint64_t step = below(23);
   if (step < 5) return append_new();
   if (step < 8) return turn(&SpoolCore::commit_turn);
   if (step < 10) return turn(&SpoolCore::read_turn);
@@ -251,10 +273,10 @@ void DeliverySimulation::take_step() {
     case 15:
       return change_kinesis();
     case 16:
-      return change_disk();
+      disk_is_bad_ = change_disk();
+      return;
     case 17:
-      ++tally_.reached["reload"];
-      return sender_->reconfigure(options());
+      return reload();
     case 18:
       if (below(3) == 0) {
         record_bytes_max_ = std::array<size_t, 3>{1'500, 6'000, 1 << 20}[below(3)];
@@ -262,12 +284,50 @@ void DeliverySimulation::take_step() {
         sender_->limit_records(record_bytes_max_);
       }
       return;
+    case 19:
+      return below(4) == 0 ? ask_for_replay() : turn(&SpoolCore::replay_turn);
+    case 20:
+      return turn(&SpoolCore::replay_turn);
+    case 21:
+      return want_memory();
     default:
-      if (below(4) == 0) {
+      if (below(3) == 0) {
         crash();
         open_until_it_works();
       }
   }
+}
+
+void DeliverySimulation::reload() {
+  ++tally_.reached["reload"];
+  if (order_changes_ && below(4) == 0) {
+    ++tally_.reached["reload of order"];
+    is_ordered_ = !is_ordered_;
+    oracle_.set_ordered(is_ordered_, journal_.open());
+  }
+  sender_->reconfigure(sender_options());
+}
+
+void DeliverySimulation::want_memory() {
+  if (!neighbor_.rests()) return neighbor_.rest();
+  ++tally_.reached["another one wants the large lease"];
+  neighbor_.want();
+}
+
+void DeliverySimulation::ask_for_replay() {
+  ++tally_.reached["dead letters are to be replayed"];
+  if (below(2) == 0) kinesis_.trouble.rejected.clear();
+  (void)write_replay_request(files_, "/spool/dead-letter", {});
+}
+
+Append DeliverySimulation::route_letter(record::Batch letter) {
+  ++tally_.reached["a dead letter is handed back"];
+  for (const uint32_t number : numbers_in(as_text(letter.entries()))) {
+    oracle_.explain(Cause::replayed, number);
+  }
+  Append append;
+  append.parts.push_back({"a", std::move(letter)});
+  return append;
 }
 
 void DeliverySimulation::change_kinesis() {
@@ -286,12 +346,9 @@ void DeliverySimulation::change_kinesis() {
       ++tally_.reached["reshard"];
       return kinesis_.reshard(static_cast<uint32_t>(1 + below(10)));
     case 4:
-      return sender_->set_shards(kinesis_.shards());
+      return set_shards();
     case 5:
-      trouble.lost_answer = below(2) == 0 ? 0.1 : 0;
-      trouble.lost_request = below(2) == 0 ? 0.1 : 0;
-      trouble.throttled_request = below(3) == 0 ? 0.1 : 0;
-      return;
+      return kinesis_.lose_some();
     case 6:
       trouble.failed_record = below(2) == 0 ? 0.05 : 0;
       return;
@@ -300,38 +357,20 @@ void DeliverySimulation::change_kinesis() {
       return;
     default:
       trouble.is_missing = below(3) == 0;
-      if (below(3) == 0 && !texts_.empty()) {
-        trouble.rejected.insert(static_cast<uint32_t>(below(texts_.size())));
-      }
-  }
-}
-
-void DeliverySimulation::change_disk() {
-  disk_is_bad_ = true;
-  switch (below(5)) {
-    case 0:
-      return files_.crash_after(1 + below(40));
-    case 1:
-      return files_.fail_with(0.2, below(2) == 0 ? EIO : ENOSPC);
-    case 2:
-      return files_.fail_syncs(1 + static_cast<int>(below(2)));
-    default:
-      files_.fail_with(0, 0);
-      files_.fail_syncs(0);
-      disk_is_bad_ = false;
+      if (below(3) == 0 && oracle_.count() > 0) kinesis_.reject_some(oracle_.count());
   }
 }
 
 void DeliverySimulation::append_new() {
   Chunk& chunk = chunks_.emplace_back();
-  chunk.first = static_cast<uint32_t>(texts_.size());
+  chunk.first = oracle_.count();
   chunk.count = static_cast<uint32_t>(1 + below(12));
   for (uint32_t i = 0; i < chunk.count; ++i) {
-    const auto number = static_cast<uint32_t>(texts_.size());
+    const uint32_t number = oracle_.count();
     const size_t pad = below(40) == 0 ? 2'000 + below(12'000) : below(300);
-    texts_.push_back(R"({"k":")" + key_of(number) + R"(","n":)" + std::to_string(number) +
-                     R"(,"pad":")" + std::string(pad, static_cast<char>('a' + number % 26)) +
-                     "\"}");
+    oracle_.add(key_of(number), R"({"k":")" + key_of(number) + R"(","n":)" +
+                                    std::to_string(number) + R"(,"pad":")" +
+                                    std::string(pad, static_cast<char>('a' + number % 26)) + "\"}");
   }
   tally_.events += chunk.count;
   send(chunks_.size() - 1);
@@ -339,21 +378,28 @@ void DeliverySimulation::append_new() {
 
 void DeliverySimulation::send(size_t index) {
   const Chunk& chunk = chunks_[index];
-  record::Batch batch;
-  batch.source = "forward";
-  batch.tag = "tag";
-  batch.encoding = record::Encoding::json;
-  batch.event_count = chunk.count;
-  batch.received_ns = unix_nanoseconds(clock_.wall());
-  batch.id = {index + 1, 99};
-  for (uint32_t i = 0; i < chunk.count; ++i) {
-    record::append_json_entry(batch.storage, {1'700'000'000, 0}, as_bytes(texts_[chunk.first + i]));
-  }
-  batch.entries_size = batch.storage.size();
   Append append;
   append.source = "forward";
   append.fingerprint = Hash128{index + 1, 7};
-  append.parts.push_back({"a", std::move(batch)});
+  // A batch of several events is no large entry: it is cut, as ingest::cut() does.
+  for (uint32_t i = 0; i < chunk.count; ++i) {
+    ByteBuffer entry;
+    record::append_json_entry(entry, {1'700'000'000, 0}, as_bytes(oracle_.text(chunk.first + i)));
+    record::Batch* batch = append.parts.empty() ? nullptr : &append.parts.back().batch;
+    if (batch == nullptr || batch->storage.size() + entry.size() > internals_.large_entry_bytes) {
+      append.parts.push_back({"a", {}});
+      batch = &append.parts.back().batch;
+      batch->source = "forward";
+      batch->tag = "tag";
+      batch->encoding = record::Encoding::json;
+      batch->received_ns = unix_nanoseconds(clock_.wall());
+      batch->id = {index + 1, 99};
+      batch->first_index = i;
+    }
+    ++batch->event_count;
+    batch->storage.append(entry.view());
+    batch->entries_size = batch->storage.size();
+  }
   append.done = [this, index, life = life_](AppendOutcome outcome) {
     if (life != life_ || outcome != AppendOutcome::done) return;
     if (!chunks_[index].acked) tally_.acked += chunks_[index].count;
@@ -366,88 +412,65 @@ void DeliverySimulation::send(size_t index) {
 // crash, that it had the chunk.
 void DeliverySimulation::send_again(size_t index) {
   const Chunk& chunk = chunks_[index];
-  for (uint32_t i = 0; i < chunk.count; ++i) ++resends_[chunk.first + i];
+  for (uint32_t i = 0; i < chunk.count; ++i) {
+    oracle_.explain(Cause::lost_ack, chunk.first + i);
+  }
   send(index);
 }
 
-void DeliverySimulation::on_event(uint32_t number, std::string_view text) {
-  const auto fail = [&](const std::string& what) {
-    if (!violation_) violation_ = "event " + std::to_string(number) + " " + what;
-  };
-  trace_numbers(std::to_string(clock_.steady().time_since_epoch() / 1ms) + " ms: accepted",
-                {number});
-  if (number >= texts_.size()) return fail("was never sent");
-  const bool is_shortened = text.find("\"penstock\":{\"truncated\"") != std::string_view::npos;
-  if (!is_shortened && text != texts_[number]) return fail("was changed");
-  ++tally_.accepted;
-  if (++accepted_[number] > 1) {
-    ++tally_.repeats;
-    return;
-  }
-  const auto place = journal_.place_of(number);
-  if (!place) return fail("was accepted and never read");
-  uint64_t& last = last_of_key_[key_of(number)];
-  // What was rejected has left the order of its key, also if a crash loses the dead letter.
-  if (is_ordered_ && *place < last && !kinesis_.was_rejected(number)) {
-    fail("was accepted out of order");
-  }
-  last = std::max(last, *place);
-}
-
-void DeliverySimulation::check_ledger_now() {
-  if (violation_) violate(*violation_);
+void DeliverySimulation::check() {
+  if (oracle_.violation()) violate(*oracle_.violation());
   check_ledger(*ledger_);
 }
 
-void DeliverySimulation::run() {
-  open_until_it_works();
-  for (int step = 0; step < kSteps; ++step) {
-    try {
-      take_step();
-    } catch (const FaultyFileSystem::Crash&) {
-      crash();
-      open_until_it_works();
-    }
-    check_ledger_now();
+void DeliverySimulation::tick() {
+  for (int i = 0; i < 3; ++i) turn(&SpoolCore::commit_turn);
+  while (core_->read_turn()) {
   }
-  finish();
+  turn(&SpoolCore::replay_turn);
+  schedule_.run_until(clock_.steady() + kTick);
+  check();
 }
 
-void DeliverySimulation::calm() {
-  files_.forget_crash();
-  files_.fail_with(0, 0);
-  files_.fail_syncs(0);
-  files_.set_capacity(~0ull);
-  disk_is_bad_ = false;
+// The stream takes nothing. Whatever it does about that, the large lease is there for others.
+void DeliverySimulation::take_nothing_for_minutes() {
+  kinesis_.take_nothing(below(2) == 0 ? 0 : below(3));
+  int waited = 0;
+  for (int at = 0; at < 600; ++at) {
+    if (at % 40 == 0 && at < 200) append_new();
+    tick();
+    if (at < 150) continue;  // what is tried after a pause has been tried
+    waited = neighbor_.waits() ? waited + 1 : 0;
+    if (waited > kGrantTicks) violate("a stream that takes nothing keeps the large lease");
+    if (waited == 0 && at % 20 == 0) want_memory();
+  }
 }
 
 // Faults are frozen: no new ones come, and those that no retry could get over are gone.
 void DeliverySimulation::finish() {
   calm();
-  const std::set<uint32_t> rejected = kinesis_.trouble.rejected;
-  kinesis_.trouble = {};
-  kinesis_.trouble.rejected = rejected;
+  disk_is_bad_ = false;
+  neighbor_.rest();
+  if (below(4) == 0) take_nothing_for_minutes();
+  neighbor_.rest();
+  kinesis_.recover();
   if (below(2) == 0) {
     crash();
     open_until_it_works();
   }
-  sender_->set_shards(kinesis_.shards());
+  set_shards();
   for (size_t index = 0; index < chunks_.size(); ++index) {
     if (!chunks_[index].acked) send_again(index);
   }
   // Something good to tell rejected records apart by.
-  for (int tick = 0;; ++tick) {
-    if (tick == kCalmTicks) violate("what can go is not gone: no liveness");
-    if (tick % 200 == 0 && tick < 2'000) append_new();
-    for (int i = 0; i < 3; ++i) turn(&SpoolCore::commit_turn);
-    while (core_->read_turn()) {
-    }
-    schedule_.run_until(clock_.steady() + 500ms);
-    check_ledger_now();
+  for (int at = 0;; ++at) {
+    if (at == kCalmTicks) violate("what can go is not gone: no liveness");
+    if (at % 200 == 0 && at < 2'000) append_new();
+    tick();
     const auto counts = ledger_->snapshot().pending;
     const bool is_done = std::all_of(counts.begin(), counts.end(),
                                      [](const auto& entry) { return entry.second == 0; });
-    if (is_done && tick > 10 && sender_->is_idle()) break;
+    if (is_done && at > 10 && sender_->is_idle()) break;
   }
   core_->close();
   check_final();
@@ -455,44 +478,22 @@ void DeliverySimulation::finish() {
 
 void DeliverySimulation::check_final() {
   std::set<uint32_t> letters;
-  const auto log = inspect_dead_letters(files_, "/spool", {.every_payload = true});
-  if (log) {
-    const auto visited = visit_entries(files_, *log, [&](const InspectedEntry& entry) {
-      for (const uint32_t number : numbers_in(as_text(entry.batch.entries()))) {
-        letters.insert(number);
-      }
-      return true;
-    });
-    if (!visited) violate("the dead letters cannot be read");
+  for (const auto& [id, payload] : letters_in(files_)) {
+    for (const uint32_t number : numbers_in(payload)) letters.insert(number);
   }
   tally_.dead_letters += letters.size();
+  tally_.accepted += oracle_.copies();
+  tally_.repeats += oracle_.repeats();
   for (const Chunk& chunk : chunks_) {
     for (uint32_t number = chunk.first; number < chunk.first + chunk.count; ++number) {
-      const uint32_t copies = accepted_.contains(number) ? accepted_.at(number) : 0;
-      if (copies == 0 && chunk.acked && !letters.contains(number)) {
-        violate("acknowledged event " + std::to_string(number) + " is lost");
-      }
-      const uint32_t crashes = crash_repeats_.contains(number) ? crash_repeats_.at(number) : 0;
-      const uint32_t resends = resends_.contains(number) ? resends_.at(number) : 0;
-      if (copies > 1 + crashes + resends + kinesis_.lost_answers(number)) {
-        violate("event " + std::to_string(number) + " came " + std::to_string(copies) + " times; " +
-                std::to_string(crashes) + " crashes, " + std::to_string(resends) +
-                " lost acks and " + std::to_string(kinesis_.lost_answers(number)) +
-                " lost answers explain as many");
-      }
+      oracle_.check(number, chunk.acked, letters.contains(number), is_auto_);
     }
   }
 }
 
 std::optional<std::string> run_delivery_simulation(uint64_t seed, Fault fault,
                                                    DeliveryTally& tally) {
-  try {
-    DeliverySimulation simulation(seed, fault, tally);
-    simulation.run();
-  } catch (const Violation& violation) {
-    return violation.what;
-  }
-  return std::nullopt;
+  return DeliverySimulation(seed, fault, tally).run(kSteps);
 }
 
 }  // namespace penstock::sim

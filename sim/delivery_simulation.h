@@ -1,15 +1,18 @@
 // The real StreamSender on the real spool, turned by hand: a file system that is killed at any
-// write, loses power and fails, a Kinesis whose shards throttle, die, split and merge and whose
-// answers get lost, reloads of every key of a stream. All from one seed.
+// write, loses power and fails, a Kinesis whose shards throttle, die, split and merge, which
+// rejects records, loses answers or distributes records itself (AUTO), reloads of every key of a
+// stream, large entries whose memory somebody else wants, replays of dead letters. All from one
+// seed.
 //
 // Two phases: under faults nothing may go wrong (safety); then the faults are frozen, and
 // everything that can go has to be gone within a bounded time (liveness).
 //
-// What is checked, event by event:
+// What is checked, event by event (delivery_oracle.h):
 //   an acknowledged event is accepted, or is in the dead letters
-//   each repeat of an event is explained by a lost answer of a request that carried it, or by a
-//   crash before its entry was marked as released on disk; by nothing else
-//   with order: per_key the first acceptances of the events of a key are in the order they came in
+//   each repeat of an event is explained by one named cause, and each cause explains one
+//   with order: per_key the first acceptances of the events of a key are in the order they were
+//   received, of events that were read and sent under that setting alone
+//   where the service distributes records, readers made with the KCL are given every event
 //   what comes out is what went in; nothing is invented
 //   the ledger adds up after every step, and at the end nothing is pending
 #pragma once

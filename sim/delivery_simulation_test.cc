@@ -8,22 +8,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "base/log.h"
+#include "seeds.h"
 
 namespace penstock::sim {
 namespace {
 
-uint64_t from_environment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 constexpr int kFaults = static_cast<int>(Fault::dead_letter_lost) + 1;
 constexpr uint64_t kSeedsPerFault = 200;
-
-void be_quiet() {
-  if (std::getenv("PENSTOCK_SIM_TRACE") == nullptr) set_log_level(LogLevel::error);
-}
 
 TEST(DeliverySimulation, NoSeedLosesRepeatsOrDisordersAnythingAndAllIsGoneInTheEnd) {
   be_quiet();
@@ -48,12 +39,29 @@ TEST(DeliverySimulation, NoSeedLosesRepeatsOrDisordersAnythingAndAllIsGoneInTheE
     std::printf("  %s: %llu\n", branch.c_str(), static_cast<unsigned long long>(count));
   }
   if (seeds < 100) return;  // it has tried too little
-  for (const char* branch :
-       {"reload", "limit of a record changed", "reshard", "request in JSON", "request: lost answer",
-        "request: lost request", "request: SlowDown", "request: ResourceNotFoundException",
-        "request: UnknownOperationException", "request: InvalidArgumentException",
-        "dead letter: refused", "overflow entry appended", "overflow entry read",
-        "recovered overflow log", "an entry whose events are partly in an overflow log"}) {
+  for (const char* branch : {"reload",
+                             "reload of order",
+                             "limit of a record changed",
+                             "reshard",
+                             "request in JSON",
+                             "request: lost answer",
+                             "request: lost request",
+                             "request: SlowDown",
+                             "request: ResourceNotFoundException",
+                             "request: UnknownOperationException",
+                             "request: InvalidArgumentException",
+                             "dead letter: refused",
+                             "a dead letter is handed back",
+                             "misplaced aggregate",
+                             "one more entry is allowed",
+                             "large entry read",
+                             "large overflow entry read",
+                             "a large entry is given back",
+                             "a large entry that was let go is read again",
+                             "overflow entry appended",
+                             "overflow entry read",
+                             "recovered overflow log",
+                             "an entry whose events are partly in an overflow log"}) {
     EXPECT_GT(tally.reached[branch], 0u) << branch;
   }
 }

@@ -41,15 +41,20 @@ void check_ledger(const record::Ledger& ledger) {
   }
 }
 
-void check_letters(spool::FileSystem& files, const std::vector<Chunk>& chunks, bool with_drops) {
-  std::map<Hash128, std::string> found;
+std::multimap<Hash128, std::string> letters_in(spool::FileSystem& files) {
+  std::multimap<Hash128, std::string> found;
   const auto log = spool::inspect_dead_letters(files, "/spool", {.every_payload = true});
   if (!log) violate("the dead letters cannot be read: " + log.error().message);
   const auto visited = spool::visit_entries(files, *log, [&](const spool::InspectedEntry& entry) {
-    found[entry.batch.id] = as_text(entry.batch.entries());
+    if (!entry.final) found.emplace(entry.batch.id, as_text(entry.batch.entries()));
     return true;
   });
   if (!visited) violate("the dead letters cannot be read: " + visited.error().message);
+  return found;
+}
+
+void check_letters(spool::FileSystem& files, const std::vector<Chunk>& chunks, bool with_drops) {
+  const auto found = letters_in(files);
   for (const Chunk& chunk : chunks) {
     for (const Part& part : chunk.parts) {
       if (!part.buried) continue;

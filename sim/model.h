@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,6 +48,10 @@ void check_unchanged(const record::Batch& batch, const Part& part, std::string_v
 
 // The balance of the ledger. Throws Violation, as the next does.
 void check_ledger(const record::Ledger& ledger);
+
+// The payloads of the dead letters that were not delivered after all, by the id of their batch.
+// Throws Violation if they cannot be read.
+[[nodiscard]] std::multimap<Hash128, std::string> letters_in(spool::FileSystem& files);
 
 // Each letter that was said to be safe lies in the dead letters, or was delivered after a replay.
 // with_drops: drop_oldest may have discarded a replayed one.

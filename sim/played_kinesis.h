@@ -58,18 +58,36 @@ class PlayedKinesis final : public delivery::PutPort {
     double throttled_request = 0;
     bool knows_cbor = true;
     bool is_missing = false;      // no such stream
+    bool rejects_all = false;     // whatever is in a request makes it invalid
     std::set<uint32_t> dead;      // shards that throttle or fail everything
     std::set<uint32_t> rejected;  // events that make a request invalid
+    bool distributes = false;     // to shards of its own choice (AUTO)
     size_t record_bytes_max = 1 << 20;
   };
   Trouble trouble;
+  // Of so many events one, or several that stand beside each other: large ones fill all that may be
+  // read.
+  void reject_some(uint32_t events);
+  // Requests and answers, from now on.
+  void lose_some();
+  // From now on: it rejects everything, is gone, or is out of reach.
+  void take_nothing(uint64_t kind);
+  // What no retry could get over stays.
+  void recover();
   void reshard(uint32_t count);
   [[nodiscard]] std::shared_ptr<const kinesis::ShardMap> shards() const { return shards_; }
 
   // ---- what came in
 
-  // Called for each event that is whole, in the order of acceptance.
-  std::function<void(uint32_t number, std::string_view text)> on_event;
+  // Called for each event that is whole, in the order of acceptance. is_readable: readers made with
+  // the KCL are given it, because it is not in an aggregate in a shard that does not own its key.
+  std::function<void(uint32_t number, std::string_view text, bool is_readable)> on_event;
+  // Records with these events were accepted, and the answer gets lost.
+  std::function<void(const std::vector<uint32_t>& numbers)> on_lost_answer;
+  // The answer says that an aggregate with these events was accepted.
+  std::function<void(const std::vector<uint32_t>& numbers, uint32_t shard,
+                     kinesis::HashKey hash_key)>
+      on_aggregate;
   // A part of it was accepted: with parts that are sent after a crash it may become whole.
   [[nodiscard]] bool has_part_of(uint32_t number) const { return in_parts_.contains(number); }
   // In a request of its own.
@@ -78,20 +96,18 @@ class PlayedKinesis final : public delivery::PutPort {
   }
   // In a request that was sent and has not arrived yet.
   [[nodiscard]] bool is_on_the_way(uint32_t number) const { return on_the_way_.contains(number); }
-  // Repeats of an event that lost answers explain.
-  [[nodiscard]] uint32_t lost_answers(uint32_t number) const {
-    const auto found = lost_answers_.find(number);
-    return found == lost_answers_.end() ? 0 : found->second;
-  }
 
  private:
   struct Record {
     std::string data;
     kinesis::HashKey hash_key;
+    uint32_t shard = 0;  // that accepted it
+    [[nodiscard]] bool is_aggregate() const;
   };
-  [[nodiscard]] delivery::PutResult judge(const std::vector<Record>& records, bool is_cbor);
+  [[nodiscard]] delivery::PutResult judge(std::vector<Record>& records, bool is_cbor);
   [[nodiscard]] bool happens(double chance);
-  void accept(const Record& record);
+  [[nodiscard]] const kinesis::Shard& choose_shard(kinesis::HashKey hash_key);
+  void accept(const Record& record, const kinesis::Shard& shard);
 
   Schedule& schedule_;
   std::mt19937_64& random_;
@@ -100,7 +116,7 @@ class PlayedKinesis final : public delivery::PutPort {
   std::shared_ptr<const kinesis::ShardMap> shards_;
   uint32_t next_shard_ = 0;
   kinesis_format::Unpacker unpacker_;
-  std::map<uint32_t, uint32_t> lost_answers_;
+  bool is_readable_ = true;  // of the record that is being accepted
   std::multiset<uint32_t> on_the_way_;
   std::set<uint32_t> rejected_alone_;
   std::set<uint32_t> in_parts_;

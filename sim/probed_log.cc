@@ -43,8 +43,16 @@ const char* to_string(Fault fault) {
 
 void ReadJournal::read(const spool::StreamLog& log, Position position,
                        std::vector<uint32_t> numbers) {
-  for (const uint32_t number : numbers) places_.emplace(number, places_.size());
+  for (const uint32_t number : numbers) oracle_.read(number);
   open_[{&log, position}] = {std::move(numbers), {}};
+}
+
+void ReadJournal::unread(const spool::StreamLog& log, Position position) {
+  const auto entry = open_.find({&log, position});
+  for (const uint32_t number : entry->second.numbers) {
+    oracle_.explain(DeliveryOracle::Cause::given_back, number);
+  }
+  open_.erase(entry);
 }
 
 void ReadJournal::released(const spool::StreamLog& log, Position position, SteadyTime now) {
@@ -64,17 +72,15 @@ void ReadJournal::turned(SteadyTime now, bool disk_works) {
   last_turn_ = now;
 }
 
-std::vector<uint32_t> ReadJournal::crash() {
+std::vector<uint32_t> ReadJournal::open() const {
   std::set<uint32_t> numbers;
   for (const auto& [where, open] : open_) numbers.insert(open.numbers.begin(), open.numbers.end());
-  open_.clear();
-  last_turn_ = {};
   return {numbers.begin(), numbers.end()};
 }
 
-std::optional<uint64_t> ReadJournal::place_of(uint32_t number) const {
-  const auto place = places_.find(number);
-  return place == places_.end() ? std::nullopt : std::optional(place->second);
+void ReadJournal::crash() {
+  open_.clear();
+  last_turn_ = {};
 }
 
 ProbedLog::ProbedLog(spool::StreamLog& real, ReadJournal& journal, const Clock& clock, Fault fault,
@@ -99,6 +105,7 @@ void ProbedLog::note(const Entry& entry) {
   }
   if (!entry.overflowed.empty()) ++reached_["an entry whose events are partly in an overflow log"];
   if (slot_) ++reached_["overflow entry read"];
+  if (entry.is_large) ++reached_[slot_ ? "large overflow entry read" : "large entry read"];
   trace_numbers(name() + ": read " + text_of(entry.position), numbers);
   journal_.read(*this, entry.position, std::move(numbers));
 }
@@ -133,6 +140,27 @@ void ProbedLog::release(Position position) {
   journal_.released(*this, position, clock_.steady());
   if (released_early_.erase(position) > 0) return;
   real_.release(position);
+}
+
+void ProbedLog::unread(Position position) {
+  ++reached_["a large entry is given back"];
+  trace_numbers(name() + ": unread " + text_of(position), {});
+  journal_.unread(*this, position);
+  real_.unread(position);
+}
+
+spool::StreamLog::Reloaded ProbedLog::reload(Position position) {
+  Reloaded reloaded = real_.reload(position);
+  if (reloaded.batch == nullptr) return reloaded;
+  ++reached_["a large entry that was let go is read again"];
+  trace_numbers(name() + ": reload " + text_of(position),
+                numbers_in(as_text(reloaded.batch->entries())));
+  return reloaded;
+}
+
+void ProbedLog::allow_one_more() {
+  ++reached_["one more entry is allowed"];
+  real_.allow_one_more();
 }
 
 spool::StreamLog* ProbedLog::overflow(size_t number) {
@@ -185,6 +213,11 @@ void ProbedLog::append_overflow(size_t number, OverflowEntry entry,
 void ProbedSpool::dead_letter(std::vector<spool::DeadLetter> letters,
                               std::function<void(bool)> done) {
   ++reached_["dead letter: " + letters.front().reason];
+  for (const spool::DeadLetter& letter : letters) {
+    for (const uint32_t number : numbers_in(as_text(letter.batch.entries()))) {
+      oracle_.leave_order(number);
+    }
+  }
   if (fault_ == Fault::dead_letter_lost) {
     schedule_.after(1ms, [done = std::move(done)] { done(true); });
     return;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "delivery_oracle.h"
 #include "delivery_simulation.h"
 #include "played_kinesis.h"
 #include "spool/spool.h"
@@ -18,25 +19,28 @@
 namespace penstock::sim {
 
 // Which events were read in this life of the process and are not, for sure, marked as released on
-// disk; and in which order all were read first.
+// disk.
 class ReadJournal {
  public:
+  explicit ReadJournal(DeliveryOracle& oracle) : oracle_(oracle) {}
+
   void read(const spool::StreamLog& log, spool::Position position, std::vector<uint32_t> numbers);
   void released(const spool::StreamLog& log, spool::Position position, SteadyTime now);
+  void unread(const spool::StreamLog& log, spool::Position position);
   // The commit thread had a turn. What was released long enough before its last turn is marked so
   // on disk, if the disk has worked that long: after a failure the spool waits before the next try.
   void turned(SteadyTime now, bool disk_works);
-  // Those that may be handed out once more.
-  [[nodiscard]] std::vector<uint32_t> crash();
-  [[nodiscard]] std::optional<uint64_t> place_of(uint32_t number) const;
+  // Those that may be handed out once more after a crash.
+  [[nodiscard]] std::vector<uint32_t> open() const;
+  void crash();
 
  private:
   struct Open {
     std::vector<uint32_t> numbers;
     std::optional<SteadyTime> released;
   };
+  DeliveryOracle& oracle_;
   std::map<std::pair<const spool::StreamLog*, spool::Position>, Open> open_;
-  std::map<uint32_t, uint64_t> places_;
   SteadyTime last_turn_{};
   SteadyTime works_since_{};  // of the disk, as far as turns saw it
 };
@@ -51,7 +55,13 @@ class ProbedLog final : public spool::StreamLog {
   [[nodiscard]] std::optional<spool::Entry> read() override;
   void on_readable(std::function<void()> wake) override { real_.on_readable(std::move(wake)); }
   void release(spool::Position position) override;
+  void unread(spool::Position position) override;
+  [[nodiscard]] Reloaded reload(spool::Position position) override;
+  [[nodiscard]] bool next_is_large() const override { return real_.next_is_large(); }
+  [[nodiscard]] bool memory_is_awaited() const override { return real_.memory_is_awaited(); }
   [[nodiscard]] bool empty() const override { return real_.empty(); }
+  [[nodiscard]] bool wants_room() const override { return real_.wants_room(); }
+  void allow_one_more() override;
   [[nodiscard]] StreamLog* overflow(size_t number) override;
   void append_overflow(size_t number, spool::OverflowEntry entry,
                        std::function<void(bool)> done) override;
@@ -80,8 +90,9 @@ class ProbedLog final : public spool::StreamLog {
 // The spool as the sender uses it: for dead letters.
 class ProbedSpool final : public spool::Spool {
  public:
-  ProbedSpool(spool::Spool& real, Schedule& schedule, Fault fault, Reached& reached)
-      : real_(real), schedule_(schedule), fault_(fault), reached_(reached) {}
+  ProbedSpool(spool::Spool& real, Schedule& schedule, DeliveryOracle& oracle, Fault fault,
+              Reached& reached)
+      : real_(real), schedule_(schedule), oracle_(oracle), fault_(fault), reached_(reached) {}
 
   void dead_letter(std::vector<spool::DeadLetter> letters, std::function<void(bool)> done) override;
 
@@ -111,6 +122,7 @@ class ProbedSpool final : public spool::Spool {
  private:
   spool::Spool& real_;
   Schedule& schedule_;
+  DeliveryOracle& oracle_;
   const Fault fault_;
   Reached& reached_;
 };

@@ -17,66 +17,28 @@ constexpr int kStreamsMax = 3;
 }  // namespace
 
 Simulation::Simulation(uint64_t seed, Planted planted, Tally& tally)
-    : random_(seed), tally_(tally), files_(seed * 31 + 7) {
-  options_.directory = "/spool";
-  options_.bytes_max = std::array<uint64_t, 3>{320 << 10, 1 << 20, 8 << 20}[below(3)];
+    : Frame(seed, {}), tally_(tally) {
+  options_.bytes_max = one_of<uint64_t>({320 << 10, 1 << 20, 8 << 20});
   options_.ack = below(3) == 0 ? AckMode::delivered : AckMode::stored;
   options_.when_full = below(4) == 0 ? WhenFull::drop_oldest : WhenFull::block;
-  options_.cache_bytes_max = std::array<uint64_t, 4>{0, 3000, 40000, 1 << 20}[below(4)];
-  options_.read_bytes_max = std::array<uint64_t, 3>{1000, 20000, 1 << 20}[below(3)];
-  internals_.manual = true;
-  internals_.segment_bytes = std::array<uint64_t, 3>{16384, 32768, 65536}[below(3)];
+  options_.cache_bytes_max = one_of<uint64_t>({0, 3000, 40000, 1 << 20});
+  options_.read_bytes_max = one_of<uint64_t>({1000, 20000, 1 << 20});
+  internals_.segment_bytes = one_of<uint64_t>({16384, 32768, 65536});
   internals_.direct_io = below(2) == 0;
   internals_.planted_ack_before_sync = planted == Planted::ack_before_sync;
   internals_.planted_checkpoint_before_release = planted == Planted::checkpoint_before_release;
   streams_ = 1 + static_cast<int>(below(kStreamsMax));
-  salt_ = seed << 20;
+  crashes_while_opening_ = true;
   shard_is_dead_ = below(2) == 0;
 }
 
-void Simulation::run() {
-  open_until_it_works();
-  for (int step = 0; step < kSteps; ++step) {
-    try {
-      take_step();
-    } catch (const FaultyFileSystem::Crash&) {
-      crash();
-      open_until_it_works();
-    }
-    check_balance();
-  }
-  finish();
-}
-
-void Simulation::open_until_it_works() {
-  for (int attempt = 0;; ++attempt) {
-    if (attempt == 3) calm();
-    if (attempt == 6) violate("the spool does not open: " + open_error_);
-    if (attempt < 3 && below(4) == 0) files_.crash_after(1 + below(40));
-    try {
-      if (open()) return;
-    } catch (const FaultyFileSystem::Crash&) {
-      crash();
-    }
-  }
-}
-
-void Simulation::calm() {
-  files_.forget_crash();
-  files_.fail_with(0, 0);
-  files_.fail_syncs(0);
-  files_.set_capacity(~0ull);
+Simulation::~Simulation() {
+  if (core_) core_->abandon();
+  core_.reset();
 }
 
 bool Simulation::open() {
-  internals_.salt_seed = ++salt_;
-  ledger_ = std::make_unique<record::Ledger>();
-  auto opened = SpoolCore::open(options_, internals_, *ledger_, budget_, clock_, files_);
-  if (!opened) {
-    open_error_ = opened.error().message;
-    return false;
-  }
-  core_ = std::move(*opened);
+  if (!open_core()) return false;
   trace("open, life " + std::to_string(life_ + 1));
   for (int i = 0; i < streams_; ++i) {
     auto log = core_->open_stream({stream_name(i), "target", "settings", 0});
@@ -98,10 +60,7 @@ bool Simulation::open() {
 void Simulation::crash() {
   ++tally_.crashes;
   count_dropped();
-  if (core_) core_->abandon();
-  const bool power = below(2) == 0;
-  trace(power ? "lose power" : "kill");
-  power ? files_.lose_power() : files_.kill();
+  abandon();
   in_flight_.clear();
   core_.reset();
 }
@@ -110,7 +69,7 @@ void Simulation::close_orderly() {
   calm();
   trace("close");
   core_->close();
-  check_balance();
+  check();
   count_dropped();
   // A disk that failed until now may have kept the last checkpoint from being written.
   for (Chunk& chunk : chunks_) {
@@ -261,7 +220,7 @@ void Simulation::on_ack(size_t index) {
   }
 }
 
-void Simulation::check_balance() {
+void Simulation::check() {
   if (late_violation_) violate(*late_violation_);
   if (!ledger_) return;
   check_ledger(*ledger_);
@@ -290,7 +249,7 @@ void Simulation::finish() {
     clock_.advance(milliseconds(1100));
     idle = moved ? 0 : idle + 1;
   }
-  check_balance();
+  check();
   count_dropped();
   for (const auto& [stream, pending] : ledger_->snapshot().pending) {
     if (pending > 0) {
@@ -315,14 +274,8 @@ void Simulation::finish() {
   check_letters(files_, chunks_, options_.when_full == WhenFull::drop_oldest);
 }
 
-std::optional<Finding> run_spool_simulation(uint64_t seed, Planted planted, Tally& tally) {
-  try {
-    Simulation simulation(seed, planted, tally);
-    simulation.run();
-  } catch (const Violation& violation) {
-    return Finding{violation.what};
-  }
-  return std::nullopt;
+std::optional<std::string> run_spool_simulation(uint64_t seed, Planted planted, Tally& tally) {
+  return Simulation(seed, planted, tally).run(kSteps);
 }
 
 }  // namespace penstock::sim

@@ -19,10 +19,6 @@ namespace penstock::sim {
 
 enum class Planted : uint8_t { nothing, ack_before_sync, checkpoint_before_release };
 
-struct Finding {
-  std::string what;
-};
-
 struct Tally {
   uint64_t acked = 0;
   uint64_t delivered = 0;
@@ -34,6 +30,6 @@ struct Tally {
 };
 
 // One run; nullopt when everything held.
-std::optional<Finding> run_spool_simulation(uint64_t seed, Planted planted, Tally& tally);
+std::optional<std::string> run_spool_simulation(uint64_t seed, Planted planted, Tally& tally);
 
 }  // namespace penstock::sim

@@ -6,20 +6,10 @@
 
 #include <cstdlib>
 
-#include "base/log.h"
+#include "seeds.h"
 
 namespace penstock::sim {
 namespace {
-
-uint64_t from_environment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-// The log of what is being provoked here would drown everything else.
-void be_quiet() {
-  if (std::getenv("PENSTOCK_SIM_TRACE") == nullptr) set_log_level(LogLevel::error);
-}
 
 TEST(SpoolSimulation, NoSeedLosesInventsOrRepeatsAnything) {
   be_quiet();
@@ -29,7 +19,7 @@ TEST(SpoolSimulation, NoSeedLosesInventsOrRepeatsAnything) {
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     const auto finding = run_spool_simulation(seed, Planted::nothing, tally);
     ASSERT_FALSE(finding.has_value())
-        << "seed " << seed << ": " << finding->what << "\nto repeat: PENSTOCK_SIM_FIRST=" << seed
+        << "seed " << seed << ": " << *finding << "\nto repeat: PENSTOCK_SIM_FIRST=" << seed
         << " PENSTOCK_SIM_SEEDS=1 sim_test";
   }
   std::printf(
@@ -57,7 +47,7 @@ uint64_t seeds_to_find(Planted planted, std::string& what) {
   Tally tally;
   for (uint64_t seed = 1; seed <= 500; ++seed) {
     if (const auto finding = run_spool_simulation(seed, planted, tally)) {
-      what = finding->what;
+      what = *finding;
       return seed;
     }
   }

@@ -52,6 +52,14 @@ def dead(values: str, reason: str = "refused", ordered: int = 0) -> dict[str, st
             f"penstock_stream_ordered{{{STREAM}}}": f"{ordered}+0x200"}
 
 
+def volume(free: int, spool: int) -> dict[str, str]:
+    """Of 100: free, and in the spool, which may have 78, as the dead letters may have 5."""
+    values = {"volume_free_bytes": free, "volume_bytes": 100, "dead_letter_bytes": 0, "dead_letter_max_bytes": 5}
+    series = {f"penstock_{name}{{{POD}}}": value for name, value in values.items()}
+    series |= {f"penstock_spool_bytes{{{STREAM}}}": spool, f"penstock_spool_max_bytes{{{STREAM}}}": 78}
+    return {name: f"{value}+0x120" for name, value in series.items()}
+
+
 CASES = [
     Case("PenstockNotDelivering",
          {**pending("5+10x60"), f"penstock_events_delivered_total{{{STREAM}}}": "100+0x60"}, 10,
@@ -114,10 +122,10 @@ CASES = [
          {f"penstock_events_pending{{{STREAM}}}": "7 3 0",
           CLAIM: "1+0x120"},
          near_miss_is="it left with nothing pending"),
-    Case("PenstockVolumeFills",
-         {f"penstock_volume_free_bytes{{{POD}}}": "7+0x60", f"penstock_volume_bytes{{{POD}}}": "100+0x60"}, 10,
-         {f"penstock_volume_free_bytes{{{POD}}}": "15+0x120", f"penstock_volume_bytes{{{POD}}}": "100+0x120"},
+    Case("PenstockVolumeFills", volume(free=7, spool=60), 10, volume(free=15, spool=60),
          near_miss_is="as much as the chart leaves free"),
+    Case("PenstockVolumeFills", volume(free=7, spool=75), 10, volume(free=7, spool=76),
+         near_miss_is="no more than that will be written"),
     Case("PenstockCertificateExpires",
          {f'penstock_certificate_expiry_seconds{{{POD},name="forward"}}': "604799-60x60"}, 10,
          {f'penstock_certificate_expiry_seconds{{{POD},name="forward"}}': "618000-60x120"},

@@ -317,3 +317,9 @@ def test_a_record_written_without_a_key_is_read(kinesis):
     events = [json.loads(line) for line in read_back(kinesis, "tail", "--meta").stdout.splitlines()]
     assert {(item["event"]["a"], item["partition_key"]) for item in events} == {(1, None), (2, "k")}
     assert len(read_back(kinesis, "tail").stdout.splitlines()) == 2
+
+
+def test_a_ledger_without_events_is_said(tmp_path):
+    (tmp_path / "object").write_text('{"a":1}')
+    done = run_command("verify", "--ledger", "/dev/null", "--archive", tmp_path)
+    assert done.returncode == 0 and "nothing was compared" in done.stderr

@@ -92,8 +92,9 @@ def test_from_a_record_that_is_sent_to_a_line_that_is_found(moto, shell, start_p
     address = f"127.0.0.1:{forward_port(config)}"
 
     (check,) = blocks("3. Verify the archive")
-    send, sync, verify = check.splitlines()
-    shell(send.replace("forwarder:24224 --tls", address).replace("--generate 100000", "--generate 1000"))
+    secret, forward, send, sync, verify = check.splitlines()
+    assert secret.startswith("oc ") and forward.startswith("oc ")
+    shell(send.replace("localhost:24224 --insecure --shared-key-file shared_key", address).replace("--generate 100000", "--generate 1000"))
     line = {"message": "order 4711 paid", "level": "error", "kubernetes": {"namespace_name": "shop"}}
     assert run_command("send", "--to", address, "--ack", stdin=json.dumps(line)).returncode == 0
     penstock.wait_settled(1001)

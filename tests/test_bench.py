@@ -37,7 +37,7 @@ def test_each_form_delivers_all_that_was_sent_and_has_its_row(build_directory, t
 
     assert done.returncode == 0, done.stderr
     results = json.loads(figures.read_text())
-    assert [result["form"] for result in results] == ["plain", "tls routes", "disk"]
+    assert [result["form"] for result in results] == ["plain", "tls routes", "disk plain"]
     for result in results:
         assert f"| {result['form']} " in done.stdout
         assert result["wire_bytes_per_event"] > 1000  # each record is that long
@@ -45,6 +45,15 @@ def test_each_form_delivers_all_that_was_sent_and_has_its_row(build_directory, t
         assert 0 < result["put_p50_ms"] <= result["put_p99_ms"]
     assert "fdatasync" in done.stdout  # the disk's own rate stands beside
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json"]  # nothing is left behind
+
+
+def test_a_quick_run_is_of_the_forms_that_are_named(build_directory, tmp_path):
+    figures = tmp_path / "figures.json"
+
+    done = run_bench("--quick", "--forms", "tls", "--no-build", "--build", build_directory, "--json", figures)
+
+    assert done.returncode == 0, done.stderr
+    assert [result["form"] for result in json.loads(figures.read_text())] == ["tls routes"]
 
 
 def test_a_backlog_survives_a_kill_and_is_drained_within_the_memory_limit(build_directory, tmp_path):

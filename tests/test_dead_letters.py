@@ -61,7 +61,7 @@ def test_what_is_given_back_leaves_when_it_is_delivered(kinesis, penstock, spool
     kinesis.remove_fault(penstock.poison)
     replayed = dead_letter("replay", spool, "--stream", "projects", "--wait")
     assert replayed.returncode == 0, replayed.stderr
-    assert "1 dead letters with 1 events" in replayed.stdout
+    assert "1 dead letter with 1 event " in replayed.stdout
     assert kinesis.tally("projects", "id") == {str(i): 1 for i in range(100)}
     metrics = penstock.wait_settled(101)  # received once more, as source dead_letter
     assert metrics.sum("penstock_events_received_total", source="dead_letter") == 1
@@ -81,7 +81,7 @@ def test_a_damaged_dead_letter_is_named_by_every_command_and_the_exit_code_says_
     replayed = dead_letter("replay", spool)
     assert replayed.returncode == 1
     assert str(segment) in replayed.stderr and "1 events" in replayed.stderr
-    assert "0 dead letters with 0 events are to be replayed" in replayed.stdout
+    assert "0 dead letters with 0 events to be replayed" in replayed.stdout
 
 
 def test_foreign_files_in_a_spool_are_named_and_the_rest_is_listed(penstock, spool):

@@ -22,6 +22,8 @@ FAILURES = {
     "read-only": {"write": errno.EROFS, "sync": errno.EROFS, "create": errno.EROFS},
 }
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture
 def watched(tmp_path):

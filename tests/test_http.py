@@ -444,7 +444,7 @@ def test_large_bodies_at_once_wait_for_memory_and_all_go_through(kinesis, start_
 
 
 def test_a_body_of_the_smallest_objects_is_split_within_the_memory_limit(kinesis, start_penstock, tmp_path):
-    """Each of its entries is six times as long as its text: too much to be there twice, even for the largest loan."""
+    """Each of its entries is six times as long as its text: too much to be there twice, even for the largest lease."""
     penstock = start_penstock(three_streams(kinesis.endpoint, spool=tmp_path / "spool", memory_limit="48MiB",
                                             sources=[http_source(max_body="4MiB")],
                                             streams={"aggregation": "lines"}))
@@ -459,7 +459,7 @@ def test_a_body_of_the_smallest_objects_is_split_within_the_memory_limit(kinesis
         assert penstock.memory_peak_bytes() <= 48 * 2**20
 
 
-def test_a_zstd_window_that_no_loan_pays_for_is_refused_and_no_more(kinesis, start_penstock):
+def test_a_zstd_window_that_no_lease_pays_for_is_refused_and_no_more(kinesis, start_penstock):
     penstock = start_penstock(three_streams(kinesis.endpoint, memory_limit="36MiB",
                                             sources=[http_source(max_body="1MiB")]))
     window = zstandard.ZstdCompressionParameters(window_log=23, compression_level=3)  # 8 MiB

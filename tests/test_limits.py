@@ -3,7 +3,6 @@ counted reason, nobody waits for ever, and the process stays up and in its memor
 
 import gzip
 import random
-import signal
 import socket
 
 import pytest
@@ -18,7 +17,7 @@ from harness.waiting import wait_until
 
 MIB = 2**20
 TAG = "app.limits"
-# With messages of 8 MiB this is the least there may be: ordinary loans come to 4 MiB in all.
+# With messages of 8 MiB this is the least there may be: ordinary leases come to 4 MiB in all.
 TIGHT = {"memory_limit": "48MiB"}
 
 
@@ -59,11 +58,11 @@ def tight(kinesis, start_penstock, tmp_path):
     return start
 
 
-def test_compressed_messages_that_need_the_large_loan_twice_go_through(tight):
-    """As it came and inflated it is larger than everything but the large loan: who has that must not wait for it."""
+def test_compressed_messages_that_need_the_large_lease_twice_go_through(tight):
+    """As it came and inflated it is larger than everything but the large lease: who has that must not wait for it."""
     penstock = tight("forward", max_message="8MiB")
     body = gzip.compress(wire.entries([(1, {"m": incompressible(700_000, n)}) for n in range(11)]), 1)
-    assert len(body) > 4 * MIB  # no other loan is as large
+    assert len(body) > 4 * MIB  # no other lease is as large
     clients = [ForwardClient(forward_port(penstock.config)) for _ in range(2)]
     for client in clients:
         client.send(wire.packed_frame(TAG, body, {"compressed": "gzip", "chunk": wire.new_chunk()}))
@@ -74,7 +73,7 @@ def test_compressed_messages_that_need_the_large_loan_twice_go_through(tight):
     assert_within(penstock, 48 * MIB)
 
 
-def test_compressed_bodies_that_need_the_large_loan_twice_go_through(tight):
+def test_compressed_bodies_that_need_the_large_lease_twice_go_through(tight):
     penstock = tight("http", max_body="8MiB")
     body = b"".join(b'{"m":"%b"}\n' % incompressible(700_000, n).encode() for n in range(11))
     answer = post(source_port(penstock.config, "http"), gzip.compress(body, 1), Content_Encoding="gzip")
@@ -82,6 +81,7 @@ def test_compressed_bodies_that_need_the_large_loan_twice_go_through(tight):
     penstock.wait_settled(11)
 
 
+@pytest.mark.waits
 def test_a_syslog_message_whose_escapes_need_more_than_there_is_is_refused_alone(tight):
     penstock = tight("syslog", max_message="8MiB")
     bad = b"<13>1 - h a p m - " + b"\x01" * (7 * MIB)
@@ -100,9 +100,7 @@ def test_a_larger_max_message_than_memory_was_shared_out_for_waits_for_a_restart
     penstock = start_penstock(config)
     config["sources"][0]["forward"]["max_message"] = "64MiB"
     config["memory_limit"] = "256MiB"
-    penstock.write_config(config)
-    penstock.signal(signal.SIGHUP)
-    penstock.wait_metric("penstock_config_reloads_total", 1, result="ok")
+    penstock.reload(config)
     wait_until(lambda: "sources.forward.max_message" in penstock.log(), "it says what needs a restart")
     with ForwardClient(forward_port(config)) as client:
         try:

@@ -109,7 +109,7 @@ def test_a_service_that_would_write_is_not_asked(kinesis, check):
     kinesis.set_server(dry_run=False)
     done = check(three_streams(kinesis.endpoint))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("write not tried") == 3
+    assert done.stdout.count("write not tested") == 3
     assert dry_runs(kinesis) == [] and sum(kinesis.stats()["accepted"].values()) == 0
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_written_to_anybodys_emulator(check, tmp_path, name):
     try:
         done = check(one_stream(emulator.endpoint, **emulator.stream_options))
         assert done.returncode == 0, done.stderr
-        assert "write not tried" in done.stdout
+        assert "write not tested" in done.stdout
         assert emulator.records("projects") == []
     finally:
         emulator.stop()

@@ -235,3 +235,31 @@ def test_the_costs_in_the_documentation_are_what_the_estimator_says():
         assert ours[:2] == written[:2]
         for now, then in zip(map(float, ours[2:]), map(float, written[2:]), strict=True):
             assert now == pytest.approx(then, rel=0.1, abs=1)
+
+
+def test_what_was_split_is_delivered_though_the_limit_is_lowered_before_the_restart(kinesis, start_penstock, tmp_path):
+    """Of one event parts are accepted, others are on their way, and others wait; none is dead-lettered."""
+    config = three_streams(kinesis.endpoint, spool=tmp_path / "spool", routes=[{"stream": "projects"}],
+                           streams={"flush": {"interval": "1s", "size": "1MiB"}})
+    sizes = {"first": 3_000_000, "second": 900_000, "third": 2_500_000, "fourth": 600_000, "fifth": 1000}
+    penstock = start_penstock(config)
+    hanging = kinesis.add_fault("hang", operation="PutRecords", after=1)
+    with ForwardClient(forward_port(config)) as client:
+        for name, size in sizes.items():
+            client.send_acked(wire.packed_forward, "t", [(1, {"id": name, "message": name[0] * size})])
+    wait_until(lambda: kinesis.fault_applied(hanging) >= 1, "some parts are accepted, others are on their way")
+    penstock.kill()
+    kinesis.remove_fault(hanging)
+    kinesis.release()
+    for stream in ("projects", "operations", "audit"):
+        config["streams"][stream]["max_record"] = "256KiB"
+    kinesis.set_stream("projects", max_record_kib=256)
+    penstock = start_penstock(config)
+    metrics = penstock.wait_settled(len(sizes), deadline_s=60)
+    assert metrics.sum("penstock_events_dead_lettered_total") == 0
+    assert metrics.delivered == len(sizes)
+    tail = run_command("tail", "--stream", "projects", "--endpoint", kinesis.endpoint)
+    assert tail.returncode == 0, tail.stderr
+    events = [json.loads(line) for line in tail.stdout.splitlines()]
+    assert {event["id"]: event["message"] for event in events} == {
+        name: name[0] * size for name, size in sizes.items()}

@@ -1,4 +1,5 @@
-"""The lossy file system layer itself, driven by a small program that syncs some of what it does."""
+"""The lossy file system layer itself, driven by a small program that syncs some of what it does; and the proof on a
+real file system that loses power."""
 
 import errno
 import os
@@ -8,7 +9,9 @@ import sys
 
 import pytest
 
+from harness.prove import prove
 from power_loss import WatchedDirectory
+from power_loss.ext4_volume import CannotMount, Ext4Volume
 
 
 @pytest.fixture
@@ -111,3 +114,43 @@ except OSError as error:
     assert int(run(watched, program + "import sys; sys.stdout.flush()")) == number
     watched.fail()
     assert int(run(watched, program + "import sys; sys.stdout.flush()")) == 0
+
+
+# --- the same on a file system that is not ours: the kernel's, shut down
+
+
+@pytest.fixture
+def volume(tmp_path):
+    try:
+        made = Ext4Volume(tmp_path / "volume", tmp_path / "image")
+    except CannotMount as error:
+        pytest.skip(f"no ext4 can be mounted here: {error}")
+    yield made
+    made.close()
+
+
+@pytest.mark.long
+def test_the_volume_keeps_what_was_synced_and_loses_the_rest(volume):
+    fates = set()
+    for seed in range(12):
+        path = volume.directory / f"log-{seed}"
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.pwrite(file, b"S" * 8192, 0)
+        os.fsync(file)
+        for block in range(2, 10):
+            os.pwrite(file, b"U" * 4096, block * 4096)
+        os.close(file)
+        (volume.directory / f"name-{seed}").write_bytes(b"")
+        volume.lose_power(random.Random(seed))
+        data = path.read_bytes()
+        assert data[:8192] == b"S" * 8192
+        fates.add(len(data))
+        fates.add((volume.directory / f"name-{seed}").exists())
+    assert {8192, True, False} <= fates, f"what was not synced is kept: {fates}"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_nothing_acked_is_lost_when_a_real_file_system_loses_power(volume):
+    assert prove(seed=random.SystemRandom().randrange(10**9), cycles=40, volume=volume,
+                 only=["power loss", "power loss while kinesis hangs", "kill"])

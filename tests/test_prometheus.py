@@ -15,7 +15,7 @@ from harness.forward_client import ForwardClient
 from harness.waiting import wait_until
 from test_status_page import Flow
 
-pytestmark = pytest.mark.outside
+pytestmark = [pytest.mark.outside, pytest.mark.waits]
 FACTOR = 60
 
 

@@ -84,7 +84,7 @@ def test_a_certificate_nobody_vouches_for_is_refused_and_taken_when_told_to(kine
     penstock = start_penstock(three_streams(kinesis.endpoint, forward={
         "tls": {"cert": str(certificates.server_cert), "key": str(certificates.server_key)}}))
     refused = send(penstock, "--tls", "--ack", stdin="x\n")
-    assert refused.returncode == 1 and "certificate" in refused.stderr
+    assert refused.returncode == 1 and "certificate" in refused.stderr and "--ca" in refused.stderr
     assert send(penstock, "--insecure", "--ack", stdin="x\n").returncode == 0
 
 
@@ -123,6 +123,13 @@ def test_a_daemon_that_goes_away_and_comes_back_gets_what_it_did_not_ack(kinesis
     assert {line["id"] for line in read_ledger(ledger)} == {f"r-{n}" for n in range(3000)}
     wait_until(lambda: penstock.metrics().pending == 0, "nothing is pending")
     assert {record["penstock_id"] for record in stored(kinesis)} == {f"r-{n}" for n in range(3000)}
+
+
+@pytest.mark.parametrize("way", [["--to", "127.0.0.1:{}", "--ack"], ["--to", "127.0.0.1:{}"], ["--http", "http://127.0.0.1:{}/"],
+                                 ["--syslog", "127.0.0.1:{}"]], ids=lambda way: " ".join(way))
+def test_an_address_where_nobody_listens_says_what_to_do(way):
+    done = run_command("send", *(word.format(free_port()) for word in way), stdin="x\n")
+    assert done.returncode == 1 and "check the address" in done.stderr, done.stderr
 
 
 def test_a_port_that_expects_tls_or_a_key_is_said_so_at_once(kinesis, start_penstock, certificates, tmp_path):

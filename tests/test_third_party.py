@@ -152,3 +152,26 @@ def test_user_password_and_client_certificate_from_a_javascript_client(emulator,
         send_with_fluent_logger(forward_port(config), events, password="wrong", **options)
     penstock.wait_settled(5)
     assert len(emulator.records("with-users")) == 5
+
+
+def test_what_was_stored_under_a_mistaken_name_is_redirected_and_arrives_once(emulator, start_penstock, tmp_path):
+    name = f"redirected-{emulator.name}"
+    emulator.create_stream(name, 2)
+    config = three_streams(emulator.endpoint, spool=tmp_path / "spool", streams=emulator.stream_options,
+                           routes=[{"stream": "projects"}])
+    config["streams"] = {"projects": {**config["streams"]["projects"], "name": "not-there"}}
+    penstock = start_penstock(config)
+    texts = [json.dumps({"id": i}) for i in range(200)]
+    events = [{"tag": "t", "time": [1718093700, i], "record": {"id": i}} for i in range(len(texts))]
+    assert send_with_fluent_logger(forward_port(config), events, mode="PackedForward")["acked"] == len(texts)
+    penstock.wait_metric("penstock_stream_paused", 1)
+    config["streams"]["projects"]["name"] = name
+    penstock.write_config(config)
+    penstock.wait_metric("penstock_config_reloads_total", 1, result="ok")
+    assert penstock.stop_quickly() == 0
+    done = run_command("spool", "redirect", tmp_path / "spool", "--from", "not-there", "--to", "projects", "--config",
+                       penstock.config_file)
+    assert done.returncode == 0, done.stderr
+    start_penstock(config).wait_settled(len(texts), deadline_s=60)
+    stored = [json.dumps(json.loads(record)) for record in emulator.records(name)]
+    assert sorted(stored) == sorted(texts)

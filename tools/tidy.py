@@ -27,8 +27,8 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 500
 
 # Who may include whom. A folder's DEPENDS may name only these; its sources only what DEPENDS names.
-ABOVE_ALL = {"base", "memory", "codec", "record", "metrics", "net", "protocol", "route", "spool",
-             "kinesis_format", "kinesis", "ingest", "delivery", "config", "admin", "daemon", "cli"}
+ABOVE_ALL = {"base", "memory", "codec", "record", "metrics", "net", "auth", "protocol", "route",
+             "spool", "kinesis_format", "kinesis", "ingest", "delivery", "config", "admin", "daemon", "cli"}
 LAYERS = {
     "base": set(),
     "memory": {"base"},
@@ -37,11 +37,12 @@ LAYERS = {
     "metrics": {"base", "record"},  # the ledger's snapshot is what a scrape shows
     "kinesis_format": {"base", "codec", "record", "route"},
     "net": {"base"},
+    "auth": {"base", "net"},
     "protocol": {"base", "codec", "record"},
     "route": {"base", "codec", "record"},
     "spool": {"base", "memory", "codec", "record"},
     "kinesis": {"base", "codec", "net", "kinesis_format"},  # its 128-bit hash keys
-    "ingest": {"base", "memory", "codec", "record", "net", "protocol", "route", "spool"},
+    "ingest": {"base", "memory", "codec", "record", "net", "auth", "protocol", "route", "spool"},
     # A record's partition key is read from the record where the record is encoded: route names it.
     "delivery": {"base", "memory", "codec", "record", "net", "route", "spool", "kinesis_format",
                  "kinesis"},
@@ -54,7 +55,7 @@ PURE = {"base", "codec", "record", "protocol", "route", "kinesis_format"}
 FOR_ALL_BUT_PURE = "metrics/counter.h"  # header-only
 
 HEAVY = re.compile(r"^(boost/(asio|beast)|openssl/(?!types)|curl/|yaml-cpp/|CLI/|simdjson|nlohmann/)")
-HEAVY_ALLOWED = {"net", "ingest", "kinesis", "delivery"}
+HEAVY_ALLOWED = {"net", "auth", "ingest", "kinesis", "delivery"}
 FORBIDDEN_FOLDERS = {"utils", "util", "common", "helpers", "misc", "manager", "managers"}
 
 CPP = {".h", ".cc"}

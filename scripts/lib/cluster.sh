@@ -250,7 +250,7 @@ forget_unfinished_revision() {
   status=$(release_status)
   [[ $status == pending-* || $status == uninstalling ]] || return 0
   [[ -z $DRY_RUN ]] || { say "  would forget the Helm revision that is $status"; return 0; }
-  say "  the Helm release is $status: another run of helm is under way, or one was cut short"
+  say "  the Helm release is $status: another run of helm is in progress, or one was interrupted"
   if wait_for "$HELM_SECONDS" release_at_rest; then return 0; fi
   state_update '.unfinished = true'   # what it changed may differ from what the last whole revision says
   kube delete secret -n "$NAMESPACE" -l "owner=helm,name=$NAME,status=$(release_status)" >/dev/null
@@ -297,8 +297,17 @@ sweep_release() {
 
 forwarder_pods() { kube get pods -n "$NAMESPACE" -l "$SELECTOR" -o name | sed 's|^pod/||'; }
 
-# pod_page POD PATH: of the admin port, by way of the API server: needs no tool inside the pod.
-pod_page() { kube get --raw "/api/v1/namespaces/$NAMESPACE/pods/$1:9880/proxy/$2" 2>/dev/null; }
+# pod_page POD PATH: of the admin port, by way of the API server. With admin.secure that port wants a token, which the API
+# server does not pass on: then the page is read inside the pod.
+pod_page() {
+  local port
+  port=$(kube get pod "$1" -n "$NAMESPACE" -o 'jsonpath={.spec.containers[*].ports[?(@.name=="admin")].containerPort}') || return 1
+  if [[ ${port:-9880} == 9880 ]]; then
+    kube get --raw "/api/v1/namespaces/$NAMESPACE/pods/$1:9880/proxy/$2" 2>/dev/null
+  else
+    kube exec -n "$NAMESPACE" "$1" -c penstock -- penstock top --page "$2" 2>/dev/null
+  fi
+}
 
 # pod_figure POD METRIC: the sum over its labels; fails when it cannot be read
 pod_figure() {

@@ -34,7 +34,7 @@ find_generation() {
         "not installed. Cure: install it from OperatorHub (Red Hat OpenShift Logging), then run this again"
   fi
   operator_runs || die "no OpenShift Logging operator runs in $LOGGING_NAMESPACE (deployment" \
-      "cluster-logging-operator has no available pod): what would be wired now would have no effect. Cure:" \
+      "cluster-logging-operator has no available pod): the collector's configuration would have no effect. Cure:" \
       "install or repair the operator, then run this again"
   [[ $output != otlp || $way == ownD ]] || usage_error "--output otlp needs OpenShift Logging 6; here it is" \
       "$(way_in_words "$way")"
@@ -333,7 +333,7 @@ wait_for_logs() {
   step "waiting until logs of each kind are delivered (at most ${TIMEOUT}s)"
   if wait_for "$TIMEOUT" logs_are_delivered; then
     [[ -z $(kinds_that_are untold) ]] ||
-      say "  logs are delivered; no route asks for log_type $(kinds_that_are untold), so which kinds cannot be told"
+      say "  logs are delivered; no route selects log_type $(kinds_that_are untold), so the script cannot verify these kinds"
     return
   fi
   missing=$(kinds_that_are missing) stuck=$(kinds_that_are arrived)
@@ -349,7 +349,7 @@ wait_for_logs() {
     message+=" ($(jq -r -L "$LIB" 'include "collector_wiring"; last_error' <<<"$STATUSES" | head -c 300)). Cure: see"
     message+=" 'oc -n $NAMESPACE logs statefulset/$NAME' and PenstockNotDelivering in doc/operations.md"
   fi
-  die "the collector is wired, but $message; then run this again (it changes nothing that is right), or use --no-wait"
+  die "the collector is configured, but $message; then run this again (it repeats no step that is done), or use --no-wait"
 }
 
 # wait_for_collector SECONDS: the operator accepts the wiring and every collector runs with it
@@ -357,7 +357,7 @@ wait_for_collector() {
   local seconds=$1 start=$SECONDS
   [[ -z $DRY_RUN ]] || return 0
   wait_for "$seconds" wiring_accepted ||
-    die "the operator has not accepted the wiring within ${seconds}s: $(wiring_complaint | head -c 400). The" \
+    die "the operator has not accepted the configuration within ${seconds}s: $(wiring_complaint | head -c 400). The" \
         "forwarder itself runs; cure that and run this again"
   wait_for $((seconds - SECONDS + start)) collector_exists ||
     die "the operator has made no collector DaemonSet within ${seconds}s. Cure: see its log (oc -n" \
@@ -380,7 +380,7 @@ unwire() {
   read -ra resource < <(wired_resource)
   before=$(jq -c '.before.resource' <<<"$STATE")
   if ! kube get --raw "$(api_path "${resource[0]}")" >/dev/null 2>&1; then
-    warn "${resource[0]} is no longer served; its part of the wiring is gone with it"
+    warn "${resource[0]} is no longer served; its part of the configuration is gone, too"
     return
   fi
   current=$(get "${resource[@]}")

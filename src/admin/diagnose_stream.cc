@@ -101,12 +101,12 @@ Cause cause_of(const Stream& stream) {
   switch (delivery.trouble) {
     case DeliveryTrouble::unreachable:
       if (code.starts_with("TLS")) {
-        return {code, "Check aws.ca_bundle and what inspects TLS on the way.", "", "unreachable"};
+        return {code, "Check aws.ca_bundle, and any proxy that inspects TLS.", "", "unreachable"};
       }
       return {code, "Check egress rules, the proxy and DNS.", "", "unreachable"};
     case DeliveryTrouble::service_fault:
       return {"the service at " + delivery.endpoint + " fails (" + code + ")",
-              "penstock retries by itself; if it lasts, see the AWS Health Dashboard.", "",
+              "penstock retries automatically; if it lasts, see the AWS Health Dashboard.", "",
               "service fails"};
     case DeliveryTrouble::not_found:
       return {"stream " + stream.status.target + " does not exist (" + code + ")",
@@ -132,6 +132,10 @@ Cause cause_of(const Stream& stream) {
               "requests rejected"};
     case DeliveryTrouble::none:
       break;
+  }
+  if (code.starts_with("former target ")) {
+    return {code, "Create that stream, or stop penstock and send what is stored for it elsewhere.",
+            "penstock spool redirect --help", "former target"};
   }
   if (!code.empty()) return {code, "", "penstock check --online", code};
   return {"no answer from " + delivery.endpoint, "Check egress rules, the proxy and DNS.", "",
@@ -200,7 +204,7 @@ Finding behind(const Stream& stream) {
   finding.kind = "falling_behind";
   finding.subject = status.name;
   finding.size = stream.age;
-  finding.solved = "stream " + status.name + " has worked off its backlog";
+  finding.solved = "stream " + status.name + " has delivered its backlog";
   if (is_catching_up(stream)) {
     const double net = stream.rates.out - stream.rates.in;
     finding.text = "Catching up. Stream " + status.name + " takes " + rate_text(stream.rates.out) +
@@ -238,7 +242,7 @@ Finding senders_wait(const Stream& stream) {
                  size_text(stream.status.spool_bytes_max) + ").";
   finding.cure =
       "Fix delivery, or raise spool.max_size or streams." + stream.status.name + ".max_size.";
-  finding.solved = "senders are free again: stream " + stream.status.name + " has room";
+  finding.solved = "senders are no longer slowed down: stream " + stream.status.name + " has room";
   return finding;
 }
 
@@ -249,7 +253,7 @@ Finding disk_fails(const Stream& stream) {
   finding.level = Level::bad;
   finding.text = "Cannot write to the spool in " + spool.directory + ": " + spool.last_error +
                  ". Senders wait; what was acknowledged is safe.";
-  finding.cure = "Free space on the volume or mend it; penstock retries by itself.";
+  finding.cure = "Free space on the volume or repair it; penstock retries automatically.";
   finding.solved = "the spool can be written again";
   return finding;
 }
@@ -273,7 +277,7 @@ Finding keys_ignored(const Stream& stream) {
                  std::string(status.ordered ? "remove order" : "use aggregation: lines or none") +
                  ".";
   finding.command = status.kpl_aggregates ? "penstock estimate" : "";
-  finding.solved = "stream " + status.name + " goes by partition keys again";
+  finding.solved = "stream " + status.name + " uses partition keys again";
   return finding;
 }
 

@@ -87,6 +87,14 @@ void add_counted(const Observation& seen, std::vector<Finding>& findings) {
   }
 }
 
+// What the files of spool and dead letters may still grow by. A large disk shared with others is of
+// no concern while it has more free than that.
+uint64_t bytes_still_allowed(const metrics::SpoolStatus& spool) {
+  const auto left = [](uint64_t max, uint64_t used) { return max > used ? max - used : 0; };
+  return left(spool.bytes_max, spool.bytes) +
+         left(spool.dead_letter_bytes_max, spool.dead_letter_bytes);
+}
+
 void add_storage(const Observation& seen, std::vector<Finding>& findings) {
   const metrics::SpoolStatus& spool = seen.scrape.status.spool;
   const auto bytes = [](uint64_t value) { return static_cast<double>(value); };
@@ -102,12 +110,15 @@ void add_storage(const Observation& seen, std::vector<Finding>& findings) {
     findings.push_back(std::move(finding));
   }
   if (spool.volume_bytes > 0 &&
-      bytes(spool.volume_bytes_free) < kVolumeFree * bytes(spool.volume_bytes)) {
+      bytes(spool.volume_bytes_free) < kVolumeFree * bytes(spool.volume_bytes) &&
+      spool.volume_bytes_free < bytes_still_allowed(spool)) {
     Finding finding = finding_of("volume_full", "", Level::warning);
     finding.text = "The volume of " + spool.directory +
                    " is nearly full: " + size_text(spool.volume_bytes_free) + " of " +
-                   size_text(spool.volume_bytes) + " free.";
-    finding.cure = "Enlarge the volume or free space; penstock itself stays under spool.max_size.";
+                   size_text(spool.volume_bytes) +
+                   " free, and spool and dead letters may grow by " +
+                   size_text(bytes_still_allowed(spool)) + ".";
+    finding.cure = "Enlarge the volume, free space, or lower spool.max_size.";
     findings.push_back(std::move(finding));
   }
 }
@@ -153,14 +164,14 @@ void add_process(const Observation& seen, std::vector<Finding>& findings) {
     finding.text = "Senders are slowed down: memory_limit (" + size_text(process.memory_limit) +
                    ") is used up.";
     finding.cure = "Raise memory_limit (and the pod's limit), or add pods.";
-    finding.solved = "senders are free again: there is memory";
+    finding.solved = "senders are no longer slowed down: there is memory";
     findings.push_back(std::move(finding));
   }
   if (!process.reload_error.empty()) {
     Finding finding = finding_of("reload", "", Level::warning);
     finding.text = "The changed configuration was rejected and the old one stays in force: " +
                    process.reload_error + ".";
-    finding.cure = "Correct it; it is read again by itself.";
+    finding.cure = "Correct it; penstock reads it again automatically.";
     finding.command = "penstock check --config " + process.config_file;
     findings.push_back(std::move(finding));
   }

@@ -138,7 +138,7 @@ TEST_F(TheBanner, EachCauseHasItsCure) {
        "Correct the access key or the role; new credentials take effect without a restart."},
       {DeliveryTrouble::service_fault, "InternalFailure",
        "the service at kinesis.us-east-1.amazonaws.com:443 fails (InternalFailure)",
-       "penstock retries by itself; if it lasts, see the AWS Health Dashboard."},
+       "penstock retries automatically; if it lasts, see the AWS Health Dashboard."},
       {DeliveryTrouble::throttled, "ThrottlingException",
        "Kinesis throttles every request (ThrottlingException)",
        "Ask AWS for a higher quota, or send fewer, larger records: aggregation."},
@@ -147,7 +147,7 @@ TEST_F(TheBanner, EachCauseHasItsCure) {
        "See PenstockNotDelivering in doc/operations.md."},
       {DeliveryTrouble::unreachable, "TLS with x:443 failed: certificate has expired",
        "TLS with x:443 failed: certificate has expired",
-       "Check aws.ca_bundle and what inspects TLS on the way."},
+       "Check aws.ca_bundle, and any proxy that inspects TLS."},
   };
   auto& stream = add_stream("projects");
   stream.credentials.provider = "environment";
@@ -159,6 +159,16 @@ TEST_F(TheBanner, EachCauseHasItsCure) {
     EXPECT_THAT(banner.text, HasSubstr(one.text));
     EXPECT_THAT(banner.text, testing::EndsWith(one.cure));
   }
+}
+
+TEST_F(TheBanner, WhatWaitsForAFormerTargetCanBeSentElsewhere) {
+  auto& stream = add_stream("projects");
+  receive("projects", 5);
+  stream.paused_because = "former target projcets (us-east-1): ResourceNotFoundException";
+  const Banner banner = diagnosed().banner;
+  EXPECT_EQ(banner.level, Level::bad);
+  EXPECT_THAT(banner.text, HasSubstr(stream.paused_because));
+  EXPECT_THAT(banner.text, HasSubstr("stop penstock and send what is stored for it elsewhere"));
 }
 
 TEST_F(TheBanner, WithoutCredentialsItSaysWhereItLooked) {
@@ -335,12 +345,27 @@ TEST_F(TheBanner, FullDeadLettersAndAFullVolume) {
   status.spool.dead_letter_directory = "/var/lib/penstock/dead-letter";
   status.spool.dead_letter_bytes = 900;
   status.spool.dead_letter_bytes_max = 1000;
+  status.spool.bytes = 200;
+  status.spool.bytes_max = 500;
   status.spool.volume_bytes = 1000;
   status.spool.volume_bytes_free = 40;
   const Diagnosis seen = diagnosed();
   ASSERT_EQ(seen.findings.size(), 2u);
   EXPECT_THAT(seen.findings[0].text, StartsWith("The dead letters fill up: 900 bytes of 1000 b"));
-  EXPECT_THAT(seen.findings[1].text, HasSubstr("nearly full: 40 bytes of 1000 bytes free."));
+  EXPECT_THAT(seen.findings[1].text, HasSubstr("nearly full: 40 bytes of 1000 bytes free, and "
+                                               "spool and dead letters may grow by 400 bytes."));
+}
+
+TEST_F(TheBanner, ALargeVolumeWithMoreFreeThanWillEverBeWrittenIsNoTrouble) {
+  add_stream("projects");
+  status.spool.bytes = 200;
+  status.spool.bytes_max = 500;
+  status.spool.dead_letter_bytes_max = 100;
+  status.spool.volume_bytes = 100'000;
+  status.spool.volume_bytes_free = 400;
+  EXPECT_THAT(diagnosed().findings, IsEmpty());
+  status.spool.volume_bytes_free = 399;
+  EXPECT_EQ(diagnosed().findings.size(), 1u);
 }
 
 TEST_F(TheBanner, IgnoredKeysAreTroubleOnlyWhereTheyAreNeeded) {

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "admin/diagnosis.h"
+#include "base/check.h"
 #include "base/clock.h"
 
 namespace penstock::admin {
 
 struct ObservationRig {
   static constexpr uint64_t kShare = 160ull << 20;
+  static constexpr size_t kStreamsMax = 16;
 
   ManualClock clock;
   record::Ledger ledger;
@@ -23,10 +25,13 @@ struct ObservationRig {
     status.sources.push_back({"forward", "forward", "0.0.0.0:24224"});
     status.spool.directory = "/var/lib/penstock";
     status.process.memory_limit = 256ull << 20;
+    status.streams.reserve(kStreamsMax);
     ledger.announce_source("forward");
   }
 
+  // The result stays valid.
   metrics::StreamStatus& add_stream(const std::string& name) {
+    CHECK(status.streams.size() < kStreamsMax);
     metrics::StreamStatus stream;
     stream.name = name;
     stream.target = "my-" + name + " (us-east-1)";

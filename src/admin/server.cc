@@ -9,17 +9,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <list>
+#include <mutex>
+#include <sstream>
 #include <thread>
 
-#include "admin/observer.h"
-#include "admin/status_json.h"
-#include "admin/status_page.h"
+#include "admin/pages.h"
 #include "base/log.h"
-#include "metrics/exposition.h"
 #include "net/listen_socket.h"
+#include "net/stream.h"
 
 namespace penstock::admin {
 namespace {
@@ -35,19 +34,129 @@ constexpr uint32_t kHeaderBytesMax = 8 * 1024;
 constexpr seconds kLookInterval{1};
 constexpr milliseconds kAcceptPause{100};  // after a failed accept, such as no descriptors left
 
+using Parser = http::request_parser<http::empty_body>;
 using Request = http::request<http::empty_body>;
 using Response = http::response<http::string_body>;
 
-struct Connection {
-  explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
-  beast::tcp_stream stream;
-  beast::flat_buffer buffer{kHeaderBytesMax};
+std::string_view path_of(const Request& request) {
+  const std::string_view target(request.target().data(), request.target().size());
+  return target.substr(0, target.find('?'));
+}
+
+Response response_to(const Request& request, Page page) {
+  Response response(static_cast<http::status>(page.status), request.version());
+  response.keep_alive(request.keep_alive());
+  response.set(http::field::content_type, page.content_type);
+  response.set(http::field::cache_control, "no-store");
+  response.set("X-Content-Type-Options", "nosniff");
+  if (page.content_type.starts_with("text/html")) {
+    response.set("Content-Security-Policy",
+                 "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                 "connect-src 'self'");
+  }
+  if (page.status == 401) response.set(http::field::www_authenticate, "Bearer");
+  response.body() = std::move(page.body);
+  response.prepare_payload();
+  if (request.method() == http::verb::head) response.body().clear();  // the length stays
+  return response;
+}
+
+Response wrong_method(const Request& request) {
+  Response response = response_to(request, {405, "only GET and HEAD\n"});
+  response.set(http::field::allow, "GET, HEAD");
+  response.keep_alive(false);  // a body may follow that nobody will read
+  return response;
+}
+
+Response bad_request() {
+  Response response(http::status::bad_request, 11);
+  response.keep_alive(false);
+  response.body() = "bad request\n";
+  response.prepare_payload();
+  return response;
+}
+
+// shared_ptr: its coroutine, its deadline and the list of its port hold it.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(asio::io_context& context, std::unique_ptr<net::Stream> stream)
+      : stream_(std::move(stream)),
+        deadline_(context),
+        limit_(std::make_shared<net::WaitLimit>(context.get_executor())) {}
+
+  // Closes the connection unless it is called once more before.
+  void expire_after(milliseconds time) {
+    deadline_.expires_after(time);
+    deadline_.async_wait([weak = weak_from_this()](const error_code& error) {
+      const auto self = weak.lock();
+      if (error || !self) return;
+      if (self->deadline_.expiry() <= std::chrono::steady_clock::now()) self->close();
+    });
+  }
+  void close() { stream_->close(); }
+  // No more waking for a deadline.
+  void end() {
+    deadline_.cancel();
+    close();
+  }
+
+  enum class Read : uint8_t { request, malformed, ended };
+  asio::awaitable<Read> read_request(Parser& parser);
+  asio::awaitable<bool> write(const Response& response);
+
+  [[nodiscard]] net::Stream& stream() { return *stream_; }
+  [[nodiscard]] const std::shared_ptr<net::WaitLimit>& limit() const { return limit_; }
+
+ private:
+  const std::unique_ptr<net::Stream> stream_;
+  asio::steady_timer deadline_;
+  const std::shared_ptr<net::WaitLimit> limit_;
+  beast::flat_buffer buffer_{kHeaderBytesMax};
 };
+
+asio::awaitable<Connection::Read> Connection::read_request(Parser& parser) {
+  parser.header_limit(kHeaderBytesMax);
+  for (;;) {
+    if (buffer_.size() > 0) {
+      error_code error;
+      buffer_.consume(parser.put(buffer_.data(), error));
+      if (error && error != http::error::need_more) co_return Read::malformed;
+      if (parser.is_header_done()) co_return Read::request;
+    }
+    if (buffer_.size() == buffer_.max_size()) co_return Read::malformed;
+    const auto room = buffer_.prepare(buffer_.max_size() - buffer_.size());
+    const auto got = co_await stream_->read_some({static_cast<uint8_t*>(room.data()), room.size()});
+    if (!got || *got == 0) co_return Read::ended;
+    buffer_.commit(*got);
+  }
+}
+
+asio::awaitable<bool> Connection::write(const Response& response) {
+  std::ostringstream text;
+  text << response;
+  const std::string bytes = std::move(text).str();
+  const error_code error = co_await stream_->write(as_bytes(bytes));
+  co_return !error;
+}
+
+// One of the two: what is listened on, and who is connected.
+struct Port {
+  explicit Port(asio::io_context& context) : acceptor(context), accept_timer(context) {}
+
+  tcp::acceptor acceptor;
+  asio::steady_timer accept_timer;
+  std::list<std::shared_ptr<Connection>> connections;  // the longest silent first
+  bool is_secure = false;
+  uint16_t number = 0;
+};
+using Place = std::list<std::shared_ptr<Connection>>::iterator;
 
 class BeastServer final : public Server {
  public:
-  BeastServer(ServerOptions options, ServerSources sources)
-      : options_(std::move(options)), sources_(sources) {}
+  BeastServer(const ServerOptions& options, ServerSources sources)
+      : options_(options), sources_(sources), pages_(sources, options.version) {
+    if (options_.secure) secure_settings_ = options_.secure->settings;
+  }
   ~BeastServer() override { stop(); }
 
   Result<void, Error> listen();
@@ -55,46 +164,68 @@ class BeastServer final : public Server {
     thread_ = std::thread([this] { context_.run(); });
   }
 
-  [[nodiscard]] uint16_t port() const override { return port_; }
+  [[nodiscard]] uint16_t port() const override { return plain_.number; }
+  [[nodiscard]] uint16_t secure_port() const override { return secure_.number; }
+  void reconfigure(SecureSettings settings) override {
+    const std::lock_guard lock(mutex_);
+    secure_settings_ = std::move(settings);
+  }
   void stop() override;
 
  private:
-  using Connections = std::list<std::shared_ptr<Connection>>;
-
-  asio::awaitable<void> accept_loop();
+  Result<void, Error> open(Port& port, const net::ListenAddress& address, const char* key);
+  asio::awaitable<void> accept_loop(Port& port);
   asio::awaitable<void> look_loop();
-  asio::awaitable<void> serve(Connections::iterator self);
-  [[nodiscard]] Response answer(const Request& request);
-  void observe();
-  [[nodiscard]] std::string body_of_metrics();
-  [[nodiscard]] std::string body_of_status();
+  asio::awaitable<void> serve(Port& port, Place place);
+  asio::awaitable<bool> shake_hands(Connection& connection);
+  asio::awaitable<Response> answer(const Port& port, Connection& connection,
+                                   const Request& request);
+  asio::awaitable<std::optional<Page>> check_client(Connection& connection,
+                                                    std::string authorization);
+  [[nodiscard]] SecureSettings secure_settings() const {
+    const std::lock_guard lock(mutex_);
+    return secure_settings_;
+  }
+  void refuse(Connection& connection, const char* reason, const std::string& why);
 
   const ServerOptions options_;
   const ServerSources sources_;
   asio::io_context context_{1};
-  tcp::acceptor acceptor_{context_};
+  Port plain_{context_};
+  Port secure_{context_};
   asio::steady_timer look_timer_{context_};
-  asio::steady_timer accept_timer_{context_};
-  Connections connections_;  // the longest silent first
-  Observer observer_;
-  uint16_t port_ = 0;
+  Pages pages_;
+  mutable std::mutex mutex_;
+  SecureSettings secure_settings_;  // under mutex_
   std::thread thread_;
 };
 
-Result<void, Error> BeastServer::listen() {
-  const auto failed = [this](const std::string& why) {
-    return run_error("cannot listen on admin.listen " + to_string(options_.listen) + ": " + why +
-                     "; free the port or choose another");
+Result<void, Error> BeastServer::open(Port& port, const net::ListenAddress& address,
+                                      const char* key) {
+  const auto failed = [&](const std::string& why) {
+    return run_error(std::string("cannot listen on ") + key + " " + to_string(address) + ": " +
+                     why + "; free the port or choose another");
   };
-  auto socket = net::open_listen_socket(options_.listen, net::Transport::tcp);
+  auto socket = net::open_listen_socket(address, net::Transport::tcp);
   if (!socket) return failed(socket.error().message);
   const net::BoundAddress local = net::local_address(*socket);
   error_code error;
-  acceptor_.assign(local.family() == AF_INET6 ? tcp::v6() : tcp::v4(), socket->release(), error);
-  if (!error) acceptor_.listen(64, error);
+  port.acceptor.assign(local.family() == AF_INET6 ? tcp::v6() : tcp::v4(), socket->release(),
+                       error);
+  if (!error) port.acceptor.listen(64, error);
   if (error) return failed(error.message());
-  port_ = port_of(local);
-  asio::co_spawn(context_, accept_loop(), asio::detached);
+  port.number = port_of(local);
+  asio::co_spawn(context_, accept_loop(port), asio::detached);
+  return {};
+}
+
+Result<void, Error> BeastServer::listen() {
+  if (auto opened = open(plain_, options_.listen, "admin.listen"); !opened) return opened;
+  if (options_.secure) {
+    secure_.is_secure = true;
+    auto opened = open(secure_, options_.secure->listen, "admin.secure.listen");
+    if (!opened) return opened;
+  }
   asio::co_spawn(context_, look_loop(), asio::detached);
   return {};
 }
@@ -103,156 +234,134 @@ void BeastServer::stop() {
   if (!thread_.joinable()) return;
   asio::post(context_, [this] {
     error_code ignored;
-    acceptor_.close(ignored);
     look_timer_.cancel();
-    accept_timer_.cancel();
-    for (const auto& connection : connections_) connection->stream.close();
+    for (Port* const port : {&plain_, &secure_}) {
+      port->acceptor.close(ignored);
+      port->accept_timer.cancel();
+      for (const auto& connection : port->connections) connection->close();
+    }
   });
   thread_.join();
 }
 
-asio::awaitable<void> BeastServer::accept_loop() {
-  while (acceptor_.is_open()) {
-    auto [error, socket] = co_await acceptor_.async_accept(kAsTuple);
-    if (error == asio::error::operation_aborted || !acceptor_.is_open()) break;
+asio::awaitable<void> BeastServer::accept_loop(Port& port) {
+  while (port.acceptor.is_open()) {
+    auto [error, socket] = co_await port.acceptor.async_accept(kAsTuple);
+    if (error == asio::error::operation_aborted || !port.acceptor.is_open()) break;
     if (error) {
       log_limited(LogLevel::warn, "admin/accept", "admin port cannot accept",
                   {{"reason", error.message()}});
-      accept_timer_.expires_after(kAcceptPause);
-      co_await accept_timer_.async_wait(kAsTuple);
+      port.accept_timer.expires_after(kAcceptPause);
+      co_await port.accept_timer.async_wait(kAsTuple);
       continue;
     }
-    while (connections_.size() >= options_.connections_max) {
-      connections_.front()->stream.close();
+    while (port.connections.size() >= options_.connections_max) {
+      port.connections.front()->close();
       co_await asio::post(context_, asio::use_awaitable);  // lets it leave the list
     }
-    const auto self =
-        connections_.insert(connections_.end(), std::make_shared<Connection>(std::move(socket)));
-    asio::co_spawn(context_, serve(self), asio::detached);
+    auto tls = port.is_secure ? secure_settings().tls : nullptr;
+    const Place place = port.connections.insert(
+        port.connections.end(), std::make_shared<Connection>(
+                                    context_, net::make_stream(std::move(socket), std::move(tls))));
+    asio::co_spawn(context_, serve(port, place), asio::detached);
   }
 }
 
 asio::awaitable<void> BeastServer::look_loop() {
-  while (acceptor_.is_open()) {
+  while (plain_.acceptor.is_open()) {
     sources_.health.look();
-    observe();
+    pages_.observe();
     look_timer_.expires_after(kLookInterval);
     co_await look_timer_.async_wait(kAsTuple);
   }
 }
 
-asio::awaitable<void> BeastServer::serve(Connections::iterator self) {
-  const std::shared_ptr<Connection> connection = *self;
-  beast::tcp_stream& stream = connection->stream;
-  bool keep = true;
+asio::awaitable<void> BeastServer::serve(Port& port, Place place) {
+  const std::shared_ptr<Connection> connection = *place;
   // The first request is due at once; later ones may take their time to begin.
-  stream.expires_after(options_.request_timeout);
+  connection->expire_after(options_.request_timeout);
+  bool keep = !port.is_secure || co_await shake_hands(*connection);
   while (keep) {
-    http::request_parser<http::empty_body> parser;
-    parser.header_limit(kHeaderBytesMax);
-    const auto [read_error, read_bytes] =
-        co_await http::async_read_header(stream, connection->buffer, parser, kAsTuple);
-    const bool malformed = read_error.category() == http::make_error_code(http::error{}).category();
-    const bool ended =
-        read_error == http::error::end_of_stream || read_error == http::error::partial_message;
-    if (read_error && (!malformed || ended)) break;
+    Parser parser;
+    const Connection::Read read = co_await connection->read_request(parser);
+    if (read == Connection::Read::ended) break;
 
-    connections_.splice(connections_.end(), connections_, self);
+    port.connections.splice(port.connections.end(), port.connections, place);
+    connection->expire_after(options_.request_timeout);
     Response response;
-    if (malformed) {
-      response = Response(http::status::bad_request, 11);
-      response.keep_alive(false);
-      response.body() = "bad request\n";
-      response.prepare_payload();
+    if (read == Connection::Read::malformed) {
+      response = bad_request();
     } else {
-      response = answer(parser.get());
+      response = co_await answer(port, *connection, parser.get());
       // No request here needs a body, and none is read: what follows it would not be a request.
       if (parser.chunked() || parser.content_length().value_or(0) > 0) response.keep_alive(false);
     }
-    keep = response.keep_alive();
-    stream.expires_after(options_.request_timeout);
-    const auto [write_error, written_bytes] =
-        co_await http::async_write(stream, response, kAsTuple);
-    if (write_error) break;
-    stream.expires_after(options_.idle_timeout);
+    const bool written = co_await connection->write(response);
+    keep = written && response.keep_alive();
+    connection->expire_after(options_.idle_timeout);
   }
-  error_code ignored;
-  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  stream.close();
-  connections_.erase(self);
+  co_await connection->stream().end_writing();
+  connection->end();
+  port.connections.erase(place);
 }
 
-void BeastServer::observe() {
-  const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
-  const metrics::Status status = sources_.status.status();
-  observer_.look({ledger, sources_.metrics, status, options_.version, sources_.clock.wall()},
-                 sources_.health.healthz(), sources_.health.readyz(), sources_.clock.steady());
+void BeastServer::refuse(Connection& connection, const char* reason, const std::string& why) {
+  sources_.metrics.admin_refused.with(reason).add();
+  log_limited(LogLevel::warn, std::string("admin/") + reason, "admin.secure: client rejected",
+              {{"peer", connection.stream().peer()}, {"reason", why}});
 }
 
-std::string BeastServer::body_of_metrics() {
-  const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
-  const metrics::Status status = sources_.status.status();
-  return metrics::exposition({ledger, sources_.metrics, status, options_.version,
-                              sources_.clock.wall(), sources_.health.readyz().good});
+asio::awaitable<bool> BeastServer::shake_hands(Connection& connection) {
+  const auto shaken = co_await connection.stream().handshake();
+  if (!shaken) refuse(connection, "tls_handshake", shaken.error());
+  co_return shaken.has_value();
 }
 
-std::string BeastServer::body_of_status() {
-  const record::Ledger::Snapshot ledger = sources_.ledger.snapshot();
-  const metrics::Status status = sources_.status.status();
-  return status_json({ledger, sources_.metrics, status, options_.version, sources_.clock.wall()},
-                     observer_, sources_.health.healthz(), sources_.health.readyz());
-}
-
-Response BeastServer::answer(const Request& request) {
-  Response response(http::status::ok, request.version());
-  response.keep_alive(request.keep_alive());
-  response.set(http::field::content_type, "text/plain; charset=utf-8");
-  response.set(http::field::cache_control, "no-store");
-  response.set("X-Content-Type-Options", "nosniff");
-  const auto say = [&response](const Health::Answer& health) {
-    if (!health.good) response.result(http::status::service_unavailable);
-    response.body() = health.text + "\n";
-  };
-
-  const std::string_view target(request.target().data(), request.target().size());
-  const std::string_view path = target.substr(0, target.find('?'));
+asio::awaitable<Response> BeastServer::answer(const Port& port, Connection& connection,
+                                              const Request& request) {
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
-    response.result(http::status::method_not_allowed);
-    response.set(http::field::allow, "GET, HEAD");
-    response.keep_alive(false);  // a body may follow that nobody will read
-    response.body() = "only GET and HEAD\n";
-  } else if (path == "/healthz") {
-    say(sources_.health.healthz());
-  } else if (path == "/readyz") {
-    say(sources_.health.readyz());
-  } else if (path == "/metrics") {
-    response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    response.body() = body_of_metrics();
-  } else if (path == "/api/status") {
-    response.set(http::field::content_type, "application/json");
-    response.body() = body_of_status();
-  } else if (path == "/api/history") {
-    response.set(http::field::content_type, "application/json");
-    response.body() = observer_.history().json();
-  } else if (path == "/") {
-    response.set(http::field::content_type, "text/html; charset=utf-8");
-    response.set("Content-Security-Policy",
-                 "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                 "connect-src 'self'");
-    response.body() = status_page();
-  } else {
-    response.result(http::status::not_found);
-    response.body() = "there are /healthz, /readyz, /metrics, /api/status, /api/history and /\n";
+    co_return wrong_method(request);
   }
-  response.prepare_payload();
-  if (request.method() == http::verb::head) response.body().clear();  // the length stays
-  return response;
+  const std::string_view path = path_of(request);
+  if (port.is_secure && !Pages::is_for_everybody(path)) {
+    auto rejected =
+        co_await check_client(connection, std::string(request[http::field::authorization]));
+    if (rejected) co_return response_to(request, std::move(*rejected));
+  }
+  co_return response_to(request, pages_.at(path));
+}
+
+// Nothing: it may read.
+asio::awaitable<std::optional<Page>> BeastServer::check_client(Connection& connection,
+                                                               std::string authorization) {
+  const SecureSettings settings = secure_settings();
+  connection.limit()->start(options_.request_timeout / 2);
+  const auth::Judgement judgement = co_await settings.access->judge(
+      std::move(authorization), connection.stream().peer_address(), *connection.limit());
+  connection.limit()->stop();
+  switch (judgement) {
+    case auth::Judgement::granted:
+      co_return std::nullopt;
+    case auth::Judgement::missing:
+      refuse(connection, "missing_credentials", "Authorization is missing");
+      co_return Page{401, "Authorization is missing: send a bearer token\n"};
+    case auth::Judgement::wrong:
+      refuse(connection, "wrong_credentials", "Authorization is wrong");
+      co_return Page{401, "Authorization is wrong\n"};
+    case auth::Judgement::not_listed:
+      refuse(connection, "service_account", "not in admin.secure.auth.service_accounts");
+      co_return Page{403, "this service account may not read this\n"};
+    case auth::Judgement::unreachable:
+      break;
+  }
+  refuse(connection, "token_review", "the API server cannot check the token");
+  co_return Page{503, "the token cannot be checked now: try again\n"};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Server>, Error> Server::start(ServerOptions options, ServerSources sources) {
-  auto server = std::make_unique<BeastServer>(std::move(options), sources);
+  auto server = std::make_unique<BeastServer>(options, sources);
   if (auto listening = server->listen(); !listening) return failure(std::move(listening.error()));
   server->run();
   return server;

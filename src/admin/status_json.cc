@@ -170,7 +170,8 @@ Json process_json(const metrics::Scrape& scrape) {
               {"uptime_seconds",
                std::max<int64_t>(
                    std::chrono::duration_cast<seconds>(scrape.now - process.started).count(), 0)},
-              {"last_reload", time_json(process.last_reload)},
+              {"last_reload", process.last_reload ? Json(rfc3339_milliseconds(*process.last_reload))
+                                                  : Json(nullptr)},
               {"reload_error", process.reload_error},
               {"memory_bytes", metrics::resident_memory_bytes()},
               {"memory_limit", process.memory_limit},

@@ -1,6 +1,7 @@
 #include "admin/trend.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace penstock::admin {
 namespace {
@@ -33,6 +34,25 @@ void Trend::add(Series& series, Point point) {
   ++series.count;
 }
 
+double Trend::growth_of(const Series& series, size_t far) {
+  const auto step_to = [&](size_t age) {
+    return series.back(age).bytes - series.back(age + 1).bytes;
+  };
+  double largest = 0;
+  for (size_t age = 0; age < far; ++age) largest = std::max(largest, std::abs(step_to(age)));
+  const Point* first = nullptr;
+  const Point* latest = nullptr;
+  for (size_t age = far; age-- > 0;) {
+    if (largest == 0 || std::abs(step_to(age)) < largest / 16) continue;
+    latest = &series.back(age);
+    if (first == nullptr) first = latest;
+  }
+  if (first == latest) return 0;
+  const Point& now = series.back(0);
+  const auto time = std::max(latest->at - first->at, now.at - latest->at);
+  return (now.bytes - first->bytes) / seconds_of(time);
+}
+
 Rates Trend::rates_of(const Series& series) {
   Rates rates;
   if (series.count < 2) return rates;
@@ -46,12 +66,10 @@ Rates Trend::rates_of(const Series& series) {
     if (far == 0 || span <= kGrowthWindow) far = age;
   }
   const Point& recent = series.back(near);
-  const Point& earlier = series.back(far);
   const double near_time = seconds_of(last.at - recent.at);
-  const double far_time = seconds_of(last.at - earlier.at);
   rates.in = per_second(recent.in, last.in, near_time);
   rates.out = per_second(recent.out, last.out, near_time);
-  if (far_time > 0) rates.bytes_growth = (last.bytes - earlier.bytes) / far_time;
+  rates.bytes_growth = growth_of(series, far);
   if (near_time > 0) rates.age_growth = (last.age - recent.age) / near_time;
   return rates;
 }

@@ -74,6 +74,10 @@ class Trend {
 
   static void add(Series& series, Point point);
   [[nodiscard]] static Rates rates_of(const Series& series);
+  // From the first step to the latest one of the last `far` points: a segment's whole room is
+  // reserved when it is begun, so one step says nothing about the pace. Small steps beside large
+  // ones (checkpoints) do not count.
+  [[nodiscard]] static double growth_of(const Series& series, size_t far);
   void watch(const std::string& key, uint64_t value, const metrics::Scrape& scrape, SteadyTime now);
   void watch_counters(const metrics::Scrape& scrape, SteadyTime now);
 

@@ -32,6 +32,37 @@ TEST_F(ATrend, GrowthIsOfTheLastMinute) {
   EXPECT_DOUBLE_EQ(trend.stream("projects").bytes_growth, 500);
 }
 
+TEST_F(ATrend, ASegmentThatIsReservedIsNoPace) {
+  auto& stream = add_stream("projects");
+  stream.spool_bytes = 40'000;
+  pass(2);
+  stream.spool_bytes += 4096;
+  pass();
+  stream.spool_bytes += 64 << 20;
+  pass(3);
+  EXPECT_DOUBLE_EQ(trend.stream("projects").bytes_growth, 0);
+}
+
+TEST_F(ATrend, SegmentsThatFollowEachOtherAreOne) {
+  auto& stream = add_stream("projects");
+  for (int i = 0; i < 61; ++i) {
+    if (i % 20 == 5) stream.spool_bytes += 64 << 20;
+    pass();
+  }
+  EXPECT_DOUBLE_EQ(trend.stream("projects").bytes_growth, (64 << 20) / 20.0);
+}
+
+TEST_F(ATrend, GrowthThatEndedFades) {
+  auto& stream = add_stream("projects");
+  pass();
+  for (int i = 0; i < 2; ++i) {
+    stream.spool_bytes += 64 << 20;
+    pass();
+  }
+  pass(40);
+  EXPECT_DOUBLE_EQ(trend.stream("projects").bytes_growth, (64 << 20) / 40.0);
+}
+
 TEST_F(ATrend, ACounterIsRecentUntilItWasQuiet) {
   add_stream("projects");
   pass();

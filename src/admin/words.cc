@@ -1,6 +1,7 @@
 #include "admin/words.h"
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
@@ -70,6 +71,14 @@ std::string rfc3339(WallTime time) {
   char text[32];
   const size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return {text, length};
+}
+
+std::string rfc3339_milliseconds(WallTime time) {
+  const auto since_epoch = std::chrono::floor<milliseconds>(time.time_since_epoch()).count();
+  char fraction[8];
+  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(since_epoch % 1000));
+  std::string text = rfc3339(time);
+  return text.replace(text.size() - 1, 1, fraction);
 }
 
 }  // namespace penstock::admin

@@ -20,6 +20,12 @@ TEST(Words, FiguresReadAsPeopleWriteThem) {
   EXPECT_EQ(size_text((3ull << 30) / 2), "1.5 GiB");
 }
 
+TEST(Words, TimesAreUtc) {
+  const WallTime time(std::chrono::milliseconds(1'732'343'680'017));
+  EXPECT_EQ(rfc3339(time), "2024-11-23T06:34:40Z");
+  EXPECT_EQ(rfc3339_milliseconds(time), "2024-11-23T06:34:40.017Z");
+}
+
 TEST(Words, DurationsHaveTwoUnits) {
   EXPECT_EQ(duration_text(-1), "0 s");
   EXPECT_EQ(duration_text(0.42), "0.4 s");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "cli/config_option.h"
 #include "cli/configuration_summary.h"
 #include "cli/output_format.h"
 #include "cli/read/online_check.h"
@@ -136,11 +137,7 @@ void register_check(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* const check_command = app.add_subcommand(
       "check", "Check a configuration: each problem with file, line, key and fix");
-  check_command
-      ->add_option("--config,file", options->config_file,
-                   "Configuration file (default /etc/penstock/penstock.yaml if it exists, else "
-                   "the environment alone)")
-      ->type_name("FILE");
+  add_config_option(*check_command, "--config,file", options->config_file);
   check_command->add_flag("--online", options->online,
                           "Also resolve credentials, check the clock, and reach each stream");
   check_command->footer(

@@ -131,7 +131,7 @@ int run_command_line(int argc, const char* const* argv) {
     report_error(what_is_wrong(app, error) + " (see: " + command_of(app) + " --help)");
     return kWrongUsage;
   } catch (const std::exception& error) {
-    report_error(std::string("stopped by an error nobody expected: ") + error.what());
+    report_error(std::string("stopped by an unexpected error: ") + error.what());
     return kFailed;
   }
   return exit_code;

@@ -97,10 +97,10 @@ int list(const DeadLetterOptions& options) {
     const int printed = print_json(options, *piles);
     return any_damaged ? kFailed : printed;
   }
-  std::printf("%-24s %-16s %10s %12s %14s  %s\n", "STREAM", "REASON", "LETTERS", "EVENTS", "BYTES",
-              "OLDEST");
+  std::printf("%-24s %-16s %12s %12s %14s  %s\n", "STREAM", "REASON", "DEAD LETTERS", "EVENTS",
+              "BYTES", "OLDEST");
   for (const auto& [key, pile] : *piles) {
-    std::printf("%-24s %-16s %10llu %12llu %14llu  %s\n",
+    std::printf("%-24s %-16s %12llu %12llu %14llu  %s\n",
                 key.first.empty() ? "-" : key.first.c_str(), key.second.c_str(),
                 static_cast<unsigned long long>(pile.letters),
                 static_cast<unsigned long long>(pile.events),
@@ -120,7 +120,7 @@ int dump(const DeadLetterOptions& options) {
             json_field("stream", entry.stored->stream) + json_field("tag", entry.batch.tag) +
             json_field("source", entry.batch.source) +
             json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
-        lines.print(entry.batch, 0, before);
+        lines.print(entry.batch, before);
         return lines.wants_more();
       });
   if (!visited) return report(visited.error());
@@ -181,8 +181,8 @@ int replay(const DeadLetterOptions& options) {
                  "; run this as the user that penstock runs as");
     return kFailed;
   }
-  std::printf("%llu dead letters with %llu events are to be replayed\n",
-              static_cast<unsigned long long>(letters), static_cast<unsigned long long>(events));
+  std::printf("%s with %s to be replayed\n", admin::counted(letters, "dead letter").c_str(),
+              admin::counted(events, "event").c_str());
   std::fflush(stdout);
   const int waited = options.wait ? wait_for(*path, options, events) : kDone;
   return any_damaged ? kFailed : waited;

@@ -145,6 +145,11 @@ std::string troff(const std::string& text) {
       out += c;
     }
   }
+  // Not every terminal's encoding has it, and troff would leave it out.
+  static constexpr std::string_view kEllipsis = "…";
+  for (size_t at = 0; (at = out.find(kEllipsis, at)) != std::string::npos;) {
+    out.replace(at, kEllipsis.size(), "...");
+  }
   return out;
 }
 

@@ -213,7 +213,7 @@ void print_table(const Basis& basis, const std::vector<PackedTraffic>& packed,
 
 int print_text(const Basis& basis, double rate, const std::vector<PackedTraffic>& packed) {
   std::printf(
-      "%zu events of %zu bytes on average, taken for %.0f a second; prices of %s, %s "
+      "%zu events of %zu bytes on average, scaled to %.0f a second; prices of %s, %s "
       "(USD)\n\n",
       basis.event_count, basis.event_bytes, rate,
       basis.region == "all" ? "all regions" : basis.region.c_str(), basis.table.dated.c_str());

@@ -10,7 +10,7 @@
 
 namespace penstock::cli {
 
-void EventLines::print(const record::Batch& batch, uint32_t first, const std::string& before) {
+void EventLines::print(const record::Batch& batch, const std::string& before) {
   // What the checksums vouch for was walked when it came in; looked at again, because the reader
   // below takes it for granted.
   if (batch.encoding == record::Encoding::msgpack) {
@@ -21,7 +21,7 @@ void EventLines::print(const record::Batch& batch, uint32_t first, const std::st
   record::EntryReader reader(batch);
   record::EventView event;
   for (uint32_t index = 0; wants_more() && reader.next(event); ++index) {
-    if (index >= first) print_event(batch, event, index, before);
+    print_event(batch, event, index, before);
   }
 }
 

@@ -13,9 +13,9 @@ class EventLines {
  public:
   explicit EventLines(uint64_t max) : left_(max) {}
 
-  // The events of an entry from `first` on. In a wrap of JSON: `before` stands before each event,
-  // and then `}` behind it; empty: none.
-  void print(const record::Batch& batch, uint32_t first, const std::string& before);
+  // The events of an entry. In a wrap of JSON: `before` is written before each event, and `}`
+  // behind it; empty: no wrap.
+  void print(const record::Batch& batch, const std::string& before);
   [[nodiscard]] bool wants_more() const { return left_ > 0 && error_ == 0; }
   // Flushes; EPIPE is how `| head` says that it has enough.
   [[nodiscard]] int finish();

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "cli/config_option.h"
 #include "cli/subcommands.h"
 #include "codec/json_writer.h"
 #include "config/loader.h"
@@ -194,11 +195,7 @@ void register_iam_policy(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<PolicyOptions>();
   CLI::App* const command =
       app.add_subcommand("iam-policy", "Print the least-privilege IAM policy for a configuration");
-  command
-      ->add_option("--config", options->config_file,
-                   "Configuration file (default /etc/penstock/penstock.yaml if it exists, else the "
-                   "environment alone)")
-      ->type_name("FILE");
+  add_config_option(*command, "--config", options->config_file);
   command
       ->add_option("--account", options->account,
                    "Account of streams that are given by name (default: any)")

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/config_option.h"
 #include "cli/subcommands.h"
 #include "cli/version.h"
 #include "daemon/run.h"
@@ -11,10 +12,7 @@ namespace penstock::cli {
 void register_run(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<daemon::RunOptions>();
   CLI::App* const run = app.add_subcommand("run", "Forward until SIGTERM or SIGINT, then drain");
-  run->add_option("--config,file", options->config_file,
-                  "Configuration file (default /etc/penstock/penstock.yaml if it exists, else the "
-                  "environment alone)")
-      ->type_name("FILE");
+  add_config_option(*run, "--config,file", options->config_file);
   run->footer(
       "SIGHUP reloads the configuration. Changes of watched files take effect without it.\n"
       "A second SIGTERM, or SIGINT, skips the waits of the drain.\n"

@@ -1,13 +1,17 @@
-// `penstock spool ls|verify|dump DIR`: what lies in a spool. Reads only, needs no lock.
+// `penstock spool ls|verify|dump DIR`: what lies in a spool. Reads only, needs no lock. redirect is
+// in spool_redirect.cc.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "admin/words.h"
 #include "cli/count_flag.h"
 #include "cli/event_lines.h"
 #include "cli/output_format.h"
+#include "cli/spool_redirect.h"
 #include "cli/subcommands.h"
 #include "spool/spool_inspection.h"
 
@@ -56,6 +60,21 @@ PendingCount pending_in(const spool::InspectedLog& log) {
   return pending;
 }
 
+// One line; empty: nothing is missing.
+std::string missing_line(const spool::InspectedLog& log) {
+  const spool::InspectedGap& missing = log.missing;
+  if (missing.entries == 0) return {};
+  // Only the newest file may have no header yet.
+  const auto is_unreadable = [&](const spool::InspectedSegment& segment) {
+    return !segment.header && &segment != &log.segments.back();
+  };
+  const bool is_there = std::any_of(log.segments.begin(), log.segments.end(), is_unreadable);
+  const std::string why = is_there ? "nothing can be read of " : "there is no ";
+  return log.directory + ": " + std::to_string(missing.entries) + " entries with " +
+         std::to_string(missing.events) + " events are missing" +
+         (missing.files.empty() ? "" : " (" + why + missing.files + ")");
+}
+
 int print_json(const SpoolCommandOptions& options, const std::vector<spool::InspectedLog>& logs) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const spool::InspectedLog& log : logs) {
@@ -68,6 +87,7 @@ int print_json(const SpoolCommandOptions& options, const std::vector<spool::Insp
                     {"bytes", log.file_bytes},
                     {"entries_pending", pending.entries},
                     {"events_pending", pending.events},
+                    {"events_missing", log.missing.events},
                     {"files_set_aside", log.set_aside}});
   }
   const nlohmann::ordered_json document{{"directory", options.directory},
@@ -81,6 +101,10 @@ int list(const SpoolCommandOptions& options) {
   const auto logs = spool::inspect_spool(spool::FileSystem::posix(), options.directory,
                                          {.unreadable = problems.report()});
   if (!logs) return report(logs.error());
+  const spool::InspectionProblem missing = problems.report();
+  for (const spool::InspectedLog& log : *logs) {
+    if (const std::string line = missing_line(log); !line.empty()) missing(line);
+  }
   if (options.format == OutputFormat::json) {
     return problems.exit_code(print_json(options, *logs));
   }
@@ -110,6 +134,10 @@ int verify(const SpoolCommandOptions& options) {
   uint64_t damaged = 0;
   for (const spool::InspectedLog& log : *logs) {
     damaged += log.set_aside;
+    if (const std::string line = missing_line(log); !line.empty()) {
+      ++damaged;
+      std::printf("%s\n", line.c_str());
+    }
     if (log.set_aside > 0) {
       std::printf("%s: %llu files are damaged from their beginning\n", log.directory.c_str(),
                   number(log.set_aside));
@@ -119,8 +147,9 @@ int verify(const SpoolCommandOptions& options) {
       entries += segment.entries;
       events += segment.events;
       if (segment.torn_bytes > 0) {
-        std::printf("%s: %llu bytes of an unfinished entry (never acknowledged)\n",
-                    segment.path.c_str(), number(segment.torn_bytes));
+        const bool is_newest = &segment == &log.segments.back();
+        std::printf("%s: %llu bytes of an %s\n", segment.path.c_str(), number(segment.torn_bytes),
+                    is_newest ? "unfinished entry (never acknowledged)" : "entry that is cut off");
       }
       if (segment.damaged_bytes == 0) continue;
       ++damaged;
@@ -128,8 +157,9 @@ int verify(const SpoolCommandOptions& options) {
                   number(segment.damaged_bytes));
     }
   }
-  std::printf("%llu segments, %llu entries, %llu events whole; %llu files damaged\n",
-              number(segments), number(entries), number(events), number(damaged));
+  std::printf("intact: %s, %llu %s, %s; damaged: %s\n", admin::counted(segments, "segment").c_str(),
+              number(entries), entries == 1 ? "entry" : "entries",
+              admin::counted(events, "event").c_str(), admin::counted(damaged, "file").c_str());
   if (damaged > 0) report_error("damage found in " + options.directory);
   return problems.exit_code(damaged > 0 ? kFailed : kDone);
 }
@@ -153,7 +183,7 @@ int dump(const SpoolCommandOptions& options) {
                      json_field("tag", entry.batch.tag) + json_field("source", entry.batch.source) +
                      json_field("received", rfc3339_of(entry.batch.received_ns)) + "\"event\":";
           }
-          lines.print(entry.batch, options.all ? 0 : entry.events_final, before);
+          lines.print(entry.batch, before);
           return lines.wants_more();
         },
         problems.report());
@@ -178,13 +208,14 @@ CLI::App* add(CLI::App& to, const char* name, const char* help,
 void register_spool(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<SpoolCommandOptions>();
   CLI::App* const command = app.add_subcommand(
-      "spool", "Inspect a spool: ls, verify, dump (also while penstock is running)");
+      "spool", "Inspect a spool, also while penstock is running: ls, verify, dump; or redirect it");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"
       "  penstock spool ls /var/lib/penstock\n"
       "  penstock spool verify /var/lib/penstock\n"
-      "  penstock spool dump /var/lib/penstock --stream projects --max 10");
+      "  penstock spool dump /var/lib/penstock --stream projects --max 10\n"
+      "  penstock spool redirect /var/lib/penstock --from my-projcets --to projects");
   CLI::App* const listing =
       add(*command, "ls", "List pending events of each stream", options, exit_code, list);
   add_format_option(*listing, options->format);
@@ -199,6 +230,7 @@ void register_spool(CLI::App& app, int& exit_code) {
   dumping->add_option("--max", options->max, "Stop after N events")
       ->type_name("N")
       ->check(wrong_with_count);
+  register_spool_redirect(*command, exit_code);
 }
 
 }  // namespace penstock::cli

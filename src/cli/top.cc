@@ -23,6 +23,7 @@ struct TopOptions {
   std::string admin = "http://127.0.0.1:9880";
   double interval_s = 1;
   bool once = false;
+  std::string page;  // empty: the screen
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -34,10 +35,11 @@ class AdminPort {
     while (url_.ends_with('/')) url_.pop_back();
   }
 
-  Result<std::string, Error> status() {
+  // The body of a page, "api/status".
+  Result<std::string, Error> page(const std::string& path) {
     net::HttpRequest request;
     request.method = "GET";
-    request.url = url_ + "/api/status";
+    request.url = url_ + "/" + path;
     request.timeouts = {.connect = milliseconds(2'000),
                         .first_byte = milliseconds(3'000),
                         .whole = milliseconds(5'000)};
@@ -49,8 +51,12 @@ class AdminPort {
       return run_error(url_ + " answered " + std::to_string(response.status) +
                        "; give penstock's admin port with --admin");
     }
-    std::string status(as_text(response.body.view()));
-    if (!is_status(status)) {
+    return std::string(as_text(response.body.view()));
+  }
+
+  Result<std::string, Error> status() {
+    auto status = page("api/status");
+    if (status && !is_status(*status)) {
       return run_error(url_ + " is no admin port of penstock; give it with --admin");
     }
     return status;
@@ -158,6 +164,14 @@ int watch(const TopOptions& options) {
   }
 }
 
+int print_page(const TopOptions& options) {
+  AdminPort admin(options.admin);
+  const auto page = admin.page(options.page);
+  if (!page) return report(page.error());
+  const bool written = std::fwrite(page->data(), 1, page->size(), stdout) == page->size();
+  return written && std::fflush(stdout) == 0 ? kDone : kFailed;
+}
+
 int show_once(const TopOptions& options) {
   AdminPort admin(options.admin);
   const auto status = admin.status();
@@ -184,12 +198,21 @@ void register_top(CLI::App& app, int& exit_code) {
       ->type_name("S")
       ->check(CLI::Range(0.1, 3600.0));
   top->add_flag("--once", options->once, "Print once and exit; the default without a terminal");
+  top->add_option("--page", options->page,
+                  "Print a page of the admin port as it is: metrics, api/status or api/history")
+      ->type_name("PAGE")
+      ->check(CLI::IsMember({"metrics", "api/status", "api/history"}));
   top->footer(
       "Keys: q quit, space pause, n/b/r order streams by name, behind, rate, j/k or arrows scroll, "
       "? help.\n"
-      "Example, for a pod:\n"
-      "  oc exec -it log-forwarding-kinesis-0 -- penstock top");
+      "Examples, for a pod:\n"
+      "  oc exec -it log-forwarding-kinesis-0 -- penstock top\n"
+      "  oc exec log-forwarding-kinesis-0 -- penstock top --page metrics | grep ^penstock_events");
   top->callback([options, &exit_code] {
+    if (!options->page.empty()) {
+      exit_code = print_page(*options);
+      return;
+    }
     const bool live = !options->once && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDIN_FILENO) == 1;
     exit_code = live ? watch(*options) : show_once(*options);
   });

@@ -139,6 +139,9 @@ int verify(const VerifyOptions& options) {
   const bool json = options.format == OutputFormat::json;
   const int printed = json ? print_document(json_text(*result)) : print_text(*result);
   if (printed != kDone) return printed;
+  if (result->counts.acked == 0) {
+    std::fputs("warning: the ledger has no events, so nothing was compared\n", stderr);
+  }
   return result->is_good() ? kDone : kFailed;
 }
 

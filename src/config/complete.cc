@@ -27,7 +27,7 @@ void complete_arn(const std::string& at, StreamOptions& stream, Findings& findin
   if (!stream.name.empty()) {
     findings.error(
         at + ".arn",
-        "stands beside " + std::string(stream.kind == StreamKind::firehose ? "firehose" : "name"),
+        "conflicts with " + std::string(stream.kind == StreamKind::firehose ? "firehose" : "name"),
         "keep one of the two");
   }
   if (!stream.region.empty() && stream.region != arn->region) {

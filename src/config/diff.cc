@@ -80,6 +80,8 @@ std::vector<Change> diff(const Config& running, const Config& wanted) {
       compare_section("dead_letters", running.dead_letters, wanted.dead_letters, changes);
     } else if (option.key == "aws") {
       compare_section("aws", running.aws, wanted.aws, changes);
+    } else if (option.key == "admin.secure" && running.admin_secure && wanted.admin_secure) {
+      compare_section("admin.secure", *running.admin_secure, *wanted.admin_secure, changes);
     } else {
       changes.push_back({option.key, option.needs_restart});
     }
@@ -98,6 +100,11 @@ Config applicable(const Config& running, Config wanted) {
   wanted.dead_letters.directory = running.dead_letters.directory;
   wanted.memory_limit = running.memory_limit;
   wanted.admin_listen = running.admin_listen;
+  if (running.admin_secure && wanted.admin_secure) {
+    wanted.admin_secure->listen = running.admin_secure->listen;
+  } else {
+    wanted.admin_secure = running.admin_secure;  // opens or closes a port
+  }
   return wanted;
 }
 

@@ -32,6 +32,27 @@ TEST(Diff, OrderOfStreamsIsNoChange) {
   EXPECT_THAT(diff(running(), wanted), IsEmpty());
 }
 
+TEST(Diff, TheSecureAdminPortOpensAtARestartAndTakesUpItsSecretsWithoutOne) {
+  Config before = running();
+  Config wanted = running();
+  wanted.admin_secure.emplace().tls.emplace().cert = "/cert";
+  EXPECT_THAT(diff(before, wanted), ElementsAre(Changes("admin.secure", true)));
+  EXPECT_FALSE(applicable(before, wanted).admin_secure.has_value());
+  EXPECT_TRUE(applicable(wanted, before).admin_secure.has_value());
+
+  before = wanted;
+  wanted.admin_secure->listen.port = 1;
+  wanted.admin_secure->tls->cert = "/other";
+  wanted.admin_secure->auth.emplace().service_accounts = {"a/b"};
+  EXPECT_THAT(diff(before, wanted),
+              ElementsAre(Changes("admin.secure.listen", true), Changes("admin.secure.tls", false),
+                          Changes("admin.secure.auth", false)));
+  const Config applied = applicable(before, wanted);
+  EXPECT_EQ(applied.admin_secure->listen, before.admin_secure->listen);
+  EXPECT_EQ(applied.admin_secure->tls, wanted.admin_secure->tls);
+  EXPECT_EQ(applied.admin_secure->auth, wanted.admin_secure->auth);
+}
+
 TEST(Diff, NamesEachKeyAndWhatNeedsARestart) {
   Config wanted = running();
   wanted.forward[0].listen.port = 1;

@@ -72,13 +72,16 @@ class FileWatch::Loop {
     thread_.join();
   }
 
+  void expect_read() { changed_files(); }
+
   void watch(std::vector<std::string> files) {
+    const std::lock_guard lock(mutex_);
     std::map<std::string, std::optional<Hash128>> contents;
     for (std::string& file : files) {
-      const auto content = content_of(file);
+      const auto known = contents_.find(file);
+      const auto content = known != contents_.end() ? known->second : content_of(file);
       contents.emplace(std::move(file), content);
     }
-    const std::lock_guard lock(mutex_);
     contents_ = std::move(contents);
     watch_directories();
   }
@@ -140,6 +143,7 @@ class FileWatch::Loop {
     }
   }
 
+  // Once each: what they hold now is known from here on.
   std::vector<std::string> changed_files() {
     const std::lock_guard lock(mutex_);
     watch_directories();
@@ -168,6 +172,7 @@ FileWatch::FileWatch(std::vector<std::string> files, Changed changed, Options op
     : loop_(std::make_unique<Loop>(std::move(files), std::move(changed), options)) {}
 FileWatch::~FileWatch() = default;
 
+void FileWatch::expect_read() { loop_->expect_read(); }
 void FileWatch::watch(std::vector<std::string> files) { loop_->watch(std::move(files)); }
 
 }  // namespace penstock::config

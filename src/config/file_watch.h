@@ -34,7 +34,11 @@ class FileWatch {
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
-  // From now on these files; what the new ones hold now is what they are compared with. Any thread.
+  // Call it before reading the files: what they hold now is not told again, what is written from
+  // now on is. Any thread.
+  void expect_read();
+  // From now on these files. What those hold that were not watched before is what they are compared
+  // with. Any thread.
   void watch(std::vector<std::string> files);
 
  private:

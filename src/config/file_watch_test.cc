@@ -115,5 +115,25 @@ TEST_P(EitherWay, OtherFilesCanBeWatchedInstead) {
   EXPECT_THAT(told.wait_for(1), ElementsAre(second));
 }
 
+// By looking only in long intervals: nothing but these calls looks at the files.
+TEST(FileWatch, WhatIsReadIsNotToldAndWhatIsWrittenMeanwhileIs) {
+  constexpr FileWatch::Options kLateLook{milliseconds(200), milliseconds(5), false};
+  TestFiles files;
+  Told told;
+  const std::string config = files.write("config", "1");
+  const std::string key = files.write("key", "1");
+  FileWatch watch({config, key}, told.listener(), kLateLook);
+  files.write("config", "2");
+  watch.expect_read();
+
+  files.write("key", "2");  // after the reader has read it
+  const std::string added = files.write("added", "1");
+  watch.watch({config, key, added});
+
+  EXPECT_THAT(told.wait_for(1), ElementsAre(key));
+  files.write("added", "2");
+  EXPECT_THAT(told.wait_for(1), ElementsAre(added));
+}
+
 }  // namespace
 }  // namespace penstock::config

@@ -135,20 +135,26 @@ std::vector<std::string> watched_files(const Config& config) {
     if (!path.empty()) files.insert(path);
   };
   add(config.file);
-  for_each_source(config, [&](const SourceOptions& source) {
-    if (!source.tls) return;
-    add(source.tls->cert);
-    add(source.tls->key);
-    add(source.tls->client_ca);
-  });
+  const auto add_tls = [&add](const std::optional<TlsServerOptions>& tls) {
+    if (!tls) return;
+    add(tls->cert);
+    add(tls->key);
+    add(tls->client_ca);
+  };
+  const auto add_auth = [&add](const std::optional<HttpAuthOptions>& auth) {
+    if (!auth) return;
+    for (const SecretRef& secret : auth->bearer_token_files) add(secret.path);
+    for (const UserOptions& user : auth->basic) add(user.password_file.path);
+  };
+  for_each_source(config, [&](const SourceOptions& source) { add_tls(source.tls); });
   for (const ForwardOptions& source : config.forward) {
     for (const SecretRef& secret : source.shared_key_files) add(secret.path);
     for (const UserOptions& user : source.users) add(user.password_file.path);
   }
-  for (const HttpOptions& source : config.http) {
-    if (!source.auth) continue;
-    for (const SecretRef& secret : source.auth->bearer_token_files) add(secret.path);
-    for (const UserOptions& user : source.auth->basic) add(user.password_file.path);
+  for (const HttpOptions& source : config.http) add_auth(source.auth);
+  if (config.admin_secure) {
+    add_tls(config.admin_secure->tls);
+    add_auth(config.admin_secure->auth);
   }
   add(config.aws.ca_bundle);
   return {files.begin(), files.end()};

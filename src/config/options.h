@@ -252,6 +252,14 @@ struct OwnLogsOptions {
   bool operator==(const OwnLogsOptions&) const = default;
 };
 
+// The admin port by HTTPS, for other hosts: everything except health needs a token or a password.
+struct AdminSecureOptions {
+  ListenAddress listen{"0.0.0.0", 9443};
+  std::optional<TlsServerOptions> tls;   // required
+  std::optional<HttpAuthOptions> auth;  // required
+  bool operator==(const AdminSecureOptions&) const = default;
+};
+
 struct Config {
   std::string file;  // what was loaded; empty: the environment alone
 
@@ -272,6 +280,7 @@ struct Config {
   milliseconds drain_timeout{80'000};
   OwnLogsOptions own_logs;
   ListenAddress admin_listen{"0.0.0.0", 9880};
+  std::optional<AdminSecureOptions> admin_secure;
   AwsOptions aws;
 
   bool operator==(const Config&) const = default;

@@ -119,6 +119,21 @@ struct Section<HttpOptions> {
 };
 
 template <>
+struct Section<AdminSecureOptions> {
+  using T = AdminSecureOptions;
+  static std::span<const Option<T>> options() {
+    static const Option<T> all[] = {
+        option<T, &T::listen>({"listen", "Address and port of HTTPS.", true}),
+        option<T, &T::tls>({"tls", "Required."}),
+        option<T, &T::auth>({"auth",
+                             "Required. Who may read metrics and status; /healthz and /readyz are "
+                             "for everybody."}),
+    };
+    return all;
+  }
+};
+
+template <>
 struct Section<SyslogOptions> {
   using T = SyslogOptions;
   static std::span<const Option<T>> options() {
@@ -327,7 +342,7 @@ struct Section<Config> {
              "everything. If absent and there is one stream, everything goes there."}),
         option<T, &T::streams, StreamsCodec>(
             {"streams", "Where events are delivered, each stream under its key."}),
-        option<T, &T::spool>({"spool", "Where events wait until they are delivered."}),
+        option<T, &T::spool>({"spool", "Queue of events until they are delivered."}),
         option<T, &T::dead_letters>({"dead_letters", "Events that cannot be delivered."}),
         option<T, &T::dedup_window>(
             {"dedup.window",
@@ -338,11 +353,17 @@ struct Section<Config> {
                             false, "stored with spool.directory, else delivered"}),
         option<T, &T::memory_limit>(
             {"memory_limit", "Upper bound for the process's resident memory.", true}),
-        option<T, &T::drain_timeout>({"drain_timeout", "Maximum time for a shutdown."}),
+        option<T, &T::drain_timeout>(
+            {"drain_timeout",
+             "Maximum time for a shutdown. Connections are accepted for its first 5 s, until load "
+             "balancers send no more."}),
         option<T, kIgnoreOwn>({"ignore_own_logs",
-                               "Drop what this very deployment logged (POD_NAMESPACE and "
-                               "PENSTOCK_WORKLOAD say which)."}),
+                               "Drop the logs of this deployment itself, which "
+                               "POD_NAMESPACE and PENSTOCK_WORKLOAD identify."}),
         option<T, &T::admin_listen>({"admin.listen", "Health, metrics and status.", true}),
+        option<T, &T::admin_secure>(
+            {"admin.secure",
+             "The same over HTTPS, for clients that `auth` accepts. Absent: disabled.", true}),
         option<T, &T::aws>({"aws", "Credentials and endpoints of AWS."}),
     };
     return all;
@@ -368,6 +389,8 @@ template std::vector<ChangedOption> changed_options(const ForwardOptions&, const
 template std::vector<ChangedOption> changed_options(const HttpOptions&, const HttpOptions&);
 template std::vector<ChangedOption> changed_options(const SyslogOptions&, const SyslogOptions&);
 template std::vector<ChangedOption> changed_options(const StreamOptions&, const StreamOptions&);
+template std::vector<ChangedOption> changed_options(const AdminSecureOptions&,
+                                                    const AdminSecureOptions&);
 template std::vector<ChangedOption> changed_options(const SpoolOptions&, const SpoolOptions&);
 template std::vector<ChangedOption> changed_options(const DeadLetterOptions&,
                                                     const DeadLetterOptions&);

@@ -59,7 +59,7 @@ struct OneSecret {
   static std::string show(const std::vector<SecretRef>&) { return ""; }
   static void read(NodeReader& reader, const YAML::Node& node, std::vector<SecretRef>& out) {
     if (!out.empty()) {
-      reader.complain(node, "stands beside shared_key_files", "keep one of the two");
+      reader.complain(node, "conflicts with shared_key_files", "keep one of the two");
       return;
     }
     SecretRef secret;
@@ -70,7 +70,7 @@ struct OneSecret {
 struct SeveralSecrets : Codec<std::vector<SecretRef>> {
   static void read(NodeReader& reader, const YAML::Node& node, std::vector<SecretRef>& out) {
     if (!out.empty()) {
-      reader.complain(node, "stands beside shared_key_file", "keep one of the two");
+      reader.complain(node, "conflicts with shared_key_file", "keep one of the two");
       return;
     }
     Codec<std::vector<SecretRef>>::read(reader, node, out);
@@ -236,7 +236,7 @@ struct FirehoseCodec {
   static std::string show(const StreamOptions&) { return ""; }
   static void read(NodeReader& reader, const YAML::Node& node, StreamOptions& out) {
     if (!out.name.empty()) {
-      reader.complain(node, "stands beside name", "keep one of the two");
+      reader.complain(node, "conflicts with name", "keep one of the two");
       return;
     }
     out.kind = StreamKind::firehose;
@@ -248,7 +248,7 @@ struct FirehoseCodec {
 struct StreamNameCodec : Codec<std::string> {
   static void read(NodeReader& reader, const YAML::Node& node, std::string& out) {
     if (!out.empty()) {
-      reader.complain(node, "stands beside firehose", "keep one of the two");
+      reader.complain(node, "conflicts with firehose", "keep one of the two");
       return;
     }
     Codec<std::string>::read(reader, node, out);

@@ -93,15 +93,7 @@ void check_forward(const std::string& path, const ForwardOptions& source, Findin
   check_message_limit(path + ".max_message", source.max_message, findings);
 }
 
-void check_http(const std::string& path, const HttpOptions& source, Findings& findings) {
-  check_message_limit(path + ".max_body", source.max_body, findings);
-  if (source.ack_timeout < milliseconds(100)) {
-    findings.error(path + ".ack_timeout", "is shorter than 100ms",
-                   "use 25s, or a little less than your senders wait");
-  }
-  if (!source.auth) return;
-  const HttpAuthOptions& auth = *source.auth;
-  const std::string at = path + ".auth";
+void check_auth(const std::string& at, const HttpAuthOptions& auth, Findings& findings) {
   if (auth.bearer_token_files.empty() && auth.basic.empty() && auth.service_accounts.empty()) {
     findings.error(at, "asks for nothing",
                    "give bearer_token_files, basic or service_accounts, or remove auth");
@@ -121,8 +113,18 @@ void check_http(const std::string& path, const HttpOptions& source, Findings& fi
                      "write openshift-logging/collector");
     }
   }
+}
+
+void check_http(const std::string& path, const HttpOptions& source, Findings& findings) {
+  check_message_limit(path + ".max_body", source.max_body, findings);
+  if (source.ack_timeout < milliseconds(100)) {
+    findings.error(path + ".ack_timeout", "is shorter than 100ms",
+                   "use 25s, or a little less than your senders wait");
+  }
+  if (!source.auth) return;
+  check_auth(path + ".auth", *source.auth, findings);
   if (!source.tls) {
-    findings.warn(at, "tokens and passwords come in as plain text", "add tls");
+    findings.warn(path + ".auth", "tokens and passwords come in as plain text", "add tls");
   }
 }
 
@@ -148,6 +150,29 @@ void check_listen(const Config& config, Findings& findings) {
     take(findings.source_path(i++) + ".listen", source.listen);
   });
   take("admin.listen", config.admin_listen);
+  if (config.admin_secure) take("admin.secure.listen", config.admin_secure->listen);
+}
+
+void check_admin(const Config& config, Findings& findings) {
+  if (!config.admin_secure) return;
+  const std::string at = "admin.secure";
+  if (!config.admin_secure->tls) {
+    findings.error(at + ".tls", "is missing", "name a certificate and its key");
+  } else if (!findings.has_error(at + ".tls")) {
+    check_tls_files(at + ".tls", *config.admin_secure->tls, findings);
+  }
+  if (!config.admin_secure->auth) {
+    findings.error(at + ".auth", "is missing",
+                   "say who may read: bearer_token_files, basic or service_accounts");
+  } else {
+    check_auth(at + ".auth", *config.admin_secure->auth, findings);
+  }
+  if (!net::is_loopback(config.admin_listen)) {
+    findings.warn("admin.listen",
+                  to_string(config.admin_listen) +
+                      " shows the same to other hosts without a token",
+                  "listen on 127.0.0.1:9880 beside admin.secure");
+  }
 }
 
 void check_memory(const Config& config, Findings& findings) {
@@ -187,6 +212,7 @@ void validate_sources(const Config& config, Findings& findings) {
     findings.error("sources", "there is none", "add one: '- forward: {listen: 0.0.0.0:24224}'");
   }
   check_listen(config, findings);
+  check_admin(config, findings);
   check_memory(config, findings);
   if (!config.aws.ca_bundle.empty()) {
     check_authorities("aws.ca_bundle", config.aws.ca_bundle, findings);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/diff.h"
 #include "config/loader.h"
+#include "daemon/access.h"
 #include "daemon/cpu_limit.h"
 #include "daemon/sources.h"
 #include "daemon/translate.h"
@@ -58,10 +59,15 @@ Daemon::~Daemon() {
 Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load load,
                                                      std::string commit) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(load), std::move(commit)));
+  // First: a certificate that changes while the spool is opened is told.
+  daemon->file_watch_ = std::make_unique<config::FileWatch>(
+      config::watched_files(daemon->config_),
+      [d = daemon.get()](const std::vector<std::string>&) { d->files_changed_ = true; });
   daemon->intake_memory_ = std::make_unique<memory::MemoryBudget>(
       memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.ordinary,
                                     .large_bytes = daemon->memory_plan_.large,
-                                    .small_bytes = daemon->memory_plan_.small});
+                                    .small_bytes = daemon->memory_plan_.small,
+                                    .reserve_bytes = daemon->memory_plan_.reserve});
   daemon->delivery_memory_ = std::make_unique<memory::MemoryBudget>(
       memory::MemoryBudget::Options{.ordinary_bytes = daemon->memory_plan_.delivery});
   daemon->status_ = std::make_unique<StatusBoard>();
@@ -72,9 +78,6 @@ Result<std::unique_ptr<Daemon>, Error> Daemon::start(config::Config config, Load
   daemon->watch_health();
   daemon->io_threads_->start();
   for (auto& source : daemon->sources_) source->start();
-  daemon->file_watch_ = std::make_unique<config::FileWatch>(
-      config::watched_files(daemon->config_),
-      [d = daemon.get()](const std::vector<std::string>&) { d->files_changed_ = true; });
   daemon->tick();
   daemon->health_.started();
   log_info("threads", {{"cpus", usable_cpus()},
@@ -155,8 +158,14 @@ Result<void, Error> Daemon::open_sources() {
 }
 
 Result<void, Error> Daemon::open_admin() {
+  admin::ServerOptions options{.listen = config_.admin_listen, .version = PENSTOCK_VERSION};
+  if (config_.admin_secure) {
+    auto settings = make_secure_settings(*config_.admin_secure, token_review_);
+    if (!settings) return failure(settings.error());
+    options.secure = {config_.admin_secure->listen, std::move(*settings)};
+  }
   auto server = admin::Server::start(
-      {.listen = config_.admin_listen, .version = PENSTOCK_VERSION},
+      std::move(options),
       {.health = health_, .ledger = ledger_, .metrics = metrics_, .status = *status_});
   if (!server) return failure(server.error());
   admin_ = std::move(*server);

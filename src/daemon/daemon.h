@@ -29,7 +29,7 @@
 #include "daemon/volume_watch.h"
 #include "ingest/intake.h"
 #include "ingest/source.h"
-#include "ingest/token_review.h"
+#include "auth/token_review.h"
 #include "net/io_thread.h"
 
 namespace penstock::daemon {
@@ -92,7 +92,7 @@ class Daemon {
   admin::Health health_;
   std::unique_ptr<memory::MemoryBudget> intake_memory_;
   std::unique_ptr<memory::MemoryBudget> delivery_memory_;
-  std::shared_ptr<ingest::TokenReview> token_review_;     // null until a source needs it
+  std::shared_ptr<auth::TokenReview> token_review_;     // null until a source needs it
   std::vector<std::unique_ptr<ingest::Source>> sources_;  // outlive the sessions suspended below
   std::unique_ptr<net::IoThreads> io_threads_;
   std::unique_ptr<spool::Spool> spool_;
@@ -108,8 +108,8 @@ class Daemon {
   std::map<std::string, LastEvent> last_events_;  // by source
   SteadyTime next_status_{};
   std::unique_ptr<admin::Server> admin_;
-  std::unique_ptr<config::FileWatch> file_watch_;
   std::atomic<bool> files_changed_{false};
+  std::unique_ptr<config::FileWatch> file_watch_;
   std::atomic<SteadyTime::rep> memory_short_since_{0};  // 0: nobody waits for memory
   bool sources_stopped_ = false;
   bool closed_ = false;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "config/diff.h"
 #include "config/loader.h"
+#include "daemon/access.h"
 #include "daemon/daemon.h"
 #include "daemon/sources.h"
 #include "daemon/translate.h"
@@ -29,12 +30,22 @@ void hold_back(const std::vector<Source>& running, std::vector<Source>& wanted,
 }  // namespace
 
 void Daemon::reload() {
-  const auto fail = [this](const std::string& why) {
-    metrics_.config_reloads.with("failed").add();
+  // Who sees the reload counted finds what it changed in the status.
+  const auto count = [this](std::string_view result) {
+    next_status_ = {};
+    pin_status(Clock::system().steady());
+    metrics_.config_reloads.with(result).add();
+  };
+  const auto fail = [&](const std::string& why) {
     errors_.note("configuration", why);
     process_.reload_error = why;
+    count("failed");
     log_error("reload changes nothing", {{"error", why}});
   };
+  // What is written from here on is told again; what is there now is read once.
+  if (file_watch_) file_watch_->expect_read();
+  files_changed_ = false;
+  const WallTime read_at = Clock::system().wall();
   auto wanted = load_();
   if (!wanted) return fail(wanted.error().message);
   hold_back(config_.forward, wanted->forward, &config::ForwardOptions::max_message, "max_message",
@@ -54,9 +65,9 @@ void Daemon::reload() {
   if (auto applied = apply(config::applicable(config_, std::move(*wanted))); !applied) {
     return fail(applied.error().message);
   }
-  metrics_.config_reloads.with("ok").add();
   process_.reload_error.clear();
-  process_.last_reload = Clock::system().wall();
+  process_.last_reload = read_at;
+  count("ok");
   log_info("reloaded", {{"changes", changes.size()}});
 }
 
@@ -66,6 +77,12 @@ Result<void, Error> Daemon::apply(config::Config config) {
   if (!router) return failure(router.error());
   auto configured = configured_sources(config, token_review_);
   if (!configured) return failure(configured.error());
+  std::optional<admin::SecureSettings> secure;
+  if (config.admin_secure) {
+    auto made = make_secure_settings(*config.admin_secure, token_review_);
+    if (!made) return failure(made.error());
+    secure = std::move(*made);
+  }
   for (const config::StreamOptions& stream : config.streams) {
     auto log = spool_->open_stream(make_log_options(stream));
     if (!log) return failure(log.error());
@@ -85,6 +102,7 @@ Result<void, Error> Daemon::apply(config::Config config) {
     if (running == sources_.end()) continue;  // a new one waits for a restart
     (*running)->reconfigure(std::move(wanted.settings), wanted.connections_max);
   }
+  if (secure) admin_->reconfigure(std::move(*secure));
   identities_->reconfigure(config_);
   update_deliveries();
   if (file_watch_) file_watch_->watch(config::watched_files(config_));

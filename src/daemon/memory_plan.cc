@@ -26,7 +26,8 @@ MemoryPlan plan_memory(const MemoryNeeds& needs) {
   plan.ordinary = std::max(rest > plan.delivery ? rest - plan.delivery : 0, kPotMin);
   plan.small = plan.ordinary / 12;
   plan.ordinary -= plan.small;
-  plan.spool_cache = needs.has_directory ? plan.ordinary / 2 : 0;
+  plan.reserve = plan.ordinary / 4;
+  plan.spool_cache = needs.has_directory ? (plan.ordinary - plan.reserve) / 2 : 0;
   return plan;
 }
 

@@ -26,6 +26,7 @@ struct MemoryPlan {
   uint64_t large = 0;
   uint64_t ordinary = 0;
   uint64_t small = 0;
+  uint64_t reserve = 0;  // of ordinary: for messages of which nothing is to come
   uint64_t delivery = 0;
   uint64_t spool_cache = 0;  // out of ordinary: fresh batches that delivery need not read back
 };

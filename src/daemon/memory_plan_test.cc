@@ -11,6 +11,7 @@ TEST(MemoryPlan, AllPotsTogetherStayUnderTheLimit) {
     const MemoryPlan plan = plan_memory({.memory_limit = limit, .message_bytes_max = message});
     EXPECT_LE(plan.large + plan.ordinary + plan.small + plan.delivery + 20_MiB, limit) << limit;
     EXPECT_GE(plan.large, 2 * message);
+    EXPECT_LE(plan.spool_cache + plan.reserve, plan.ordinary) << "something is left for who sends";
   }
 }
 

@@ -91,6 +91,7 @@ void check_addresses(const config::Config& config, Problems& problems) {
     check("source " + source.name + ", listen", source.listen);
   });
   check("admin.listen", config.admin_listen);
+  if (config.admin_secure) check("admin.secure.listen", config.admin_secure->listen);
 }
 
 void check_directories(const config::Config& config, Problems& problems) {

@@ -100,6 +100,7 @@ int run_daemon(const RunOptions& options) {
         break;
       case Signal::reload:
         daemon.reload();
+        daemon.tick();  // reloads that follow each other leave no time without one
         break;
       case Signal::terminate:
         return drain(daemon, signals, false);

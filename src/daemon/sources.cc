@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/secret_ref.h"
+#include "daemon/access.h"
 #include "daemon/translate.h"
 #include "ingest/forward_source.h"
 #include "ingest/http_source.h"
@@ -17,7 +18,7 @@ namespace {
 
 // What settings need beside the options of their own source.
 struct Surroundings {
-  std::shared_ptr<ingest::TokenReview>& review;
+  std::shared_ptr<auth::TokenReview>& review;
   nanoseconds repeat_window;
 };
 template <class Settings>
@@ -59,29 +60,9 @@ MadeSettings<ingest::HttpSettings> make_settings(const config::HttpOptions& opti
   settings->repeat_window = around.repeat_window;
   settings->body_bytes_max = options.max_body;
   settings->ack_timeout = options.ack_timeout;
-  if (!options.auth) return settings;
-
-  auto auth = std::make_shared<ingest::HttpAuth>();
-  auto tokens = config::read_secrets(options.auth->bearer_token_files);
-  if (!tokens) return failure(tokens.error());
-  for (const std::string& token : *tokens) auth->add_bearer_token(token);
-  for (const config::UserOptions& user : options.auth->basic) {
-    auto password = config::read_secret(user.password_file);
-    if (!password) return failure(password.error());
-    auth->add_basic(user.name, *password);
-  }
-  for (const std::string& account : options.auth->service_accounts) {
-    auth->add_service_account(account);
-  }
-  if (!options.auth->service_accounts.empty()) {
-    if (!around.review) {
-      auto made = ingest::TokenReview::of_cluster();
-      if (!made) return failure(made.error());
-      around.review = std::move(*made);
-    }
-    settings->token_review = around.review;
-  }
-  settings->auth = std::move(auth);
+  auto access = make_access(options.auth, around.review);
+  if (!access) return failure(access.error());
+  settings->access = std::move(*access);
   return settings;
 }
 
@@ -134,7 +115,7 @@ Result<void, Error> add_all(const std::vector<Options>& all, size_t source_count
 }  // namespace
 
 Result<std::vector<ConfiguredSource>, Error> configured_sources(
-    const config::Config& config, std::shared_ptr<ingest::TokenReview>& token_review) {
+    const config::Config& config, std::shared_ptr<auth::TokenReview>& token_review) {
   std::vector<ConfiguredSource> sources;
   const size_t count = config.forward.size() + config.http.size() + config.syslog.size();
   const Surroundings around{token_review, config.dedup_window};

@@ -14,7 +14,7 @@
 #include "ingest/intake.h"
 #include "ingest/listener_source.h"
 #include "ingest/source.h"
-#include "ingest/token_review.h"
+#include "auth/token_review.h"
 #include "net/io_thread.h"
 
 namespace penstock::daemon {
@@ -30,6 +30,6 @@ struct ConfiguredSource {
 // Every source of config. Reads certificates, keys and secrets: errors name the file.
 // token_review: the one of this process, made when a source first needs it.
 [[nodiscard]] Result<std::vector<ConfiguredSource>, Error> configured_sources(
-    const config::Config& config, std::shared_ptr<ingest::TokenReview>& token_review);
+    const config::Config& config, std::shared_ptr<auth::TokenReview>& token_review);
 
 }  // namespace penstock::daemon

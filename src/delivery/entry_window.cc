@@ -16,13 +16,21 @@ EntryWindow::Slot& EntryWindow::slot(uint64_t ticket) {
 
 uint64_t EntryWindow::open(spool::StreamLog& log, spool::Entry entry) {
   CHECK(entry.overflowed.size() < entry.batch->event_count);
+  const uint64_t ticket = first_ticket_ + slots_.size();
+  if (entry.is_large) {
+    CHECK(!large_);
+    large_ = ticket;
+  } else if (large_ && is_of(*large_, log)) {
+    slot(*large_).has_later = true;
+  }
   Slot& opened = slots_.emplace_back();
   opened.log = &log;
   opened.outstanding = entry.batch->event_count - static_cast<uint32_t>(entry.overflowed.size());
+  opened.bytes = entry.batch->entries_size;
   opened.entry = std::move(entry);
   events_ += opened.outstanding;
-  bytes_[&log] += opened.entry.batch->entries_size;
-  return first_ticket_ + slots_.size() - 1;
+  bytes_[&log] += opened.bytes;
+  return ticket;
 }
 
 void EntryWindow::finish(uint64_t ticket, uint32_t count) {
@@ -38,21 +46,48 @@ void EntryWindow::finish(uint64_t ticket, uint32_t count) {
   log->release(position);
 }
 
+void EntryWindow::let_go(uint64_t ticket) {
+  CHECK(large_ == ticket && !slot(ticket).is_being_stored);
+  slot(ticket).entry.batch.reset();
+}
+
+void EntryWindow::restore(uint64_t ticket, std::shared_ptr<const record::Batch> batch) {
+  CHECK(is_let_go(ticket) && batch->event_count >= slot(ticket).outstanding);
+  slot(ticket).entry.batch = std::move(batch);
+}
+
 void EntryWindow::give_back(uint64_t ticket) {
+  CHECK(!is_pinned(ticket));
+  const spool::Position position = entry(ticket).position;
+  spool::StreamLog& log = log_of(ticket);
+  forget(ticket);
+  log.unread(position);
+}
+
+void EntryWindow::forget_lost(uint64_t ticket) {
+  CHECK(is_let_go(ticket));
+  forget(ticket);
+}
+
+// Nothing that was made of the entry counts.
+void EntryWindow::forget(uint64_t ticket) {
   Slot& given = slot(ticket);
   std::erase_if(splits_, [ticket](const auto& split) { return split.second.ticket == ticket; });
   given_back_.insert(ticket);
   events_ -= given.outstanding;
   given.outstanding = 0;
-  const spool::Position position = given.entry.position;
-  spool::StreamLog* const log = given.log;
   close(given);
-  log->unread(position);
+}
+
+bool EntryWindow::is_abandoned(const RecordMetadata& meta) const {
+  if (meta.split != 0) return !is_split_alive(meta.split);
+  return meta.more.empty() && is_given_back(meta.span.ticket);
 }
 
 void EntryWindow::close(Slot& slot) {
+  if (slot.entry.is_large) large_.reset();
   const auto bytes = bytes_.find(slot.log);
-  bytes->second -= slot.entry.batch->entries_size;
+  bytes->second -= slot.bytes;
   if (bytes->second == 0) bytes_.erase(bytes);
   slot.entry = {};
   while (!slots_.empty() && slots_.front().outstanding == 0) {

@@ -6,7 +6,7 @@
 namespace penstock::delivery {
 
 void EventCursor::begin(uint64_t ticket, const spool::Entry& entry) {
-  CHECK(!is_open());
+  CHECK(!is_open() && entry.batch != nullptr);
   ticket_ = ticket;
   batch_ = entry.batch;
   final_ = entry.overflowed;
@@ -61,6 +61,7 @@ EventCursor::Extent EventCursor::extent() const {
 }
 
 Event EventCursor::find(uint64_t ticket, const spool::Entry& entry, uint32_t index) {
+  CHECK(entry.batch != nullptr);
   record::EntryReader reader(*entry.batch);
   record::EventView view;
   for (uint32_t i = 0; i <= index; ++i) CHECK(reader.next(view));

@@ -5,17 +5,21 @@
 #include "base/check.h"
 
 namespace penstock::delivery {
+
+size_t paid_beside(const record::Batch& batch) {
+  const size_t own = batch.storage.capacity();
+  return batch.lease.bytes() > own ? batch.lease.bytes() - own : 0;
+}
+
+size_t text_bytes_max(const record::Batch& batch, const memory::MemoryBudget& memory) {
+  return paid_beside(batch) + std::max(MemoryShare::most_of(memory), kTextOfAnyBudget);
+}
+
 namespace {
 
 // A text of more than this, and more than the batch's lease pays for, is made again for each
 // request.
 constexpr size_t kTextKept = 4_MiB;
-
-// What the batch's lease pays for beside the batch itself.
-size_t paid_beside(const record::Batch& batch) {
-  const size_t own = batch.storage.capacity();
-  return batch.lease.bytes() > own ? batch.lease.bytes() - own : 0;
-}
 
 }  // namespace
 
@@ -39,15 +43,24 @@ void EventSplitter::end() {
 }
 
 // The event is larger than data_bytes_max: how much larger turns out when there is room for it.
-bool EventSplitter::make_text(Packer& packer, const Event& event, size_t data_bytes_max) {
+// With nothing held when there is none: others may wait for the same.
+EventSplitter::Ready EventSplitter::make_text(Packer& packer, const Event& event,
+                                              size_t data_bytes_max) {
   paid_ = paid_beside(event.batch);
+  const size_t most = text_bytes_max(event.batch, memory_.budget());
   for (size_t size_max = std::max({2 * data_bytes_max, 256_KiB, text_bytes_, paid_});;
        size_max *= 2) {
+    size_max = std::min(size_max, most);
     json_.release();
-    if (size_max > paid_ && !memory_.ensure_most(size_max - paid_)) return false;
-    if (!packer.append_bare(json_, event, size_max)) continue;
-    text_bytes_ = json_.size();
-    return true;
+    if (size_max > paid_ && !memory_.ensure_up_to_most(size_max - paid_)) {
+      memory_.release();
+      return Ready::no_memory;
+    }
+    if (packer.append_bare(json_, event, size_max)) {
+      text_bytes_ = json_.size();
+      return Ready::part;
+    }
+    if (size_max == most) return Ready::text_too_large;
   }
 }
 
@@ -57,7 +70,13 @@ EventSplitter::Ready EventSplitter::prepare(Packer& packer, const Event& event,
   const bool is_begun = split_ != 0 && window_.is_split_alive(split_);
   const bool is_valid = is_begun && data_bytes_max >= data_bytes_max_;
   if (is_valid && plan_) return Ready::part;
-  if (!make_text(packer, event, data_bytes_max)) return Ready::no_memory;
+  const Ready made = make_text(packer, event, data_bytes_max);
+  if (made == Ready::no_memory) return made;
+  if (made == Ready::text_too_large) {
+    restart();
+    end();
+    return made;
+  }
   if (!is_valid) {
     if (is_begun) window_.abandon_split(split_);
     data_bytes_max_ = data_bytes_max;

@@ -19,6 +19,13 @@
 
 namespace penstock::delivery {
 
+// What the batch's lease pays for beside the batch itself.
+[[nodiscard]] size_t paid_beside(const record::Batch& batch);
+// How large the text of an event may be: what is not larger in memory than it was is taken with any
+// budget; of control characters it may be six times as large.
+inline constexpr size_t kTextOfAnyBudget = 2 * spool::kLargeEntryBytes;
+[[nodiscard]] size_t text_bytes_max(const record::Batch& batch, const memory::MemoryBudget& memory);
+
 class EventSplitter {
  public:
   EventSplitter(EntryWindow& window, MemoryShare memory)
@@ -32,9 +39,10 @@ class EventSplitter {
   void begin(const EventSpan& event, std::string_view partition_key);
 
   enum class Ready : uint8_t {
-    part,       // append_part() has the next one
-    no_memory,  // not now
-    too_large,  // parts of this size hold nothing: the event is the caller's again
+    part,            // append_part() has the next one
+    no_memory,       // not now
+    too_large,       // parts of this size hold nothing: the event is the caller's again
+    text_too_large,  // there is never so much memory for its text: likewise
   };
   // data_bytes_max: what a record with its key may have.
   [[nodiscard]] Ready prepare(Packer& packer, const Event& event, size_t data_bytes_max);
@@ -60,7 +68,7 @@ class EventSplitter {
 
  private:
   void end();
-  [[nodiscard]] bool make_text(Packer& packer, const Event& event, size_t data_bytes_max);
+  [[nodiscard]] Ready make_text(Packer& packer, const Event& event, size_t data_bytes_max);
 
   EntryWindow& window_;
   MemoryShare memory_;

@@ -31,9 +31,19 @@ class MemoryShare {
     const bool fits = bytes <= pots.large_bytes || bytes <= pots.ordinary_bytes / 4;
     return ensure(fits ? bytes : std::max(pots.large_bytes, pots.ordinary_bytes / 4));
   }
+  // The most that one member gets for one thing, whatever the others hold.
+  [[nodiscard]] static size_t most_of(const memory::MemoryBudget& budget) {
+    const memory::MemoryBudget::Options& pots = budget.options();
+    return std::max(pots.large_bytes, pots.ordinary_bytes / 2);
+  }
+  // Pays for `bytes` as far as memory goes: up to most_of() where that is to be had now, else as
+  // ensure_most(). A member that holds something beside may never get all of that.
+  [[nodiscard]] bool ensure_up_to_most(size_t bytes) {
+    return ensure(std::min(bytes, most_of(budget_))) || ensure_most(bytes);
+  }
+  [[nodiscard]] const memory::MemoryBudget& budget() const { return budget_; }
   void release() { lease_.release(); }
   [[nodiscard]] size_t bytes() const { return lease_.bytes(); }
-  [[nodiscard]] memory::MemoryLease take() { return std::move(lease_); }
 
  private:
   memory::MemoryBudget& budget_;

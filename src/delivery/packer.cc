@@ -107,7 +107,7 @@ void Packer::append_part(ByteBuffer& out, const kinesis_format::Splitter& plan, 
 }
 
 Packer::Alone Packer::pack_alone(const Event& event, std::string_view partition_key,
-                                 size_t data_bytes_max) {
+                                 size_t data_bytes_max, size_t text_bytes_max) {
   Alone alone;
   const auto add_record = [&](const ByteBuffer& data) {
     QueuedRecord& record = alone.records.emplace_back();
@@ -116,11 +116,14 @@ Packer::Alone Packer::pack_alone(const Event& event, std::string_view partition_
     record.meta.span = event.span;
   };
   ByteBuffer payload;
-  CHECK(append_bare(payload, event, kinesis_format::kNoLimit));
+  if (!append_bare(payload, event, text_bytes_max)) {
+    alone.is_text_too_large = true;
+    return alone;
+  }
   encoder_.append_end(payload);
   // A copy that cannot fit is not made.
-  const bool may_fit =
-      options_.compression != Compression::none || payload.size() <= data_bytes_max;
+  const size_t growth = options_.compression == Compression::none ? 1 : kRawPerRecord;
+  const bool may_fit = payload.size() <= data_bytes_max * growth;
   ByteBuffer data;
   if (may_fit) compressor_.append(data, payload.view());
   payload.resize(payload.size() - encoder_.end_bytes());

@@ -63,13 +63,14 @@ class Packer {
   [[nodiscard]] kinesis_format::EncodeOutcome append_payload(ByteBuffer& out, const Event& event,
                                                              size_t size_max, size_t* consumed);
   // The event by itself, whatever the aggregation: one record, or, when it is too large for one,
-  // shortened or in parts. None: it fits into no record.
+  // shortened or in parts. None: it fits into no record, or its text is larger than that.
   struct Alone {
     std::vector<QueuedRecord> records;
     bool is_split = false;
+    bool is_text_too_large = false;
   };
   [[nodiscard]] Alone pack_alone(const Event& event, std::string_view partition_key,
-                                 size_t data_bytes_max);
+                                 size_t data_bytes_max, size_t text_bytes_max);
   // The event's payload without its end, for who cuts it up. False: larger than size_max.
   [[nodiscard]] bool append_bare(ByteBuffer& out, const Event& event, size_t size_max);
   // How append_part() can cut a payload of append_bare() into records of that size; nullopt: it

@@ -15,12 +15,18 @@ constexpr size_t kSuspectsBetweenPauses = 16;
 RefusalSearch::Action RefusalSearch::on_rejected(const Rejected& rejected, SteadyTime now) {
   if (!rejected.is_probe && !rejected.probes_open && suspects_ == 0) began_ = now;
   if (rejected.records > 1) return Action::halve;
-  if (last_accepted_ > began_) return Action::reject_record;
+  const SteadyTime since = std::min(began_, rejected.set_aside.value_or(began_));
+  if (last_accepted_ > since) return Action::reject_record;
   ++suspects_;
   const bool goes_on = rejected.probes_open || rejected.requests_open;
   if (goes_on && suspects_ % kSuspectsBetweenPauses != 0) return Action::suspect;
   wants_others_ = true;
   return Action::pause_stream;
+}
+
+void RefusalSearch::others_tried(SteadyTime now) {
+  wants_others_ = others_awaited_ = awaited_in_vain_ = false;
+  began_ = std::min(began_, now);
 }
 
 bool RefusalSearch::on_accepted(SteadyTime now) {
@@ -34,6 +40,7 @@ void RefusalSearch::pause(std::string reason, bool for_credentials, milliseconds
   reason_ = std::move(reason);
   for_credentials_ = for_credentials;
   if (wants_others_) began_ = paused_until_;
+  awaited_in_vain_ = others_awaited_;
 }
 
 std::string RefusalSearch::on_answered() { return std::exchange(reason_, {}); }

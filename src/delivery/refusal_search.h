@@ -1,6 +1,6 @@
-// RefusalSearch: what follows from answers that reject a whole request, or the whole stream. Which
-// record the service rejects is not said, so it is searched for by halves; whether it is the record
-// or the stream is decided by what else the stream accepts meanwhile.
+// RefusalSearch: what follows from an answer that rejects a whole request. The answer does not say
+// which record is at fault, so the request is halved until one record is alone. Whether that record
+// or the whole stream is at fault is decided by what else the stream accepts meanwhile.
 //
 //            rejected, several records: halve                      stream unavailable
 //   flowing ───────────────────────────────► searching    flowing ───────────────────► paused
@@ -8,10 +8,13 @@
 //      │     reject the record                   │           └──────────────────────────┘
 //      └──── rejected alone, nothing accepted: suspect; pause, retest it, try others ────┘
 //
-// A state machine without sockets, queues or a clock. Thread: one at a time.
+// A state machine without sockets, queues or a clock.
+//
+// Thread: the delivery thread's.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -32,6 +35,8 @@ class RefusalSearch {
     bool is_probe = false;
     bool probes_open = false;    // other probes wait, or one is in flight
     bool requests_open = false;  // or any request is in flight
+    // When its one record moved to an overflow log, after it had been rejected alone.
+    std::optional<SteadyTime> set_aside = {};
   };
   [[nodiscard]] Action on_rejected(const Rejected& rejected, SteadyTime now);
   // Records were accepted. True: suspects are there that are to be asked about once more now.
@@ -53,8 +58,16 @@ class RefusalSearch {
   [[nodiscard]] SteadyTime paused_until() const { return paused_until_; }
   // After a pause for a suspect other records are tried, too: they show whether the stream is bad.
   [[nodiscard]] bool wants_others() const { return wants_others_; }
-  void others_tried() { wants_others_ = false; }
-  // There were no others, and suspects were put back among the records: all of them go on.
+  [[nodiscard]] bool may_try_others(SteadyTime now) const {
+    return wants_others_ && (others_awaited_ || !is_paused() || now >= paused_until_);
+  }
+  // There are none yet: they go as soon as there are, whatever is paused meanwhile.
+  void await_others() { others_awaited_ = true; }
+  // There were still none when the suspects had been asked about once more.
+  [[nodiscard]] bool awaited_in_vain() const { return awaited_in_vain_; }
+  // They are on their way, or no longer needed.
+  void others_tried(SteadyTime now);
+  // What would have asked was put back among the records: all of them go on.
   void resume() { reason_.clear(); }
 
  private:
@@ -62,6 +75,8 @@ class RefusalSearch {
   SteadyTime last_accepted_{};
   size_t suspects_ = 0;
   bool wants_others_ = false;
+  bool others_awaited_ = false;
+  bool awaited_in_vain_ = false;
   SteadyTime paused_until_{};
   std::string reason_;  // empty: not paused
   bool for_credentials_ = false;

@@ -90,6 +90,30 @@ INSTANTIATE_TEST_SUITE_P(
              {{"the record", rejected, 1, false, true, Action::suspect},
               {"another request", accepted, 0, false, false, {}, true}}}));
 
+// It was rejected alone before others were accepted, and comes back for another verdict.
+TEST(RefusalSearch, ARecordThatWasSetAsideIsRejectedOnceOthersWereAccepted) {
+  RefusalSearch search;
+  const RefusalSearch::Rejected again{.records = 1, .set_aside = kStart + 1s};
+  EXPECT_EQ(search.on_rejected(again, kStart + 2s), Action::pause_stream);
+  search.retesting();
+  (void)search.on_accepted(kStart + 3s);
+  EXPECT_EQ(search.on_rejected({.records = 1}, kStart + 4s), Action::pause_stream);
+  search.retesting();
+  EXPECT_EQ(search.on_rejected(again, kStart + 5s), Action::reject_record);
+}
+
+TEST(RefusalSearch, OthersAreAwaitedInVainFromTheNextPauseOn) {
+  RefusalSearch search;
+  (void)search.on_rejected({.records = 1}, kStart);
+  search.pause("", false, 30s, kStart);
+  search.await_others();
+  EXPECT_FALSE(search.awaited_in_vain());
+  search.pause("", false, 30s, kStart + 30s);
+  EXPECT_TRUE(search.awaited_in_vain());
+  search.others_tried(kStart + 60s);
+  EXPECT_FALSE(search.awaited_in_vain());
+}
+
 TEST(RefusalSearch, PausesAfterSixteenSuspectsThoughTheSearchGoesOn) {
   RefusalSearch search;
   (void)search.on_rejected({.records = 32}, kStart);
@@ -101,8 +125,26 @@ TEST(RefusalSearch, PausesAfterSixteenSuspectsThoughTheSearchGoesOn) {
   EXPECT_EQ(search.on_rejected({.records = 1, .is_probe = true, .probes_open = true}, kStart + 1s),
             Action::pause_stream);
   EXPECT_TRUE(search.wants_others());
-  search.others_tried();
+  search.others_tried(kStart + 40s);
   EXPECT_FALSE(search.wants_others());
+}
+
+TEST(RefusalSearch, OthersThatWereAwaitedAreTriedDuringThePauseAndCount) {
+  RefusalSearch search;
+  EXPECT_EQ(search.on_rejected({.records = 1}, kStart), Action::pause_stream);
+  search.pause("InvalidArgumentException", false, 30s, kStart);
+  EXPECT_FALSE(search.may_try_others(kStart + 29s));
+  EXPECT_TRUE(search.may_try_others(kStart + 30s));
+  search.await_others();
+  EXPECT_EQ(search.on_rejected({.records = 1, .is_probe = true}, kStart + 30s),
+            Action::pause_stream);
+  search.pause("InvalidArgumentException", false, 30s, kStart + 30s);
+  EXPECT_TRUE(search.may_try_others(kStart + 31s));
+  search.others_tried(kStart + 31s);
+  EXPECT_FALSE(search.may_try_others(kStart + 60s));
+  (void)search.on_accepted(kStart + 32s);
+  EXPECT_EQ(search.on_rejected({.records = 1, .is_probe = true}, kStart + 60s),
+            Action::reject_record);
 }
 
 TEST(RefusalSearch, APauseEndsWithAnAnswerAndOneForCredentialsWithNewOnes) {

@@ -14,14 +14,12 @@ using kinesis_format::AddOutcome;
 using kinesis_format::Protocol;
 using kinesis_format::RecordKey;
 using kinesis_format::Request;
-using kinesis_format::Service;
 
 constexpr size_t kFirstLease = 384_KiB;
 // Keys, metadata and slots of 500 records, beside the body.
 constexpr size_t kBesideBody = 128_KiB;
 // A record that is not known to be large has this much room.
 constexpr size_t kNextRecord = 64_KiB;
-constexpr auto kJsonAtMost = std::chrono::hours(24);
 // The body of a new request has room for as much as the last one of the stream had: grown while it
 // is filled, its bytes are copied about once more (0.57 of them, dhat and callgrind). Not for
 // larger ones: malloc maps those, and mremap grows them without a copy.
@@ -36,54 +34,15 @@ void seal_one(QueuedRecord& record) {
 
 }  // namespace
 
-RequestAssembler::RequestAssembler(Options options, memory::MemoryBudget& memory,
+RequestAssembler::RequestAssembler(const RequestSettings& settings, memory::MemoryBudget& memory,
                                    memory::MemoryBudget::Member member)
-    : memory_(memory),
+    : settings_(settings),
+      memory_(memory),
       member_(std::move(member)),
-      options_(std::move(options)),
-      builder_(options_.request) {
-  apply_options(SteadyTime{});
-}
+      builder_(settings_.in_force(SteadyTime{})) {}
 
-void RequestAssembler::configure(Options options) { options_ = std::move(options); }
-
-void RequestAssembler::limit_records(size_t record_bytes_max) {
-  stream_record_bytes_ = record_bytes_max;
-}
-
-// A record may be as large as the stream takes and a request of ours can be.
-void RequestAssembler::apply_options(SteadyTime now) {
-  RequestOptions request = options_.request;
-  if (stream_record_bytes_ > 0 && request.service == Service::kinesis) {
-    request.request_bytes_max =
-        std::min({std::max(request.request_bytes_max, stream_record_bytes_ + 64_KiB),
-                  options_.request_bytes_max, kinesis_format::kPutRecordsBytesMax});
-    request.record_bytes_max = stream_record_bytes_;
-  }
-  if (now < json_.until) request.protocol = Protocol::json;
-  builder_.reconfigure(std::move(request));
-}
-
-size_t RequestAssembler::record_bytes_max() const {
-  if (stream_record_bytes_ == 0 || options_.request.service != Service::kinesis) {
-    return std::min(options_.request.record_bytes_max, options_.request.request_bytes_max);
-  }
-  return std::min(stream_record_bytes_, std::min(std::max(options_.request.request_bytes_max,
-                                                          stream_record_bytes_ + 64_KiB),
-                                                 options_.request_bytes_max));
-}
-
-bool RequestAssembler::fall_back_to_json(const Request& rejected, SteadyTime now) {
-  if (rejected.protocol() == Protocol::json) return false;
-  if (now >= json_.until) {  // else it was on its way when an earlier one was rejected
-    json_.until = now + json_.next;
-    json_.next = std::min<nanoseconds>(2 * json_.next, kJsonAtMost);
-  }
-  return true;
-}
-
-RequestAssembler::RequestOptions RequestAssembler::unlimited() const {
-  RequestOptions options = builder_.options();
+RequestSettings::Request RequestAssembler::unlimited() const {
+  RequestSettings::Request options = builder_.options();
   options.request_bytes_max = kinesis_format::kPutRecordsBytesMax;
   options.record_bytes_max = kinesis_format::kRecordBytesMax;
   return options;
@@ -97,7 +56,7 @@ size_t RequestAssembler::first_bytes(size_t data_bytes) const {
 }
 
 RequestAssembler::Room RequestAssembler::make_room(size_t data_bytes, SteadyTime now) {
-  if (empty()) apply_options(now);
+  if (empty()) builder_.reconfigure(settings_.in_force(now));
   const size_t body = builder_.body_bytes();
   const size_t wanted = first_bytes(std::max(data_bytes, kNextRecord)) + body;
   if (lease_.bytes() < wanted) {
@@ -122,8 +81,7 @@ RequestAssembler::Room RequestAssembler::make_room(size_t data_bytes, SteadyTime
   const size_t paid = lease_.bytes() - kBesideBody;
   if (empty()) {
     begin_body(paid);
-  } else if (body + kNextRecord > builder_.body_capacity() &&
-             2 * builder_.body_capacity() > paid) {
+  } else if (body + kNextRecord > builder_.body_capacity() && 2 * builder_.body_capacity() > paid) {
     builder_.reserve_body(paid);  // in steps of our own: doubled, it could pass the lease
   }
   return Room::ready;
@@ -153,7 +111,7 @@ AddOutcome RequestAssembler::end_record(const RecordKey& key, RecordMetadata met
   const AddOutcome outcome = builder_.end_record(key, records_.size());
   if (outcome == AddOutcome::added) {
     records_.push_back(std::move(meta));  // one for each slot
-    is_full_ = builder_.full() || builder_.counted_bytes() >= options_.flush_bytes;
+    is_full_ = builder_.full() || builder_.counted_bytes() >= settings_.flush_bytes();
   } else if (outcome == AddOutcome::request_full) {
     is_full_ = true;
   }
@@ -219,7 +177,7 @@ QueuedRecord extract(const RequestAttempt& attempt, size_t slot) {
 }
 
 std::array<RequestAttempt, 2> halve(RequestAttempt attempt,
-                                    const RequestAssembler::RequestOptions& options) {
+                                    const RequestSettings::Request& options) {
   const size_t records = attempt.request.slots().size();
   CHECK(records > 1);
   std::array<RequestAttempt, 2> halves;
@@ -241,8 +199,7 @@ std::array<RequestAttempt, 2> halve(RequestAttempt attempt,
   return halves;
 }
 
-RequestAttempt request_of_one(QueuedRecord record,
-                              const RequestAssembler::RequestOptions& options) {
+RequestAttempt request_of_one(QueuedRecord record, const RequestSettings::Request& options) {
   RequestAttempt attempt;
   if (record.meta.unsealed) seal_one(record);
   kinesis_format::RequestBuilder builder(options);

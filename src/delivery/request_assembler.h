@@ -1,5 +1,5 @@
-// RequestAssembler: the request that is being filled: its records, its memory, its limits and its
-// protocol. Nothing else in delivery knows CBOR from JSON.
+// RequestAssembler: the request that is being filled: its records and its memory. Nothing else in
+// delivery makes CBOR or JSON of it.
 //
 // Invariants, checked here:
 //   the metadata has one entry for each record of the request
@@ -16,32 +16,17 @@
 
 #include "base/clock.h"
 #include "delivery/records.h"
+#include "delivery/request_settings.h"
 
 namespace penstock::delivery {
 
 class RequestAssembler {
  public:
-  using RequestOptions = kinesis_format::RequestBuilder::Options;
-  struct Options {
-    RequestOptions request;
-    size_t flush_bytes = 5_MiB;
-    // What memory allows, however large a record the stream takes.
-    size_t request_bytes_max = kinesis_format::kPutRecordsBytesMax;
-  };
-  RequestAssembler(Options options, memory::MemoryBudget& memory,
+  RequestAssembler(const RequestSettings& settings, memory::MemoryBudget& memory,
                    memory::MemoryBudget::Member member);
 
-  // ---- settings, in force from the next request on
-
-  void configure(Options options);
-  // The largest record, as the service says.
-  void limit_records(size_t record_bytes_max);
-  // The same, key included, as far as our requests take it.
-  [[nodiscard]] size_t record_bytes_max() const;
-  // The service does not know CBOR: JSON for a while, longer each time. False: this was JSON.
-  bool fall_back_to_json(const kinesis_format::Request& rejected, SteadyTime now);
   // For a request made of records that were in one already: no limit but the service's own.
-  [[nodiscard]] RequestOptions unlimited() const;
+  [[nodiscard]] RequestSettings::Request unlimited() const;
 
   // ---- filling
 
@@ -53,7 +38,10 @@ class RequestAssembler {
   // data_bytes: of the record that comes next, when it is known to be large.
   [[nodiscard]] Room make_room(size_t data_bytes, SteadyTime now);
   [[nodiscard]] size_t first_bytes(size_t data_bytes) const;
-  void adopt(memory::MemoryLease lease) { lease_ = std::move(lease); }
+  // Memory that was waited for; what was found meanwhile may be more.
+  void adopt(memory::MemoryLease lease) {
+    if (lease.bytes() > lease_.bytes()) lease_ = std::move(lease);
+  }
 
   // Appends to what this returns, then end_record() or cancel_record().
   [[nodiscard]] ByteBuffer& begin_record(SteadyTime now);
@@ -82,23 +70,16 @@ class RequestAssembler {
   void release_memory();
 
  private:
-  struct JsonFallback {
-    SteadyTime until{};
-    nanoseconds next{std::chrono::minutes(10)};  // for how long, when it happens again
-  };
-  void apply_options(SteadyTime now);
   void begin_body(size_t paid);
 
+  const RequestSettings& settings_;  // in force from the next request on
   memory::MemoryBudget& memory_;
   const memory::MemoryBudget::Member member_;
-  Options options_;
-  size_t stream_record_bytes_ = 0;  // what the service said; 0: nothing
-  JsonFallback json_;
   kinesis_format::RequestBuilder builder_;
   std::vector<RecordMetadata> records_;  // of the builder, by cookie
   memory::MemoryLease lease_;
   std::optional<kinesis_format::Request> spare_;  // a spent request, for its memory
-  size_t usual_body_ = 0;  // of the last request, and a little more
+  size_t usual_body_ = 0;                         // of the last request, and a little more
   size_t usual_records_ = 0;
   SteadyTime since_{};
   uint64_t taken_ = 0;
@@ -111,8 +92,8 @@ class RequestAssembler {
 [[nodiscard]] QueuedRecord extract(const RequestAttempt& attempt, size_t slot);
 // Two requests with half of the records each. Requires two records. options: unlimited().
 [[nodiscard]] std::array<RequestAttempt, 2> halve(RequestAttempt attempt,
-                                                  const RequestAssembler::RequestOptions& options);
+                                                  const RequestSettings::Request& options);
 [[nodiscard]] RequestAttempt request_of_one(QueuedRecord record,
-                                            const RequestAssembler::RequestOptions& options);
+                                            const RequestSettings::Request& options);
 
 }  // namespace penstock::delivery

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "delivery/bucket.h"
+#include "kinesis_format/md5.h"
 
 namespace penstock::delivery {
 
@@ -67,12 +69,23 @@ void RequestQueue::make_due(SteadyTime when) {
   for (RequestAttempt& probe : probes_) probe.due = std::min(probe.due, when);
 }
 
-uint64_t RequestQueue::oldest_open() const {
-  if (!suspects_.empty()) return 0;
+uint64_t RequestQueue::oldest_open(const spool::BucketSet& buckets) const {
+  // Of one record it is known.
+  const auto is_elsewhere = [&](const kinesis_format::RecordKey& key) {
+    return !key.explicit_hash_key &&
+           !buckets.test(bucket_of(kinesis_format::hash_key_of(key.partition_key)));
+  };
   uint64_t oldest = ~uint64_t{0};
+  for (const QueuedRecord& suspect : suspects_) {
+    if (!is_elsewhere(suspect.key())) return 0;
+  }
   if (!numbers_in_flight_.empty()) oldest = numbers_in_flight_.begin()->first;
   for (const RequestAttempt& attempt : again_) oldest = std::min(oldest, attempt.number);
-  for (const RequestAttempt& probe : probes_) oldest = std::min(oldest, probe.number);
+  for (const RequestAttempt& probe : probes_) {
+    const bool is_one = probe.request.slots().size() == 1;
+    if (is_one && is_elsewhere(probe.request.key(0))) continue;
+    oldest = std::min(oldest, probe.number);
+  }
   return oldest;
 }
 

@@ -1,5 +1,6 @@
 // RequestQueue: the requests that were sent and are not answered, and whole requests that are to be
-// sent again. Probes of the search for a rejected record go one at a time, in their order.
+// sent again. The probes of the search for a rejected record are sent one at a time, in their
+// order.
 //
 // Invariants, checked here: a request is answered once; at most one probe is in flight.
 //
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "delivery/records.h"
+#include "spool/overflow_origin.h"
 
 namespace penstock::delivery {
 
@@ -38,16 +40,16 @@ class RequestQueue {
 
   // ---- to be sent again
 
-  // When it is due, before others of its kind.
+  // It is sent when it is due, before others of its kind.
   void add(RequestAttempt attempt);
   // A probe behind all others: so the larger parts of a rejected request are asked about first.
   void add_last(RequestAttempt probe) { probes_.push_back(std::move(probe)); }
   [[nodiscard]] std::optional<RequestAttempt> take_due(SteadyTime now);
-  // When take_due() will have one, as far as that is a matter of time.
+  // When take_due() has the next request, if nothing but time is missing.
   [[nodiscard]] SteadyTime next_due() const;
   void make_due(SteadyTime when);
 
-  // Takes those probes that wait and that the predicate wants.
+  // Takes the waiting probes for which `wanted` holds.
   [[nodiscard]] std::vector<RequestAttempt> take_probes_if(
       const std::function<bool(const RequestAttempt&)>& wanted);
   [[nodiscard]] bool has_open_probes() const { return !probes_.empty() || probe_in_flight_; }
@@ -59,8 +61,9 @@ class RequestQueue {
   }
   [[nodiscard]] std::vector<QueuedRecord> take_suspects() { return std::exchange(suspects_, {}); }
 
-  // The smallest number of a request whose records may still come back; ~0: there is none.
-  [[nodiscard]] uint64_t oldest_open() const;
+  // The smallest number of a request that may bring back a record of these hash-key buckets; ~0:
+  // there is none. A suspect's is 0.
+  [[nodiscard]] uint64_t oldest_open(const spool::BucketSet& buckets) const;
 
  private:
   uint32_t max_ = 1;

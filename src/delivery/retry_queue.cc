@@ -193,7 +193,7 @@ const QueuedRecord* RetryQueue::find_if(
     if (const QueuedRecord* const record = find_in(records)) return record;
   }
   for (const auto& [key, queue] : keys_) {
-    if (const QueuedRecord* const record = find_in(queue.records)) return record;
+    if (!queue.records.empty() && wanted(queue.records.back())) return &queue.records.back();
   }
   return nullptr;
 }

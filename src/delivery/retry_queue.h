@@ -1,12 +1,12 @@
 // RetryQueue: the records that wait outside of requests, and the order of the records of a key.
 //
-//   due      failed, to be sent again; or a finished aggregate: when its time has come
-//   parked   its shard takes nothing now: when the shard does, in the order they came
-//   by key   order: per_key: behind the record of its key that is under way
+//   due      a record that failed, or a finished aggregate: leaves when its time has come
+//   parked   a record whose shard accepts nothing now: leaves when the shard does, oldest first
+//   by key   with order: per_key, a record behind the one of its key that is in flight
 //
 // Invariants, checked here:
-//   a key has at most one record under way; records of a key leave in the order they were appended,
-//   one that comes back before all that were never sent
+//   a key has at most one record in flight; records of a key leave in the order they were appended,
+//   a failed one before all that were never sent
 //   a record belongs to a key queue exactly when its order_key says so, from the time it is begun
 //   or appended until done(): options that change meanwhile do not change that
 //
@@ -28,21 +28,22 @@ namespace penstock::delivery {
 
 class RetryQueue {
  public:
-  // A new record, or one that comes back, without a key queue: by the time it is due.
+  // A new or failed record without a key queue; it leaves when it is due.
   void add(QueuedRecord record);
-  // The same for the shard of its metadata, at that shard's pace.
+  // The same, but it leaves at the pace of the shard in its metadata.
   void park(QueuedRecord record);
 
   // ---- key queues: for records with an order_key
 
   [[nodiscard]] bool is_key_free(uint64_t key) const { return !keys_.contains(key); }
-  // Its record went into a request without having waited. Requires that the key is free.
+  // A record of the key went into a request without having waited. Requires that the key is free.
   void begin(uint64_t key);
   // Behind all that the key has.
   void append(QueuedRecord record);
-  // The record under way is to be sent again, or these in its place, which have its order_key.
+  // The key's record in flight failed: it is to be sent again, or these records instead, which have
+  // the same order_key.
   void put_back(std::deque<QueuedRecord> records);
-  // The record under way is final.
+  // The key's record in flight is final.
   void done(uint64_t key);
 
   // ---- taking
@@ -51,12 +52,13 @@ class RetryQueue {
   // is called.
   [[nodiscard]] QueuedRecord* next(SteadyTime now, ShardSelector& shards);
   [[nodiscard]] SteadyTime quiet_until() const { return quiet_until_; }
-  // Takes the one that next() gave; its key is under way.
+  // Takes the record that next() returned; from now on its key has a record in flight.
   [[nodiscard]] QueuedRecord take();
-  // One that the predicate wants; nullptr: there is none.
+  // Some record for which `wanted` holds and that take_if() would take; nullptr: there is none.
   [[nodiscard]] const QueuedRecord* find_if(
       const std::function<bool(const QueuedRecord&)>& wanted) const;
-  // Takes all that the predicate wants; of a key in order, and none that is before one that stays.
+  // Takes all records for which `wanted` holds; those of a key in order, and none that is before a
+  // record of the key that stays.
   [[nodiscard]] std::vector<QueuedRecord> take_if(
       const std::function<bool(const QueuedRecord&)>& wanted);
 

@@ -84,6 +84,19 @@ TEST_F(RetryQueueTest, TakesWhatIsWantedAndKeepsTheRestInOrder) {
   EXPECT_THAT(take_all(), ElementsAre("more"));
 }
 
+// Who looks for something to take, and finds what stays, looks for ever.
+TEST_F(RetryQueueTest, FindsOnlyWhatWouldBeTaken) {
+  const auto is_of_1 = [](const QueuedRecord& record) { return record.meta.shard == 1; };
+  queue_.append(record("in front of one that stays", 7, 1));
+  queue_.append(record("stays", 7, 2));
+  EXPECT_EQ(queue_.find_if(is_of_1), nullptr);
+  EXPECT_THAT(queue_.take_if(is_of_1), testing::IsEmpty());
+  queue_.append(record("last", 7, 1));
+  ASSERT_NE(queue_.find_if(is_of_1), nullptr);
+  EXPECT_EQ(as_text(queue_.find_if(is_of_1)->data.view()), "last");
+  EXPECT_EQ(queue_.take_if(is_of_1).size(), 1u);
+}
+
 TEST_F(RetryQueueTest, AClosedShardGetsNothing) {
   queue_.park(record("1", 0, 3));
   queue_.append(record("2", 9, 3));

@@ -44,7 +44,8 @@ void FilledLog::add(const std::vector<std::string>& objects, const std::string& 
 }
 
 std::optional<spool::Entry> FilledLog::read() {
-  if (entries_.empty() || wants_room()) return std::nullopt;
+  if (entries_.empty() || (wants_room() && !one_more_is_allowed_)) return std::nullopt;
+  one_more_is_allowed_ = false;
   spool::Entry entry = std::move(entries_.front());
   entries_.pop_front();
   ++read_count;
@@ -247,14 +248,14 @@ std::map<uint32_t, size_t> PlayedStream::accepted_by_shard() const {
 void World::run_for(nanoseconds time) {
   const SteadyTime until = clock.steady() + time;
   do {
-    memory_lent_most = std::max(memory_lent_most, memory.lent_bytes());
+    memory_leased_most = std::max(memory_leased_most, memory.leased_bytes());
   } while (agenda.step(until));
 }
 
 void World::run_until_quiet(nanoseconds at_most) {
   const SteadyTime until = clock.steady() + at_most;
   for (SteadyTime before = clock.steady(); agenda.step(until); before = clock.steady()) {
-    memory_lent_most = std::max(memory_lent_most, memory.lent_bytes());
+    memory_leased_most = std::max(memory_leased_most, memory.leased_bytes());
   }
 }
 

@@ -62,6 +62,7 @@ class FilledLog final : public spool::StreamLog {
   [[nodiscard]] bool wants_room() const override {
     return !entries_.empty() && *held_ >= held_bytes_max;
   }
+  void allow_one_more() override { one_more_is_allowed_ = true; }
   [[nodiscard]] bool empty() const override { return entries_.empty() && stored_.empty(); }
   [[nodiscard]] StreamLog* overflow(size_t number) override;
   void append_overflow(size_t number, spool::OverflowEntry entry,
@@ -100,6 +101,7 @@ class FilledLog final : public spool::StreamLog {
   std::map<uint32_t, spool::Entry> stored_;  // read, not released
   RecoveredOverflow recovered_;
   std::shared_ptr<size_t> held_ = std::make_shared<size_t>(0);
+  bool one_more_is_allowed_ = false;
 };
 
 // A spool that only takes dead letters: they are safe a moment later.
@@ -207,7 +209,7 @@ struct World {
   record::Ledger ledger;
   metrics::Metrics metrics;
   LetterSpool spool{ledger, agenda};
-  size_t memory_lent_most = 0;
+  size_t memory_leased_most = 0;
 
   void run_for(nanoseconds time);
   // Until nothing is left to be done, at most this long.

@@ -1,6 +1,9 @@
 // ShardSelector: to which shard a record goes, whether that shard takes one now, and, where the key
 // is ours to choose, a shard that does.
 //
+// It has many functions (23) because choosing a shard and learning from answers need the same two
+// things: the map and the pacer.
+//
 // Costs nothing while no shard is limited and the shards are even: then keys spread records well
 // enough, and nobody asks where they go (chooses_keys() is false).
 //

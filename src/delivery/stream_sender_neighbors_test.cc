@@ -42,7 +42,7 @@ TEST_F(Neighbours, OfAStreamThatNeverAnswersKeepTheirRate) {
   broken_.stream.latency = 24h;
   come(100);
   EXPECT_GE(delivered_percent(200), 95);
-  EXPECT_LE(world_.memory_lent_most, kMemory);
+  EXPECT_LE(world_.memory_leased_most, kMemory);
 }
 
 TEST_F(Neighbours, OfAStreamWhoseRequestsFailAfterAWhileKeepTheirRate) {
@@ -52,7 +52,7 @@ TEST_F(Neighbours, OfAStreamWhoseRequestsFailAfterAWhileKeepTheirRate) {
   };
   come(300);
   EXPECT_GE(delivered_percent(200), 95);
-  EXPECT_LE(world_.memory_lent_most, kMemory);
+  EXPECT_LE(world_.memory_leased_most, kMemory);
 }
 
 TEST_F(Neighbours, OfTwoStreamsThatAreHeldKeepTheirRate) {
@@ -73,7 +73,7 @@ TEST_F(Neighbours, AStreamThatIsAloneAtWorkMayHaveMostOfTheMemory) {
   second_.stream.latency = 1s;
   second_.add(objects(0, 3'000, 10'000));
   world_.run_for(900ms);
-  EXPECT_GE(world_.memory_lent_most, kMemory / 2);
+  EXPECT_GE(world_.memory_leased_most, kMemory / 2);
   world_.run_until_quiet();
   EXPECT_EQ(second_.delivered(), 3'000u);
 }

@@ -148,7 +148,7 @@ TEST_P(AnyWay, OtherShardsKeepTheirRateAndTheDeadOneCatchesUp) {
   world_.run_for(500ms);
   EXPECT_GE(rig_.delivered(), for_others_ * 95 / 100);
   EXPECT_GT(rig_.pending(), 5'000u);
-  EXPECT_LE(world_.memory_lent_most, kMemory);
+  EXPECT_LE(world_.memory_leased_most, kMemory);
   EXPECT_LE(rig_.log.held_bytes_most, kMemory / 2 + 700'000);
   // The main log keeps nothing of the dead shard's.
   EXPECT_LE(rig_.log.unreleased(), 5u);
@@ -194,7 +194,7 @@ TEST_F(Overflowing, InMemoryNothingOverflows) {
     rig.add(objects);
     world_.run_for(50ms);
   }
-  EXPECT_LE(world_.memory_lent_most, kMemory);
+  EXPECT_LE(world_.memory_leased_most, kMemory);
   EXPECT_LE(rig.log.held_bytes_most, kMemory / 2 + 200'000);
   rig.stream.records_per_second.clear();
   world_.run_until_quiet();
@@ -368,9 +368,9 @@ void live_through(Way way, uint64_t seed, size_t& overflowed) {
   expect_once(rig, sent, way == Way::ordered || way == Way::ordered_lines);
 }
 
-// PENSTOCK_SIM_SEEDS: how many (default 15). PENSTOCK_SIM_FIRST: the first of them.
+// PENSTOCK_OVERFLOW_SEEDS: how many (default 15). PENSTOCK_SIM_FIRST: the first of them.
 TEST_P(AnySeed, EverythingArrivesOnceAndInOrder) {
-  const char* const seeds = std::getenv("PENSTOCK_SIM_SEEDS");
+  const char* const seeds = std::getenv("PENSTOCK_OVERFLOW_SEEDS");
   const char* const from = std::getenv("PENSTOCK_SIM_FIRST");
   const uint64_t first = from == nullptr ? 1 : std::strtoull(from, nullptr, 10);
   const uint64_t count = seeds == nullptr ? 15 : std::strtoull(seeds, nullptr, 10);

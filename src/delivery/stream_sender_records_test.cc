@@ -143,7 +143,7 @@ TEST(SenderOversized, ASplitEventIsDeliveredOnceWithItsLastPartAndJoinsExactly) 
   }
   EXPECT_THAT(rig.stream.accepted, SizeIs(testing::Ge(7u)));
   EXPECT_THAT(keys, SizeIs(1));
-  EXPECT_EQ(world.memory.lent_bytes(), 0u);
+  EXPECT_EQ(world.memory.leased_bytes(), 0u);
 }
 
 TEST(SenderOversized, CompressedPartsJoinExactlyToo) {
@@ -194,6 +194,32 @@ TEST(SenderOversized, DeadLettersHaveTheWholeEvent) {
   EXPECT_EQ(rig.delivered(), 1u);
   EXPECT_EQ(rig.pending(), 0u);
   EXPECT_THAT(rig.log.released, ElementsAre(0u));
+}
+
+// Its text is there as a whole while it is cut; of control characters it is six times as large.
+TEST(SenderOversized, ATextThatMemoryNeverHasRoomForIsADeadLetter) {
+  for (const Oversized oversized : {Oversized::split, Oversized::truncate}) {
+    for (const bool is_small : {true, false}) {
+      World world(is_small ? 8_MiB : 64_MiB);
+      SenderOptions options = plain_options();
+      options.packer.oversized = oversized;
+      Rig rig(world, options);
+      const std::string large = object(0, 9'000'000);
+      rig.add({large, object(1)});
+      world.run_until_quiet();
+      EXPECT_EQ(rig.pending(), 0u);
+      EXPECT_EQ(rig.delivered(), is_small ? 1u : 2u);
+      ASSERT_THAT(world.spool.letters, SizeIs(is_small ? 1 : 0));
+      if (is_small) {
+        EXPECT_EQ(world.spool.letters[0].reason, "oversized");
+        EXPECT_THAT(world.spool.letters[0].detail, testing::HasSubstr("memory_limit"));
+        EXPECT_EQ(world.spool.letters[0].object, large);
+      } else if (oversized == Oversized::split) {
+        EXPECT_GE(world.memory_leased_most, large.size());
+      }
+      EXPECT_EQ(world.memory.leased_bytes(), 0u);
+    }
+  }
 }
 
 TEST(SenderOversized, ARaisedLimitTakesWholeEvents) {
@@ -248,7 +274,7 @@ TEST_P(SenderPacked, EveryEventIsReadBackAsItWas) {
   EXPECT_EQ(rig.delivered(), all.size());
   EXPECT_EQ(rig.pending(), 0u);
   EXPECT_THAT(rig.log.released, SizeIs(20));
-  EXPECT_EQ(world.memory.lent_bytes(), 0u);
+  EXPECT_EQ(world.memory.leased_bytes(), 0u);
   EXPECT_TRUE(rig.sender->is_idle());
 }
 

@@ -76,7 +76,7 @@ TEST_F(OneShardOfEight, KeyedRecordsOfTheOthersKeepTheirRateAndMemoryStaysBounde
   }
   const size_t sent = deliver(rig, 4'000, 10s, "tag");
   EXPECT_GE(sent, for_others * 95 / 100);
-  EXPECT_LE(world_.memory_lent_most, 24_MiB);
+  EXPECT_LE(world_.memory_leased_most, 24_MiB);
   // The shard recovers by itself.
   rig.stream.records_per_second.erase(3);
   world_.run_for(5min);
@@ -91,7 +91,7 @@ TEST_F(OneShardOfEight, WhatIsParkedIsBoundedAndGoesOutWhenTheShardRecovers) {
   set_up(rig);
   (void)deliver(rig, 4'000, 5s, "tag");
   EXPECT_GT(rig.pending(), 500u);
-  EXPECT_LE(world_.memory_lent_most, 8_MiB);
+  EXPECT_LE(world_.memory_leased_most, 8_MiB);
   rig.stream.records_per_second.erase(3);
   world_.run_for(5min);
   EXPECT_EQ(rig.delivered(), 20'000u);

@@ -41,7 +41,22 @@ TEST_F(StreamSenderTest, EventsGoOutByteForByteAndTheirEntryIsReleased) {
   EXPECT_EQ(rig_.delivered(), 3u);
   EXPECT_EQ(rig_.pending(), 0u);
   EXPECT_TRUE(rig_.sender->is_idle());
-  EXPECT_EQ(world_.memory.lent_bytes(), 0u);
+  EXPECT_EQ(world_.memory.leased_bytes(), 0u);
+}
+
+// Until it is final nothing else may be read that could show whether it is the record or the
+// stream.
+TEST_F(StreamSenderTest, ARejectedRecordThatFillsTheLogsShareIsJudgedByTheNextOne) {
+  rig_.log.held_bytes_max = 1'000;
+  stream_.on_call = poisoned(object(0, 2'000));
+  rig_.add({object(0, 2'000)});
+  rig_.add({object(1, 2'000)});
+  rig_.add({object(2, 2'000)});
+  world_.run_until_quiet(30min);
+  ASSERT_THAT(world_.spool.letters, SizeIs(1));
+  EXPECT_EQ(world_.spool.letters[0].object, object(0, 2'000));
+  EXPECT_THAT(stream_.accepted_data(), ElementsAre(object(1, 2'000), object(2, 2'000)));
+  EXPECT_EQ(rig_.pending(), 0u);
 }
 
 TEST_F(StreamSenderTest, OnlyTheFailedEntriesAreSentAgain) {
@@ -272,6 +287,21 @@ TEST_F(StreamSenderTest, AServiceWithoutCborGetsJsonFromThenOn) {
   EXPECT_THAT(stream_.calls, SizeIs(3));
 }
 
+TEST_F(StreamSenderTest, APausedStreamGoesOnThoughTheOneThatAsksMustBecomeJson) {
+  PutError error = PutError::not_found;
+  stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
+    return call.protocol == kinesis_format::Protocol::cbor ? std::optional(whole(error))
+                                                           : std::nullopt;
+  };
+  rig_.add(objects(0, 3));
+  world_.run_for(1s);
+  ASSERT_TRUE(rig_.sender->is_missing());
+  error = PutError::unknown_operation;
+  world_.run_for(2min);
+  EXPECT_EQ(rig_.delivered(), 3u);
+  EXPECT_EQ(rig_.sender->paused_because(), "");
+}
+
 TEST_F(StreamSenderTest, ARequestThatIsTooLargeGoesInHalves) {
   stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
     return call.records.size() > 3 ? std::optional(whole(PutError::too_large)) : std::nullopt;
@@ -361,8 +391,8 @@ TEST(SenderMemory, TwoSendersShareATinyBudgetWithoutPassingItOrBlockingEachOther
   world.run_until_quiet();
   EXPECT_EQ(one.delivered(), 400u);
   EXPECT_EQ(two.delivered(), 400u);
-  EXPECT_LE(world.memory_lent_most, 3_MiB);
-  EXPECT_EQ(world.memory.lent_bytes(), 0u);
+  EXPECT_LE(world.memory_leased_most, 3_MiB);
+  EXPECT_EQ(world.memory.leased_bytes(), 0u);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <boost/asio/post.hpp>
 
 #include "base/log.h"
+#include "ingest/acquire_memory.h"
 #include "ingest/inflating.h"
-#include "ingest/lend.h"
 #include "ingest/work_limits.h"
 #include "net/run_aside.h"
 #include "protocol/forward/ack.h"
@@ -26,9 +26,12 @@ namespace {
 constexpr seconds kAckTime{60};     // for the peer to take an ack
 constexpr seconds kSettleTime{60};  // for acks to come due after the last byte was read
 constexpr seconds kLeaveTime{5};    // for the peer to leave after a connection grew too old
+// How long a message waits for room on memory that others wait for, by whether it is sent again.
+constexpr seconds kRoomTime{10};
+constexpr seconds kRoomTimeWithoutAck{60};
 
 constexpr size_t kFirstBuffer = 16_KiB;
-constexpr size_t kBusyBuffer = 64_KiB;       // for a sender that fills its buffer
+constexpr size_t kBusyBuffer = 64_KiB;  // for a sender that fills its buffer
 // What a sender's last message may pre-size: larger blocks are mapped by malloc, and grow without a
 // copy (mremap).
 constexpr size_t kFirstBufferMax = 4_MiB;
@@ -39,7 +42,7 @@ constexpr size_t kAcksWaitingMax = 256_KiB;  // encoded acks a peer has not take
 ForwardSession::ForwardSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                                std::shared_ptr<const ForwardSettings> settings)
     : PeerSession(intake, sessions, std::move(accepted),
-                  {.message = "forward connection refused", .client = "forward client refused"}),
+                  {.message = "forward connection rejected", .client = "forward client rejected"}),
       settings_(std::move(settings)),
       decoder_({.message_bytes_max = settings_->message_bytes_max}) {}
 
@@ -81,7 +84,7 @@ asio::awaitable<bool> ForwardSession::identify_peer() {
     client_hostname_ = answer->client_hostname;
     const ByteView rest = handshake.left_over();
     if (!rest.empty()) {
-      buffer_lease_ = co_await lend(intake_.memory(), rest.size());
+      buffer_lease_ = co_await acquire_memory(intake_.memory(), rest.size());
       decoder_.grow(rest.size());
       std::copy(rest.begin(), rest.end(), decoder_.free_space().begin());
       decoder_.commit(rest.size());
@@ -138,8 +141,36 @@ asio::awaitable<bool> ForwardSession::make_room() {
   const size_t wanted = std::max(decoder_.wanted_capacity(), usual);
   const size_t capacity =
       std::max(decoder_.capacity(), std::min({wanted, step, decoder_.capacity_max()}));
-  if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
-    memory::MemoryLease larger = co_await lend(intake_.memory(), capacity);
+  memory::MemoryBudget& memory = intake_.memory();
+  if (buffer_lease_ && memory.try_resize(buffer_lease_, capacity)) {
+    decoder_.grow(capacity);
+    co_return true;
+  }
+  if (memory::MemoryLease larger = memory.try_acquire(capacity)) {
+    buffer_lease_ = std::move(larger);
+    decoder_.grow(capacity);
+    co_return true;
+  }
+  co_return co_await await_room(capacity);
+}
+
+// There is no memory for `capacity` now. A message that has not begun needs less, and one whose
+// size is known first comes as far as into the socket, so that memory for it is not held by a
+// sender that stalls.
+asio::awaitable<bool> ForwardSession::await_room(size_t capacity) {
+  memory::Purpose purpose = memory::Purpose::incoming;
+  if (decoder_.buffered() == 0) {
+    capacity = std::max(decoder_.capacity(), kFirstBuffer);
+  } else if (const auto missing = decoder_.missing(); missing && !buffer_lease_.large()) {
+    if (co_await gather(*missing, buffer_lease_)) {
+      purpose = memory::Purpose::whole;
+      capacity = decoder_.wanted_capacity();
+    }
+    if (closed()) co_return false;
+  }
+  if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity, purpose)) {
+    memory::MemoryLease larger =
+        co_await acquire_memory(intake_.memory(), capacity, nullptr, purpose);
     buffer_lease_ = std::move(larger);
   }
   if (closed()) co_return false;
@@ -161,7 +192,8 @@ asio::awaitable<bool> ForwardSession::take(forward::Message message) {
     lease = std::move(buffer_lease_);
     lease.shrink(message.storage.capacity());
   } else {
-    lease = co_await lend_beside(intake_.memory(), buffer_lease_, message.storage.capacity());
+    lease = co_await acquire_additional_memory(intake_.memory(), buffer_lease_,
+                                               message.storage.capacity());
     if (!lease) {
       refuse(to_string(forward::DecodeError::message_too_large));
       co_return false;
@@ -188,7 +220,7 @@ asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::M
   memory::MemoryLease malformed_lease;
   if (walked->malformed_count > 0) {
     const size_t cost = forward::malformed_cost(*walked);
-    malformed_lease = co_await lend_beside(intake_.memory(), lease, cost);
+    malformed_lease = co_await acquire_additional_memory(intake_.memory(), lease, cost);
     if (!malformed_lease) {
       refuse("malformed_too_large");
       co_return false;
@@ -211,6 +243,7 @@ asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::M
   };
   auto arrived = co_await net::run_aside_if(is_long, thread_, make);
   std::function<void(spool::AppendOutcome)> finished;
+  const seconds patience = message.has_chunk ? kRoomTime : kRoomTimeWithoutAck;
   if (message.has_chunk) finished = expect_ack(message);
   if (arrived.batch.event_count == 0 && !arrived.malformed) {
     if (finished) finished(spool::AppendOutcome::done);
@@ -218,10 +251,11 @@ asio::awaitable<bool> ForwardSession::append(forward::Message message, memory::M
   }
   // Named before it is awaited: GCC 12 copies temporaries of a co_await expression bit by bit.
   Received received{std::move(arrived.batch), arrived.fingerprint, std::move(arrived.malformed)};
+  const bool is_large = received.batch.lease.large();
   const auto admission = co_await intake_.append(thread_, std::move(received), std::move(finished));
   is_taking_ = false;  // from here on its ack, which may come first, stands for it
-  co_await admission->admitted->wait();
-  co_return !closed();
+  const bool is_kept = co_await wait_for_room(*admission, is_large, patience);
+  co_return is_kept && !closed();
 }
 
 // What the entries inflate to in their place: false ends the connection.

@@ -37,6 +37,7 @@ class ForwardSession final : public PeerSession {
   boost::asio::awaitable<void> read_messages();
   boost::asio::awaitable<bool> take_buffered();
   boost::asio::awaitable<bool> make_room();
+  boost::asio::awaitable<bool> await_room(size_t capacity);
   boost::asio::awaitable<bool> take(protocol::forward::Message message);
   boost::asio::awaitable<bool> append(protocol::forward::Message message,
                                       memory::MemoryLease lease);

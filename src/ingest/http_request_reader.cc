@@ -122,6 +122,13 @@ size_t HttpRequestReader::wanted_body_capacity() const {
   return std::min(std::max(front_ + kFirstBody, 2 * body_.capacity()), front_ + declared);
 }
 
+std::optional<HttpRequestReader::Declared> HttpRequestReader::declared_body() const {
+  if (!head_.content_length) return std::nullopt;
+  const size_t capacity = front_ + static_cast<size_t>(*head_.content_length);
+  const size_t here = std::max(body_.size(), front_) + unread().size();
+  return Declared{capacity, capacity - std::min(capacity, here)};
+}
+
 void HttpRequestReader::grow_body(size_t capacity) {
   body_.reserve(capacity);
   if (body_.size() < front_) body_.resize(front_);

@@ -68,6 +68,13 @@ class HttpRequestReader {
   // Never more than twice what has come of the body, whatever is declared.
   [[nodiscard]] size_t wanted_body_capacity() const;
   void grow_body(size_t capacity);
+  // Of a body whose length is declared: what there is in all, with its front, and how much of it
+  // has not come.
+  struct Declared {
+    size_t capacity = 0;
+    size_t missing = 0;
+  };
+  [[nodiscard]] std::optional<Declared> declared_body() const;
   // front() bytes without meaning, then the body.
   [[nodiscard]] ByteBuffer take_body() { return std::move(body_); }
   [[nodiscard]] size_t front() const { return front_; }

@@ -93,6 +93,21 @@ TEST_F(HttpRequests, HaveTheirBodiesWhereTheHeadCameWhenThereIsRoom) {
   }
 }
 
+TEST_F(HttpRequests, KnowHowMuchOfADeclaredBodyIsMissing) {
+  HttpRequestReader reader(1000);
+  reader.open();
+  const std::string text = "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n1234567890";
+  std::copy(text.begin(), text.end(), reader.free_space().begin());
+  reader.commit(text.size());
+  ASSERT_EQ(reader.next(), Progress::head);
+  reader.leave_front(7);
+  ASSERT_EQ(reader.next(), Progress::need_room);
+  const auto declared = reader.declared_body();
+  ASSERT_TRUE(declared);
+  EXPECT_EQ(declared->capacity, 107u);
+  EXPECT_EQ(declared->missing, 90u);
+}
+
 TEST_F(HttpRequests, MayBeSeparatedByNewlinesThatBelongToNoBody) {
   EXPECT_EQ(read("\r\nPOST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na\r\n\r\n"
                  "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nb"),

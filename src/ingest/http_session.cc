@@ -5,9 +5,8 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "codec/event_time.h"
+#include "ingest/acquire_memory.h"
 #include "ingest/inflating.h"
-#include "ingest/lend.h"
-#include "ingest/peer_address.h"
 #include "ingest/work_limits.h"
 #include "net/run_aside.h"
 #include "protocol/http/json_body.h"
@@ -21,14 +20,9 @@ namespace json = protocol::http;
 
 namespace {
 
-constexpr seconds kHeadTime{60};    // for all of a request's head
-constexpr seconds kAnswerTime{60};  // for the peer to take an answer
+constexpr seconds kHeadTime{60};  // for all of a request's head
 
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
-constexpr size_t kUsualHead = 1_KiB;
 constexpr size_t kFirstReadMax = 1_MiB;
-constexpr size_t kFrontMax = 128_KiB;
 
 size_t json_front(size_t body_size) { return front_of(HttpBodyKind::json, body_size); }
 
@@ -37,11 +31,11 @@ size_t json_front(size_t body_size) { return front_of(HttpBodyKind::json, body_s
 HttpSession::HttpSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                          const HttpShared& shared)
     : PeerSession(intake, sessions, std::move(accepted),
-                  {.message = "http request refused", .client = "http client refused"}),
+                  {.message = "http request rejected", .client = "http client rejected"}),
       shared_(shared),
       settings_(shared.settings()),
       reader_(settings_->body_bytes_max),
-      limit_(std::make_shared<WaitLimit>(thread_.context().get_executor())) {}
+      limit_(std::make_shared<net::WaitLimit>(thread_.context().get_executor())) {}
 
 // A client that is between two requests learns of it by our FIN; one that is in the middle of a
 // request gets its answer first.
@@ -116,9 +110,14 @@ asio::awaitable<bool> HttpSession::await_request() {
     // buffer of their own.
     size_t bytes = expected_bytes_ + expected_bytes_ / 8;
     if (bytes > kFirstReadMax) bytes = 0;
-    const size_t front = front_of(HttpBodyKind::json, bytes);
-    const size_t capacity = std::max(front + bytes, HttpRequestReader::kHeadBytesMax);
-    head_lease_ = co_await lend(intake_.memory(), capacity);
+    size_t front = front_of(HttpBodyKind::json, bytes);
+    size_t capacity = std::max(front + bytes, HttpRequestReader::kHeadBytesMax);
+    head_lease_ = intake_.memory().try_acquire(capacity);
+    if (!head_lease_) {
+      front = 0;
+      capacity = HttpRequestReader::kHeadBytesMax;
+      head_lease_ = co_await acquire_memory(intake_.memory(), capacity);
+    }
     if (closed()) co_return false;
     reader_.open(capacity, front);
   }
@@ -195,103 +194,23 @@ asio::awaitable<HttpSession::Checked> HttpSession::check_head() {
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::check_sender() {
-  if (!settings_->auth) co_return std::nullopt;
-  const std::string& authorization = reader_.head().authorization;
-  switch (settings_->auth->check(authorization)) {
-    case HttpAuth::Verdict::welcome:
+  const std::shared_ptr<const auth::Access> access = settings_->access;
+  if (!access) co_return std::nullopt;
+  const auth::Judgement judgement =
+      co_await access->judge(reader_.head().authorization, stream_->peer_address(), *limit_);
+  switch (judgement) {
+    case auth::Judgement::granted:
       co_return std::nullopt;
-    case HttpAuth::Verdict::missing:
+    case auth::Judgement::missing:
       co_return Refusal{401, "missing_credentials", "Authorization is missing"};
-    case HttpAuth::Verdict::unknown:
-      co_return Refusal{401, "wrong_credentials", "Authorization does not fit"};
-    case HttpAuth::Verdict::needs_review:
+    case auth::Judgement::wrong:
+      co_return Refusal{401, "wrong_credentials", "Authorization is wrong"};
+    case auth::Judgement::not_listed:
+      co_return Refusal{403, "service_account", "this service account may not send logs"};
+    case auth::Judgement::unreachable:
       break;
   }
-  std::string token(*HttpAuth::bearer_token(authorization));
-  std::string peer(address_of(stream_->peer()));
-  const auto review = settings_->token_review;
-  const auto user = co_await review->user_of(std::move(token), std::move(peer), *limit_);
-  if (!user) co_return no_room("token_review");
-  if (user->empty()) co_return Refusal{401, "wrong_credentials", "the token is not valid"};
-  if (!settings_->auth->is_listed(*user)) {
-    co_return Refusal{403, "service_account", "this service account may not send logs"};
-  }
-  co_return std::nullopt;
-}
-
-// Sees to it that a body which will be decoded where it is read has the room it needs before it.
-// False: the limit has passed.
-asio::awaitable<bool> HttpSession::prepare_body() {
-  constexpr size_t kUsualChunked = 64_KiB;
-  const HttpHead& head = reader_.head();
-  const size_t size = static_cast<size_t>(head.content_length.value_or(0));
-  const bool is_plain = codec::compression_named(head.content_encoding) == codec::Compression::none;
-  expected_bytes_ = 0;
-  if (is_plain && kind_ != HttpBodyKind::json) co_return true;
-  expected_bytes_ = size + kUsualHead;
-  if (!reader_.body_fits_buffer()) {
-    const size_t usual = head.content_length ? size : kUsualChunked;
-    // Of a large body the rest of the room is made when all of it has come.
-    if (is_plain) reader_.leave_front(std::min(front_of(kind_, usual), kFrontMax));
-    co_return true;
-  }
-  const size_t behind = reader_.bytes_behind_body();
-  memory::MemoryLease lease;
-  if (behind > 0) {
-    const size_t next_buffer = std::max(behind, HttpRequestReader::kHeadBytesMax);
-    lease = co_await lend(intake_.memory(), next_buffer, limit_.get());
-    if (!lease) co_return false;
-  }
-  body_lease_ = std::exchange(head_lease_, std::move(lease));
-  reader_.take_buffer();
-  co_return true;
-}
-
-// False: the limit has passed.
-asio::awaitable<bool> HttpSession::resize_body_lease(size_t bytes) {
-  if (body_lease_ && intake_.memory().try_resize(body_lease_, bytes)) co_return true;
-  memory::MemoryLease larger = co_await lend(intake_.memory(), bytes, limit_.get());
-  if (!larger) co_return false;
-  body_lease_ = std::move(larger);
-  co_return true;
-}
-
-asio::awaitable<bool> HttpSession::make_body_room() {
-  const size_t capacity = reader_.wanted_body_capacity();
-  if (!co_await resize_body_lease(capacity)) co_return false;
-  reader_.grow_body(capacity);
-  co_return true;
-}
-
-// The whole body, or why not. A peer that leaves closes the session.
-asio::awaitable<HttpSession::Checked> HttpSession::read_body() {
-  bool expected = reader_.head().expects_continue;
-  for (;;) {
-    const auto progress = reader_.next();
-    if (!progress) {
-      const bool is_large = progress.error() == HttpRequestError::body_too_large;
-      co_return Refusal{is_large ? 413 : 400, to_string(progress.error()),
-                        is_large ? "the body is larger than max_body" : "the body is not HTTP"};
-    }
-    if (*progress == HttpRequestReader::Progress::message) co_return std::nullopt;
-    if (*progress == HttpRequestReader::Progress::need_room) {
-      limit_->start(settings_->ack_timeout);
-      if (!co_await make_body_room()) co_return no_room("memory");
-      continue;
-    }
-    if (expected) {
-      expected = false;
-      answer_deadline_.in(kAnswerTime);
-      (void)co_await stream_->write(as_bytes(kContinue));  // a dead peer shows in the next read
-      answer_deadline_.off();
-    }
-    const auto got = co_await read_more();
-    if (!got || *got == 0) {
-      refuse("truncated");
-      close();
-      co_return std::nullopt;
-    }
-  }
+  co_return no_room("token_review");
 }
 
 asio::awaitable<HttpSession::Checked> HttpSession::take(ByteBuffer body, size_t front) {
@@ -313,7 +232,14 @@ asio::awaitable<HttpSession::FirstCopy> HttpSession::find_first_copy(ByteView bo
   }
   const Hash128 key = UnansweredRequests::key_of(stream_->peer(), other, body);
   const auto& probe = stream_->hang_up_probe();
-  claim_ = shared_.unanswered->claim(key, probe);
+  for (;;) {
+    const auto decided = std::make_shared<net::Event>(thread_.context().get_executor());
+    claim_ = shared_.unanswered->claim(key, probe, decided);
+    if (!claim_.is_undecided()) break;
+    limit_->watch(decided);
+    co_await decided->wait();
+    if (limit_->passed() || closed()) co_return FirstCopy::not_yet_kept;
+  }
   if (claim_) {
     claim_.kept(window);
     const auto request = claim_.request();
@@ -409,7 +335,8 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_json(ByteBuffer body, 
       co_return too_many_records();
     if (!progress) co_return Refusal{400, "not_json", "the body does not parse"};
     if (*progress == json::JsonBodyDecoder::Progress::done) break;
-    if (!co_await resize_body_lease(decoder.wanted_bytes())) co_return no_room("memory");
+    const size_t wanted = decoder.wanted_bytes();
+    if (!co_await resize_body_lease(wanted, memory::Purpose::whole)) co_return no_room("memory");
     (void)co_await net::run_aside_if(is_long, thread_, make_room);
   }
   json::JsonBody entries = decoder.take();
@@ -429,7 +356,8 @@ asio::awaitable<HttpSession::Checked> HttpSession::decode_otlp(ByteBuffer body, 
   const std::array<size_t, 2> attempts{usual, most};
   for (const size_t size_max : attempts) {
     lease.release();
-    lease = co_await lend_beside(intake_.memory(), body_lease_, size_max, limit_.get());
+    lease =
+        co_await acquire_additional_memory(intake_.memory(), body_lease_, size_max, limit_.get());
     if (!lease) co_return no_room("memory");
     auto decode = [&] { return decode_otlp_body(kind_, body, now_ns, size_max); };
     auto entries = co_await net::run_aside_if(is_long_work(body.size()), thread_, decode);

@@ -11,20 +11,18 @@
 #include <memory>
 #include <string>
 
+#include "auth/access.h"
 #include "ingest/http_answer.h"
-#include "ingest/http_auth.h"
 #include "ingest/http_body.h"
 #include "ingest/http_request_reader.h"
 #include "ingest/peer_session.h"
-#include "ingest/token_review.h"
 #include "ingest/unanswered_requests.h"
-#include "ingest/wait_limit.h"
+#include "net/wait_limit.h"
 
 namespace penstock::ingest {
 
 struct HttpSettings final : SourceSettings {
-  std::shared_ptr<const HttpAuth> auth;       // null: everybody is welcome
-  std::shared_ptr<TokenReview> token_review;  // null: no service accounts are listed
+  std::shared_ptr<const auth::Access> access;  // null: everybody is welcome
   size_t body_bytes_max = 64_MiB;
   nanoseconds ack_timeout = seconds(25);
   nanoseconds repeat_window{0};  // for requests without an answer; 0: they are stored again
@@ -60,11 +58,13 @@ class HttpSession final : public PeerSession {
   boost::asio::awaitable<bool> read_head();
   boost::asio::awaitable<Checked> read_body();
   boost::asio::awaitable<bool> prepare_body();
-  boost::asio::awaitable<bool> make_body_room();
+  [[nodiscard]] bool try_body_lease(size_t bytes);
+  boost::asio::awaitable<bool> make_body_room(bool& is_continue_due);
+  boost::asio::awaitable<void> say_continue(bool& is_due);
   boost::asio::awaitable<Result<size_t, boost::system::error_code>> read_more();
   boost::asio::awaitable<Checked> check_head();
   boost::asio::awaitable<Checked> check_sender();
-  boost::asio::awaitable<bool> resize_body_lease(size_t bytes);
+  boost::asio::awaitable<bool> resize_body_lease(size_t bytes, memory::Purpose purpose);
   boost::asio::awaitable<Checked> take(ByteBuffer body, size_t front);
   // What became of the same request, when it was sent before.
   enum class FirstCopy : uint8_t { none, kept, not_yet_kept };
@@ -91,7 +91,7 @@ class HttpSession final : public PeerSession {
   size_t expected_bytes_ = 0;       // of a request: those of a sender are alike
   memory::MemoryLease head_lease_;  // what the reader's first buffer costs
   memory::MemoryLease body_lease_;
-  std::shared_ptr<WaitLimit> limit_;
+  std::shared_ptr<net::WaitLimit> limit_;
   HttpBodyKind kind_ = HttpBodyKind::json;
   uint32_t events_ = 0;      // of the request being answered
   uint32_t malformed_ = 0;   // likewise

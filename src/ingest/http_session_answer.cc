@@ -19,6 +19,8 @@ constexpr seconds kLingerTime{10};  // for the peer to hang up behind a last ans
 constexpr seconds kArrivalTime{1};  // for a peer that has hung up to take its answer after all
 constexpr milliseconds kArrivalLook{10};
 
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
 }  // namespace
 
 HttpSession::Refusal HttpSession::too_many_records() {
@@ -27,6 +29,13 @@ HttpSession::Refusal HttpSession::too_many_records() {
 
 HttpSession::Refusal HttpSession::no_room(std::string_view reason) const {
   return {503, reason, "not now: send it again"};
+}
+
+asio::awaitable<void> HttpSession::say_continue(bool& is_due) {
+  if (!std::exchange(is_due, false)) co_return;
+  answer_deadline_.in(kAnswerTime);
+  (void)co_await stream_->write(as_bytes(kContinue));  // a dead peer shows in the next read
+  answer_deadline_.off();
 }
 
 asio::awaitable<bool> HttpSession::refuse_request(Refusal refusal, bool close) {

@@ -34,6 +34,14 @@ class HttpSessions : public testing::Test {
     rig_.open<HttpSource>("http", std::move(settings));
   }
 
+  // The event is stored, and not delivered.
+  void send_and_hang_up(const std::string& request_of_one) {
+    Peer peer = rig_.connect();
+    peer.send(request_of_one);
+    EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
+    peer.hang_up();
+  }
+
   SourceRig rig_{4000};
 };
 
@@ -96,11 +104,7 @@ TEST_F(HttpSessions, TakeARequestThatIsSentAgainAfterAnAckTimeoutForTheSame) {
 TEST_F(HttpSessions, TakeARequestThatIsSentAgainBehindALostConnectionForTheSame) {
   open();
   const std::string same = request("{\"n\":1}");
-  {
-    Peer first = rig_.connect();
-    first.send(same);
-    EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
-  }
+  send_and_hang_up(same);
   Peer second = rig_.connect();
   second.send(same);
   EXPECT_FALSE(second.has_bytes());
@@ -111,6 +115,18 @@ TEST_F(HttpSessions, TakeARequestThatIsSentAgainBehindALostConnectionForTheSame)
   // It has been answered: the same once more is another one.
   second.send(same);
   EXPECT_THAT(rig_.take_entry(), ElementsAre("{\"n\":1}"));
+}
+
+// The answer to a peer that is gone is being written when the request comes again.
+TEST_F(HttpSessions, WaitWhetherTheAnswerToAPeerThatHasHungUpArrives) {
+  open();
+  const std::string same = request("{\"n\":1}");
+  send_and_hang_up(same);
+  rig_.deliver_entry();
+  Peer second = rig_.connect();
+  second.send(same);
+  EXPECT_THAT(answer_to(second), StartsWith(kOk));
+  EXPECT_TRUE(rig_.has_no_entry());
 }
 
 TEST_F(HttpSessions, KeepEqualRequestsApartThatAreEachAnswered) {
@@ -129,10 +145,10 @@ TEST_F(HttpSessions, KeepEqualRequestsApartThatAreEachAnswered) {
 
 TEST_F(HttpSessions, AskForTheSecretsInForceAtEachRequest) {
   const auto settings_with = [](std::string_view token) {
-    auto auth = std::make_shared<HttpAuth>();
-    auth->add_bearer_token(token);
+    auto access = std::make_shared<auth::Access>();
+    access->listed.add_bearer_token(token);
     HttpSettings settings;
-    settings.auth = std::move(auth);
+    settings.access = std::move(access);
     return settings;
   };
   rig_.open<HttpSource>("http", settings_with("old"));

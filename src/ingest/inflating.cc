@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ingest/lend.h"
+#include "ingest/acquire_memory.h"
 #include "ingest/work_limits.h"
 #include "net/run_aside.h"
 
@@ -17,11 +17,11 @@ constexpr size_t kFirst = 64_KiB;
 // Makes room for capacity bytes in all, paid for. False: the limit has passed, or there is no more
 // beside what is held.
 asio::awaitable<bool> grow(memory::MemoryBudget& memory, Inflated& out, memory::MemoryLease& held,
-                           size_t capacity, size_t working_bytes, WaitLimit* limit) {
+                           size_t capacity, size_t working_bytes, net::WaitLimit* limit) {
   const size_t cost = capacity + working_bytes;
-  if (!out.lease || !memory.try_resize(out.lease, cost)) {
+  if (!out.lease || !memory.try_resize(out.lease, cost, memory::Purpose::whole)) {
     if (out.lease.large()) co_return false;
-    memory::MemoryLease larger = co_await lend_beside(memory, held, cost, limit);
+    memory::MemoryLease larger = co_await acquire_additional_memory(memory, held, cost, limit);
     if (!larger) co_return false;
     out.lease = std::move(larger);
   }
@@ -33,7 +33,7 @@ asio::awaitable<bool> grow(memory::MemoryBudget& memory, Inflated& out, memory::
 
 asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
     InflatePlace place, codec::Compression compression, ByteView input, memory::MemoryLease& held,
-    size_t bytes_max, WaitLimit* limit, FrontOf front_of) {
+    size_t bytes_max, net::WaitLimit* limit, FrontOf front_of) {
   memory::MemoryBudget& memory = place.memory;
   codec::Inflater inflater({.compression = compression, .output_bytes_max = bytes_max});
   const size_t working_bytes = codec::Inflater::working_bytes(compression, input);
@@ -42,7 +42,7 @@ asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
   const size_t first = std::min(std::max(guess, kFirst), bytes_max);
   if (front_of != nullptr) out.front = front_of(first);
   // A small memory_limit has no room for the largest windows of zstd.
-  if (out.front + bytes_max + working_bytes > memory.loan_max()) {
+  if (out.front + bytes_max + working_bytes > memory.lease_max()) {
     co_return failure(codec::InflateError::window_too_large);
   }
   if (!co_await grow(memory, out, held, out.front + first, working_bytes, limit)) {

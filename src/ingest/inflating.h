@@ -7,9 +7,9 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "codec/inflate.h"
-#include "ingest/wait_limit.h"
 #include "memory/memory_budget.h"
 #include "net/io_thread.h"
+#include "net/wait_limit.h"
 
 namespace penstock::ingest {
 
@@ -32,6 +32,6 @@ struct InflatePlace {
 // for it. When limit has passed the error means nothing. front_of: null: none.
 boost::asio::awaitable<Result<Inflated, codec::InflateError>> inflate(
     InflatePlace place, codec::Compression compression, ByteView input, memory::MemoryLease& held,
-    size_t bytes_max, WaitLimit* limit = nullptr, FrontOf front_of = nullptr);
+    size_t bytes_max, net::WaitLimit* limit = nullptr, FrontOf front_of = nullptr);
 
 }  // namespace penstock::ingest

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <random>
 
-#include "ingest/lend.h"
+#include "ingest/acquire_memory.h"
 #include "ingest/slices.h"
 #include "ingest/work_limits.h"
 #include "net/run_aside.h"
@@ -26,18 +26,19 @@ Hash128 random_id() {
 Split split_of(const memory::MemoryBudget& memory, const route::Router& router,
                const record::Batch& batch) {
   const size_t all = batch.lease.bytes() + router.bytes_to_split(batch);
-  const size_t most = batch.lease.large() ? memory.options().large_bytes : memory.loan_max();
+  const size_t most = batch.lease.large() ? memory.options().large_bytes : memory.lease_max();
   return all <= most ? Split::at_once : Split::by_pieces;
 }
 
-// The batch's loan grows in place where it can, else it is exchanged for a larger one (whoever
-// stands first in the queue gets the large loan, so the wait ends). False: the limit has passed.
+// The batch's lease grows in place where it can, else it is exchanged for a larger one (whoever
+// stands first in the queue gets the large lease, so the wait ends). False: the limit has passed.
 asio::awaitable<bool> pay_for_split(memory::MemoryBudget& memory, record::Batch& batch,
-                                    size_t bytes, WaitLimit* limit) {
-  const size_t all = std::min(batch.lease.bytes() + bytes, memory.loan_max());
-  if (batch.lease && memory.try_resize(batch.lease, all)) co_return true;
+                                    size_t bytes, net::WaitLimit* limit) {
+  const size_t all = std::min(batch.lease.bytes() + bytes, memory.lease_max());
+  constexpr auto kWhole = memory::Purpose::whole;
+  if (batch.lease && memory.try_resize(batch.lease, all, kWhole)) co_return true;
   if (batch.lease.large()) co_return true;  // others wait for it: it waits for nothing
-  memory::MemoryLease larger = co_await lend(memory, all, limit);
+  memory::MemoryLease larger = co_await acquire_memory(memory, all, limit, kWhole);
   if (!larger) co_return false;
   batch.lease = std::move(larger);
   co_return true;
@@ -58,7 +59,8 @@ asio::awaitable<void> slice_parts(memory::MemoryBudget& memory, net::IoThread& t
     auto plan_all = [&] { return plan_slices(part.batch); };
     const SlicePlan plan = co_await net::run_aside(thread, plan_all);
     memory::MemoryLease& lease = part.batch.lease;
-    const bool is_paid = lease && memory.try_resize(lease, lease.bytes() + plan.largest);
+    const bool is_paid =
+        lease && memory.try_resize(lease, lease.bytes() + plan.largest, memory::Purpose::whole);
     if (!is_paid && plan.largest > kUnpaidMax) {
       parts.push_back(std::move(part));
       continue;
@@ -96,7 +98,7 @@ spool::Append append_of(route::Routed routed) {
 
 asio::awaitable<std::shared_ptr<Admission>> Intake::append(
     net::IoThread& thread, Received received, std::function<void(spool::AppendOutcome)> finished,
-    WaitLimit* limit) {
+    net::WaitLimit* limit) {
   auto admission = std::make_shared<Admission>(thread.context().get_executor());
   const auto router = router_.get();
 

@@ -13,11 +13,11 @@
 #include <string>
 #include <vector>
 
-#include "ingest/wait_limit.h"
 #include "memory/memory_budget.h"
 #include "metrics/counter.h"
 #include "net/event.h"
 #include "net/io_thread.h"
+#include "net/wait_limit.h"
 #include "record/batch.h"
 #include "route/router.h"
 #include "spool/spool.h"
@@ -81,10 +81,12 @@ class Intake {
   // the outcome. With a limit that passes while memory is waited for the outcome is canceled.
   boost::asio::awaitable<std::shared_ptr<Admission>> append(
       net::IoThread& thread, Received received,
-      std::function<void(spool::AppendOutcome)> finished = nullptr, WaitLimit* limit = nullptr);
+      std::function<void(spool::AppendOutcome)> finished = nullptr,
+      net::WaitLimit* limit = nullptr);
 
   [[nodiscard]] const std::string& source() const { return source_; }
   [[nodiscard]] memory::MemoryBudget& memory() const { return stages_.memory; }
+  [[nodiscard]] const spool::Spool& spool() const { return stages_.spool; }
   [[nodiscard]] metrics::Metrics& metrics() const { return stages_.metrics; }
 
  private:

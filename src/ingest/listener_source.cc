@@ -28,7 +28,7 @@ Result<void, Error> ListenerSource::listen(net::IoThreads& threads) {
       [this](const std::string& peer) {
         intake_.metrics().messages_refused.with(name(), "max_connections").add();
         log_limited(LogLevel::warn, name() + "/max_connections",
-                    "connection refused: max_connections are open",
+                    "connection rejected: max_connections are open",
                     {{"source", name()}, {"peer", peer}});
       });
   if (!listener) return failure(listener.error());

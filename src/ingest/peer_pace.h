@@ -30,8 +30,10 @@ class PeerPace final : public net::Watched {
   }
   void came(size_t bytes) {
     lease_ = nullptr;
-    bytes_ += bytes;
+    arrives(bytes);
   }
+  // The read goes on.
+  void arrives(size_t bytes) { bytes_ += bytes; }
   // Nothing is held any more.
   void rests() {
     lease_ = nullptr;

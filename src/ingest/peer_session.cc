@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <string>
 
+#include "ingest/arrival_watch.h"
+#include "ingest/room_watch.h"
 #include "protocol/proxy_header.h"
 
 namespace penstock::ingest {
@@ -19,12 +21,13 @@ constexpr seconds kHandshakeTime{10};
 constexpr seconds kMessageByteTime{60};  // between two reads inside a message
 constexpr milliseconds kTurn{10};        // that a session may have its thread for
 constexpr size_t kReadMax = 1_MiB;       // at once: a fast peer could fill any room
+constexpr size_t kGatherMax = 1_MiB;     // that may wait in a socket
 
 // What TLS state and socket cost beside buffers. Idle connections do not take more than half of the
 // memory from those that send; beyond that they are served all the same.
-memory::MemoryLease lend_connection(memory::MemoryBudget& memory) {
+memory::MemoryLease acquire_for_connection(memory::MemoryBudget& memory) {
   constexpr size_t kCost = 24_KiB;
-  if (memory.lent_bytes() + kCost > memory.options().ordinary_bytes / 2) return {};
+  if (memory.leased_bytes() + kCost > memory.options().ordinary_bytes / 2) return {};
   return memory.try_acquire(kCost);
 }
 
@@ -90,7 +93,7 @@ void PeerSession::close() {
 
 asio::awaitable<void> PeerSession::run() {
   const SessionSet::Place place(sessions_, thread_, *this);
-  const memory::MemoryLease cost = lend_connection(intake_.memory());
+  const memory::MemoryLease cost = acquire_for_connection(intake_.memory());
   const net::IoThread::Watch handshake(thread_, handshake_deadline_);
   const net::IoThread::Watch message(thread_, message_deadline_);
   const net::IoThread::Watch pace(thread_, pace_);
@@ -171,10 +174,41 @@ asio::awaitable<Result<size_t, boost::system::error_code>> PeerSession::read_som
   pace_.waits(lease);
   const auto got = co_await stream_->read_some(room.first(std::min(room.size(), kReadMax)));
   const size_t count = got.value_or(0);
-  pace_.came(count);
+  const size_t is_known = std::min(paced_ahead_, count);
+  paced_ahead_ -= is_known;
+  pace_.came(count - is_known);
   message_deadline_.off();
   bytes_received_.add(count);
   co_return got;
+}
+
+asio::awaitable<bool> PeerSession::gather(size_t bytes, const memory::MemoryLease& lease) {
+  if (bytes > kGatherMax) co_return false;
+  paced_ahead_ = std::min(paced_ahead_, stream_->bytes_waiting());
+  message_deadline_.in(kMessageByteTime);
+  pace_.waits(lease);
+  ArrivalWatch arrival(*stream_, paced_ahead_, [this](size_t more) {
+    message_deadline_.in(kMessageByteTime);
+    pace_.arrives(more);
+  });
+  const net::IoThread::Watch watch(thread_, arrival);
+  const auto error = co_await stream_->wait_for_bytes(bytes);
+  pace_.came(0);
+  message_deadline_.off();
+  co_return !error && !closed_ && stream_->bytes_waiting() >= bytes;
+}
+
+asio::awaitable<bool> PeerSession::wait_for_room(Admission& admission, bool is_large,
+                                                 seconds patience) {
+  if (!is_large) {
+    co_await admission.admitted->wait();
+    co_return true;
+  }
+  RoomWatch room(admission, intake_.spool(), patience);
+  const net::IoThread::Watch watch(thread_, room);
+  co_await admission.admitted->wait();
+  if (room.is_taken_back()) refuse("no_room");
+  co_return !room.is_taken_back();
 }
 
 bool PeerSession::turn_is_over() const {

@@ -35,7 +35,7 @@ class PeerSession : public Session,
  protected:
   // What the log says when something is refused.
   struct Words {
-    std::string_view message;  // "http request refused"
+    std::string_view message;  // "http request rejected"
     std::string_view client;   // for who it came from
   };
   PeerSession(Intake& intake, SessionSet& sessions, Accepted accepted, Words words);
@@ -61,6 +61,13 @@ class PeerSession : public Session,
   // 0 bytes: the peer has ended its side.
   boost::asio::awaitable<Result<size_t, boost::system::error_code>> read_some(
       std::span<uint8_t> room, const memory::MemoryLease& lease);
+  // Until so many bytes more of a message wait in the socket, while there is no memory for one that
+  // its sender has not ended; lease pays for what was read of it. False: so many do not fit there,
+  // or the peer has ended its side.
+  boost::asio::awaitable<bool> gather(size_t bytes, const memory::MemoryLease& lease);
+  // Until the message is admitted. is_large: it is on the large loan. False: it was taken back, for
+  // a large entry that is to be delivered (RoomWatch), and counted as refused.
+  boost::asio::awaitable<bool> wait_for_room(Admission& admission, bool is_large, seconds patience);
   // Nothing of a message is held: the peer may take its time.
   void rest() { pace_.rests(); }
 
@@ -88,6 +95,7 @@ class PeerSession : public Session,
   const bool has_proxy_header_;
   bool closed_ = false;
   SteadyTime turn_began_{};
+  size_t paced_ahead_ = 0;  // of what waits in the socket: what pace_ knows of
   PeerPace pace_;
   PeerDeadline handshake_deadline_{*this, "handshake_timeout"};
 };

@@ -73,11 +73,11 @@ TEST(Slices, ArePaidForOutOfTheLeaseOfTheBatch) {
   }();
   size_t bytes = 0;
   for (const record::Batch& part : parts) bytes += part.lease.bytes();
-  EXPECT_EQ(budget.lent_bytes(), bytes);
+  EXPECT_EQ(budget.leased_bytes(), bytes);
   EXPECT_GE(bytes, 10'000'000u);
   EXPECT_LT(bytes, 11'000'000u);
   parts.clear();
-  EXPECT_EQ(budget.lent_bytes(), 0u);
+  EXPECT_EQ(budget.leased_bytes(), 0u);
 }
 
 }  // namespace

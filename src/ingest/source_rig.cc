@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -41,6 +42,20 @@ void Peer::send(std::string_view text) {
 }
 
 void Peer::end_writing() { ::shutdown(fd_.get(), SHUT_WR); }
+
+void Peer::hang_up() {
+  end_writing();
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  tcp_info info{};
+  info.tcpi_state = TCP_FIN_WAIT1;
+  while (info.tcpi_state == TCP_FIN_WAIT1) {
+    CHECK(std::chrono::steady_clock::now() < end);
+    std::this_thread::yield();
+    socklen_t size = sizeof info;
+    CHECK(::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+  }
+  fd_.reset();
+}
 
 std::string Peer::receive_to(std::string_view last) {
   for (;;) {

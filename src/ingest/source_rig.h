@@ -27,6 +27,8 @@ class Peer {
 
   void send(std::string_view text);
   void end_writing();
+  // Returns when the other side's system knows: what comes over another connection comes later.
+  void hang_up();
   // Up to and with `last`; what had come when the connection ended, if it did before.
   std::string receive_to(std::string_view last);
   // All until the other side ends.

@@ -8,7 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
-#include "ingest/lend.h"
+#include "ingest/acquire_memory.h"
 #include "net/listen_socket.h"
 
 namespace penstock::ingest {
@@ -75,7 +75,8 @@ asio::awaitable<void> SyslogDatagrams::run() {
 
 // All datagrams there are, up to one batch; they wait in the socket until there is memory.
 asio::awaitable<bool> SyslogDatagrams::take_waiting() {
-  memory::MemoryLease lease = co_await lend(intake_.memory(), kBatch);
+  constexpr auto kWhole = memory::Purpose::whole;
+  memory::MemoryLease lease = co_await acquire_memory(intake_.memory(), kBatch, nullptr, kWhole);
   if (!socket_ || !socket_->is_open()) co_return false;
   const auto settings = settings_();
   SyslogBatch batch(unix_nanoseconds(Clock::system().wall()), kBatch, settings->unwrap_json);

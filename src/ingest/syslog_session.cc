@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 
-#include "ingest/lend.h"
+#include "ingest/acquire_memory.h"
 #include "ingest/work_limits.h"
 #include "net/run_aside.h"
 #include "protocol/opening.h"
@@ -17,13 +17,14 @@ namespace {
 
 constexpr size_t kRead = 64_KiB;
 constexpr size_t kBatch = 512_KiB;  // entries of one append; one large message may need more
+constexpr seconds kRoomTime{60};    // to wait for room on memory that others wait for
 
 }  // namespace
 
 SyslogSession::SyslogSession(Intake& intake, SessionSet& sessions, Accepted accepted,
                              std::shared_ptr<const SyslogSettings> settings)
     : PeerSession(intake, sessions, std::move(accepted),
-                  {.message = "syslog message refused", .client = "syslog client refused"}),
+                  {.message = "syslog message rejected", .client = "syslog client rejected"}),
       settings_(std::move(settings)),
       frames_(settings_->message_bytes_max) {}
 
@@ -73,7 +74,7 @@ asio::awaitable<void> SyslogSession::make_room() {
   const size_t most = settings_->message_bytes_max + FrameReader::kHeadMax + kRead;
   const size_t capacity = std::min(std::max(kRead, 2 * buffer_.capacity()), most);
   if (!buffer_lease_ || !intake_.memory().try_resize(buffer_lease_, capacity)) {
-    memory::MemoryLease larger = co_await lend(intake_.memory(), capacity);
+    memory::MemoryLease larger = co_await acquire_memory(intake_.memory(), capacity);
     buffer_lease_ = std::move(larger);
   }
   buffer_.reserve(capacity);
@@ -125,7 +126,7 @@ asio::awaitable<void> SyslogSession::add(ByteView message) {
     const bool is_usual = SyslogBatch::cost(message.size()) <= usual;
     const size_t bytes = is_usual ? usual : protocol::syslog::entry_size_max(message);
     if (bytes <= kEntryBytesMax) {
-      batch_lease_ = co_await lend_beside(intake_.memory(), buffer_lease_, bytes);
+      batch_lease_ = co_await acquire_additional_memory(intake_.memory(), buffer_lease_, bytes);
     }
     if (!batch_lease_) {
       refuse("too_large");  // not for the wire, but with its escapes for memory
@@ -153,8 +154,9 @@ asio::awaitable<void> SyslogSession::flush() {
   batch_lease_.shrink(received.batch.storage.capacity());
   received.batch.source = intake_.source();
   received.batch.lease = std::move(batch_lease_);
+  const bool is_large = received.batch.lease.large();
   const auto admission = co_await intake_.append(thread_, std::move(received), nullptr);
-  co_await admission->admitted->wait();
+  if (!co_await wait_for_room(*admission, is_large, kRoomTime)) co_return close();
   if (turn_is_over()) co_await give_turn();
 }
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/big_endian.h"
-#include "ingest/peer_address.h"
+#include "net/stream.h"
 
 namespace penstock::ingest {
 
@@ -37,6 +37,7 @@ UnansweredRequests::Claim& UnansweredRequests::Claim::operator=(Claim&& other) n
     request_ = std::move(other.request_);
     number_ = other.number_;
     window_ = other.window_;
+    undecided_ = std::exchange(other.undecided_, false);
   }
   return *this;
 }
@@ -56,32 +57,44 @@ void UnansweredRequests::Claim::give_up() {
   const auto table = std::exchange(table_, nullptr);
   const auto request = std::exchange(request_, nullptr);
   if (!table) return;
+  std::vector<std::shared_ptr<net::Event>> deciding;
+  bool is_unanswered = false;
+  const bool is_unknown_to_spool = number_ == 0 && window_.count() == 0;
   {
-    const std::lock_guard lock(table->mutex_);
-    if (request->claim_ != number_) return;  // another connection answers it
+    std::unique_lock lock(table->mutex_);
+    if (request->claim_ != number_) {  // another connection answers it
+      lock.unlock();
+      if (is_unknown_to_spool) request->finish(spool::AppendOutcome::cancelled);
+      return;
+    }
+    deciding = std::exchange(request->deciding_, {});
     const auto outcome = request->outcome();
     const bool is_kept = !outcome || *outcome == spool::AppendOutcome::done;
     request->probe_ = nullptr;
     request->is_answering_ = false;
-    if (window_.count() > 0 && is_kept) {
+    is_unanswered = window_.count() > 0 && is_kept;
+    if (is_unanswered) {
       request->expiry_ = table->clock_.steady() + window_;
-      return;
+    } else if (const auto place = table->find(*request); place != table->requests_.end()) {
+      table->requests_.erase(place);
     }
-    const auto place = table->find(*request);
-    if (place != table->requests_.end()) table->requests_.erase(place);
   }
+  for (const auto& event : deciding) event->set();
   // Whoever has waited for a request of which nothing was kept stores it.
-  request->finish(spool::AppendOutcome::cancelled);
+  if (!is_unanswered) request->finish(spool::AppendOutcome::cancelled);
 }
 
-UnansweredRequests::Claim UnansweredRequests::claim(const Hash128& key, Probe probe) {
+UnansweredRequests::Claim UnansweredRequests::claim(const Hash128& key, Probe probe,
+                                                    const std::shared_ptr<net::Event>& decided) {
   Claim claim;
+  Request* answering = nullptr;
   const std::lock_guard lock(mutex_);
   const SteadyTime now = clock_.steady();
   const auto [begin, end] = requests_.equal_range(key);
   for (auto place = begin; place != end;) {
     Request& request = *place->second;
     if (request.is_answering_) {
+      if (request.probe_->has_hung_up()) answering = &request;
       ++place;
       continue;
     }
@@ -98,6 +111,10 @@ UnansweredRequests::Claim UnansweredRequests::claim(const Hash128& key, Probe pr
       return claim;
     }
     ++place;
+  }
+  if (answering != nullptr) {
+    answering->deciding_.push_back(decided);
+    claim.undecided_ = true;
   }
   return claim;
 }
@@ -135,7 +152,7 @@ void UnansweredRequests::make_room() {
 }
 
 Hash128 UnansweredRequests::key_of(std::string_view peer, std::string_view head, ByteView body) {
-  const std::string_view address = address_of(peer);
+  const std::string_view address = net::address_of(peer);
   const Hash128 of_body = hash128(body);
   ByteBuffer all(address.size() + head.size() + 32);
   const auto number = [&](uint64_t value) {

@@ -5,7 +5,9 @@
 //   begin()    admitted ──► answered 200            forgotten: an equal body is another request
 //                      ├──► answered `ack_timeout`  unanswered for the repeat window
 //                      └──► connection lost         likewise
-//   claim()    of an unanswered one, or of one whose peer has hung up: it is under way again
+//   claim()    of an unanswered one, or of one whose peer has hung up: it is under way again.
+//              While an answer to a peer that has hung up is being written, nobody knows whether it
+//              arrives: the claim is undecided until then
 //
 // Kept in memory only: after a restart such a request is stored again.
 //
@@ -60,7 +62,8 @@ class UnansweredRequests : public std::enable_shared_from_this<UnansweredRequest
     uint64_t claim_ = 0;         // the last one; those before have nothing to say any more
     Probe probe_;                // of the connection it is to be answered on; null: of none
     bool is_answering_ = false;  // a 200 is being written: perhaps its sender has it
-    SteadyTime expiry_ = SteadyTime::max();  // while it is unanswered
+    std::vector<std::shared_ptr<net::Event>> deciding_;  // set when that is known
+    SteadyTime expiry_ = SteadyTime::max();              // while it is unanswered
   };
 
   // That this connection is to answer the request. Given up without answered(): what is kept is
@@ -73,6 +76,8 @@ class UnansweredRequests : public std::enable_shared_from_this<UnansweredRequest
     ~Claim() { give_up(); }
 
     explicit operator bool() const { return request_ != nullptr; }
+    // There is perhaps a request that this one repeats: claim again when `decided` has been set.
+    [[nodiscard]] bool is_undecided() const { return undecided_; }
     [[nodiscard]] const std::shared_ptr<Request>& request() const { return request_; }
     // The spool has it: whatever becomes of the connection, it need not come again.
     void kept(nanoseconds window) { window_ = window; }
@@ -86,12 +91,14 @@ class UnansweredRequests : public std::enable_shared_from_this<UnansweredRequest
 
     std::shared_ptr<UnansweredRequests> table_;
     std::shared_ptr<Request> request_;
-    uint64_t number_ = 0;
-    nanoseconds window_{0};
+    uint64_t number_ = 0;    // 0: it began the request, and hands it to the spool
+    nanoseconds window_{0};  // 0: not yet kept
+    bool undecided_ = false;
   };
 
-  // The request that this one repeats; empty: none.
-  [[nodiscard]] Claim claim(const Hash128& key, Probe probe);
+  // The request that this one repeats; empty: none, or undecided. decided: of an undecided claim.
+  [[nodiscard]] Claim claim(const Hash128& key, Probe probe,
+                            const std::shared_ptr<net::Event>& decided);
   [[nodiscard]] Claim begin(const Hash128& key, Probe probe);
 
   // peer: address and port; the port does not count, senders come back from another. head: what

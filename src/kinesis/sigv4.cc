@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "codec/hex.h"
+#include "codec/percent_encoding.h"
 
 namespace penstock::kinesis {
 namespace {
@@ -32,22 +33,7 @@ Digest hmac(ByteView key, std::string_view text) {
 
 // Every service but S3 signs the path encoded once more: a '%' of the URL becomes %25.
 std::string canonical_path(std::string_view path) {
-  if (path.empty()) return "/";
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string text;
-  for (const char c : path) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                            (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-                            c == '~' || c == '/';
-    if (unreserved) {
-      text += c;
-    } else {
-      text += '%';
-      text += kDigits[static_cast<uint8_t>(c) >> 4];
-      text += kDigits[static_cast<uint8_t>(c) & 15];
-    }
-  }
-  return text;
+  return path.empty() ? "/" : codec::percent_encoded(path, "/");
 }
 
 }  // namespace

@@ -1,19 +1,22 @@
 // MemoryBudget: what the process may hold in buffers, in bytes, leased as MemoryLease.
 //
-// Three pots: `ordinary` is for everybody; `large` is one loan at a time for whoever stands first
-// in the queue and does not fit into ordinary. Whoever holds the large loan can always finish its
-// message, so half-read messages can never block each other for ever, whatever they add up to.
-// Waiting is first come, first served, with two exceptions, so that senders who stall in the middle
-// of large messages do not hold up all the others: who waits for more than ordinary has at all, and
-// so for the large loan, keeps nobody from ordinary; and what would have to wait may come out of
-// `small`, which is kept for loans of at most a 64th of it.
+// There are three pots. `ordinary` is for everybody. `large` is one lease at a time, for the first
+// in the queue whose request does not fit into ordinary. The holder of the large lease can always
+// finish its message, so half-read messages cannot block each other forever, however large they
+// are together. `small` is for leases of at most a 64th of it.
 //
-// Those who join() share evenly: each member may always have its part of one half of the ordinary
-// pot, and of the rest what leaves every other member its part. So one that gives nothing back
-// leaves the others theirs.
+// Requests wait in a queue, first come, first served, with three exceptions. They keep senders that
+// stall in the middle of large messages from holding up all others. A request for more than
+// ordinary ever has waits for the large lease alone, and nobody waits behind it for ordinary. A
+// request that would have to wait may be served from `small`. And a part of ordinary, the reserve,
+// is kept for messages of which nothing is to come (Purpose::whole), which are served first.
 //
-// Thread: any. Grant callbacks run on the thread that gave memory back, without the lock held:
-// keep them short (post to your own loop).
+// Members (join()) share evenly. A member may always have its part of one half of the ordinary pot,
+// and of the rest what leaves every other member its part. So a member that returns nothing leaves
+// the others theirs.
+//
+// Thread: any. Grant callbacks run on the thread that returned memory, without the lock held: keep
+// them short (post to your own loop).
 #pragma once
 
 #include <algorithm>
@@ -23,6 +26,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace penstock::memory {
@@ -30,7 +34,13 @@ namespace penstock::memory {
 class MemoryBudget;
 struct MemoryMember;
 
-// Bytes borrowed from a budget; gives them back when it goes. Move-only.
+// What a lease is for.
+enum class Purpose : uint8_t {
+  incoming,  // a message of which more is to come: how long that takes is up to its sender
+  whole,     // one that is all here, or in the socket: work on it ends by itself
+};
+
+// Bytes leased from a budget; returned when it is destroyed. Move-only.
 class MemoryLease {
  public:
   MemoryLease() = default;
@@ -41,14 +51,14 @@ class MemoryLease {
   ~MemoryLease() { release(); }
 
   [[nodiscard]] size_t bytes() const { return bytes_; }
-  // It is the one large loan, which others may be waiting for: not to be kept long.
+  // This is the one large lease, which others may be waiting for: do not keep it long.
   [[nodiscard]] bool large() const { return pot_ == Pot::large; }
   explicit operator bool() const { return budget_ != nullptr; }
 
-  // Gives back all but `bytes`. A smaller loan than that stays as it is.
+  // Returns all but `bytes`. A lease of fewer bytes stays as it is.
   void shrink(size_t bytes);
   void release();
-  // Takes `bytes` of this loan (at most what it has) into a loan of its own.
+  // Takes `bytes` of this lease (at most what it has) into a lease of its own.
   [[nodiscard]] MemoryLease split(size_t bytes);
 
  private:
@@ -62,20 +72,21 @@ class MemoryLease {
   MemoryBudget* budget_ = nullptr;
   size_t bytes_ = 0;
   Pot pot_ = Pot::ordinary;
-  std::shared_ptr<MemoryMember> member_;  // for whom it was taken
+  std::shared_ptr<MemoryMember> member_;  // who took it
 };
 
-// One of those who share a budget. Its budget's lock guards it.
+// A member of a budget. The budget's lock guards it.
 struct MemoryMember {
-  size_t lent = 0;
+  size_t leased = 0;
 };
 
 class MemoryBudget {
  public:
   struct Options {
     size_t ordinary_bytes = 64u << 20;
-    size_t large_bytes = 0;  // at least the largest single loan anybody will ask for
+    size_t large_bytes = 0;  // at least the largest single lease anybody requests
     size_t small_bytes = 0;
+    size_t reserve_bytes = 0;  // of ordinary
   };
   using Granted = std::function<void(MemoryLease)>;
   using Ticket = uint64_t;  // names a waiting request; 0 is none
@@ -84,31 +95,37 @@ class MemoryBudget {
   explicit MemoryBudget(Options options) : options_(options) {}
   ~MemoryBudget();
 
-  // Whoever has it is a member until it and all its leases are gone.
+  // The membership ends when the result and all its leases are destroyed.
   [[nodiscard]] Member join();
 
-  // Now or not at all; does not overtake those who wait, but a member for what is its own.
-  [[nodiscard]] MemoryLease try_acquire(size_t bytes, const Member& member = nullptr);
+  // Now or not at all; empty if there is no room. It does not overtake waiting requests, except a
+  // member's for its own part.
+  [[nodiscard]] MemoryLease try_acquire(size_t bytes, const Member& member = nullptr,
+                                        Purpose purpose = Purpose::incoming);
 
-  // Calls granted exactly once, perhaps before returning, unless canceled.
-  // bytes must not exceed loan_max().
-  Ticket acquire(size_t bytes, Granted granted, Member member = nullptr);
+  // Calls `granted` exactly once, perhaps before it returns, unless the request is canceled.
+  // bytes must not exceed lease_max().
+  Ticket acquire(size_t bytes, Granted granted, Member member = nullptr,
+                 Purpose purpose = Purpose::incoming);
 
-  // True: granted will not be called. False: it was, or is being called right now.
+  // True: `granted` will not be called. False: it was called, or is being called right now.
   bool cancel(Ticket ticket);
 
-  // The largest loan there is.
-  [[nodiscard]] size_t loan_max() const {
-    return std::max(options_.ordinary_bytes, options_.large_bytes);
+  // The largest lease there is.
+  [[nodiscard]] size_t lease_max() const {
+    return std::max(ordinary_for(Purpose::incoming), options_.large_bytes);
   }
 
-  // Changes a loan to `bytes` in all, now or not at all.
-  [[nodiscard]] bool try_resize(MemoryLease& lease, size_t bytes);
+  // Changes a lease to `bytes` in all, now or not at all.
+  [[nodiscard]] bool try_resize(MemoryLease& lease, size_t bytes,
+                                Purpose purpose = Purpose::incoming);
 
-  [[nodiscard]] size_t lent_bytes() const;
+  // Something of the reserve is out.
+  [[nodiscard]] bool is_reserve_in_use() const;
+  [[nodiscard]] size_t leased_bytes() const;
   [[nodiscard]] size_t waiting() const;
   [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] size_t small_loan_max() const;
+  [[nodiscard]] size_t small_lease_max() const;
 
  private:
   friend class MemoryLease;
@@ -117,29 +134,46 @@ class MemoryBudget {
     size_t bytes;
     Granted granted;
     Member member;
+    Purpose purpose;
+  };
+  // What waits for some pot.
+  struct Request {
+    size_t bytes;
+    const Member& member;
+    Purpose purpose;
   };
 
   using Pot = MemoryLease::Pot;
   void give_back(size_t bytes, Pot pot, MemoryMember* member);
   void serve();
   // With the lock held:
-  [[nodiscard]] MemoryLease lend_beside_waiters(size_t bytes, const Member& member);
-  [[nodiscard]] MemoryLease lend_ordinary(size_t bytes, const Member& member);
-  [[nodiscard]] MemoryLease lend_small(size_t bytes, const MemoryMember* member);
-  [[nodiscard]] bool is_held_up(size_t bytes, const MemoryMember* member);
+  [[nodiscard]] MemoryLease acquire_beside_waiters(const Request& request);
+  [[nodiscard]] MemoryLease acquire_ordinary(const Request& request);
+  [[nodiscard]] MemoryLease acquire_small(const Request& request);
+  [[nodiscard]] MemoryLease acquire_large(size_t bytes);
+  [[nodiscard]] std::pair<MemoryLease, std::list<Waiter>::iterator> serve_one();
+  [[nodiscard]] bool is_held_up(const Request& request);
+  [[nodiscard]] size_t& waiters_for_ordinary(Purpose purpose);
   void take_out(std::list<Waiter>::iterator waiter, std::list<Waiter>& into);
-  [[nodiscard]] MemoryLease lend(size_t bytes, const Member& member);  // empty: there is no room
-  [[nodiscard]] bool has_room(size_t bytes, const MemoryMember* member);
+  [[nodiscard]] bool has_room(const Request& request);
   [[nodiscard]] bool is_own(size_t bytes, const MemoryMember* member);
+
+  // The most that ordinary ever has for it.
+  [[nodiscard]] size_t ordinary_for(Purpose purpose) const {
+    const bool is_whole = purpose == Purpose::whole;
+    return options_.ordinary_bytes - (is_whole ? 0 : options_.reserve_bytes);
+  }
 
   const Options options_;
   mutable std::mutex mutex_;
-  size_t ordinary_lent_ = 0;
-  size_t large_lent_ = 0;  // the one large loan, in however many pieces; 0: not out
-  size_t small_lent_ = 0;
+  size_t ordinary_leased_ = 0;
+  size_t large_leased_ = 0;  // the one large lease, in however many pieces; 0: not out
+  size_t small_leased_ = 0;
   Ticket next_ticket_ = 1;
   std::list<Waiter> waiters_;
-  size_t waiters_for_ordinary_ = 0;  // of them, those whom ordinary could serve some day
+  // Of them, those that ordinary has enough for when it is free.
+  size_t incoming_for_ordinary_ = 0;
+  size_t whole_for_ordinary_ = 0;
   std::vector<std::weak_ptr<MemoryMember>> members_;
 };
 

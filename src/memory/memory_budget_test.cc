@@ -8,7 +8,7 @@
 namespace penstock::memory {
 namespace {
 
-TEST(MemoryBudget, LendsUntilItIsEmptyAndTakesBack) {
+TEST(MemoryBudget, LeasesUntilItIsEmptyAndTakesBack) {
   MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 0});
   MemoryLease first = budget.try_acquire(60);
   ASSERT_TRUE(first);
@@ -16,10 +16,10 @@ TEST(MemoryBudget, LendsUntilItIsEmptyAndTakesBack) {
   first.shrink(10);
   EXPECT_TRUE(budget.try_acquire(90));
   first.release();
-  EXPECT_EQ(budget.lent_bytes(), 0u);
+  EXPECT_EQ(budget.leased_bytes(), 0u);
 }
 
-TEST(MemoryBudget, TheFirstInTheQueueGetsTheLargeLoanWhenOrdinaryIsTaken) {
+TEST(MemoryBudget, TheFirstInTheQueueGetsTheLargeLeaseWhenOrdinaryIsTaken) {
   MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500});
   const MemoryLease small = budget.try_acquire(80);
   MemoryLease large;
@@ -35,7 +35,7 @@ TEST(MemoryBudget, TheFirstInTheQueueGetsTheLargeLoanWhenOrdinaryIsTaken) {
     });
   }
   EXPECT_TRUE(served.empty());
-  EXPECT_TRUE(budget.try_acquire(20)) << "they wait for the large loan, and not for this";
+  EXPECT_TRUE(budget.try_acquire(20)) << "they wait for the large lease, and not for this";
   large.release();
   EXPECT_EQ(served, std::vector<int>{0});
   kept[0].release();
@@ -55,7 +55,7 @@ TEST(MemoryBudget, WhoWaitsForOrdinaryIsNotOvertakenThere) {
   EXPECT_TRUE(budget.try_acquire(10));
 }
 
-TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
+TEST(MemoryBudget, SmallLeasesGoOnWhenAllElseIsHeldByOthersWhoWait) {
   MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 500, .small_bytes = 640});
   MemoryLease held = budget.try_acquire(95);
   MemoryLease large;
@@ -90,7 +90,54 @@ TEST(MemoryBudget, SmallLoansGoOnWhenAllElseIsHeldByOthersWhoWait) {
   small.clear();
   next.release();
   later.release();
-  EXPECT_EQ(budget.lent_bytes(), 0u);
+  EXPECT_EQ(budget.leased_bytes(), 0u);
+}
+
+TEST(MemoryBudget, TheReserveIsForWholeMessagesAndTheyComeFirst) {
+  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 50, .reserve_bytes = 30});
+  EXPECT_EQ(budget.lease_max(), 70u);
+  MemoryLease held = budget.try_acquire(70);
+  EXPECT_FALSE(budget.try_acquire(1));
+  EXPECT_FALSE(budget.try_resize(held, 71));
+  MemoryLease large;
+  budget.acquire(50, [&](MemoryLease lease) { large = std::move(lease); });
+  MemoryLease incoming;
+  budget.acquire(20, [&](MemoryLease lease) { incoming = std::move(lease); });
+  EXPECT_TRUE(large && !incoming);
+
+  EXPECT_FALSE(budget.is_reserve_in_use());
+  MemoryLease whole = budget.try_acquire(20, nullptr, Purpose::whole);
+  ASSERT_TRUE(whole) << "it waits for nobody who waits for others";
+  EXPECT_TRUE(budget.is_reserve_in_use());
+  EXPECT_TRUE(budget.try_resize(whole, 30, Purpose::whole));
+  MemoryLease next_whole;
+  budget.acquire(
+      25, [&](MemoryLease lease) { next_whole = std::move(lease); }, nullptr, Purpose::whole);
+  held.shrink(50);
+  EXPECT_FALSE(next_whole || incoming) << "20 are not enough for the first, who is whole";
+  held.shrink(40);
+  EXPECT_TRUE(next_whole);
+  EXPECT_FALSE(incoming);
+  next_whole.release();
+  EXPECT_FALSE(incoming) << "30 are free, which are the reserve";
+  whole.release();
+  EXPECT_TRUE(incoming);
+}
+
+TEST(MemoryBudget, TheLargeLeaseIsForTheFirstInTheQueueWhateverItIsFor) {
+  MemoryBudget budget({.ordinary_bytes = 100, .large_bytes = 50, .reserve_bytes = 30});
+  const MemoryLease held = budget.try_acquire(100, nullptr, Purpose::whole);
+  MemoryLease large, incoming, whole;
+  budget.acquire(50, [&](MemoryLease lease) { large = std::move(lease); });
+  budget.acquire(20, [&](MemoryLease lease) { incoming = std::move(lease); });
+  budget.acquire(
+      20, [&](MemoryLease lease) { whole = std::move(lease); }, nullptr, Purpose::whole);
+  EXPECT_TRUE(large && !incoming && !whole);
+  large.release();
+  EXPECT_TRUE(incoming.large());
+  EXPECT_FALSE(whole);
+  incoming.release();
+  EXPECT_TRUE(whole.large());
 }
 
 TEST(MemoryBudget, ACancelledWaiterNoLongerHoldsUpTheNext) {
@@ -121,7 +168,7 @@ TEST(MemoryBudget, AMemberMayTakeWhatLeavesTheOthersTheirParts) {
   third.reset();  // has left: a part is 30 now
   EXPECT_TRUE(budget.try_resize(most, 90));
   most.shrink(10);
-  EXPECT_EQ(greedy->lent, 10u);
+  EXPECT_EQ(greedy->leased, 10u);
   EXPECT_FALSE(budget.try_acquire(71, modest)) << "20 of what is free are the other's";
   EXPECT_TRUE(budget.try_acquire(70, modest));
 }
@@ -144,7 +191,7 @@ TEST(MemoryBudget, AMemberThatWaitsForMoreThanItsPartHoldsUpNoOther) {
   EXPECT_EQ(more.bytes(), 20u);
 }
 
-TEST(MemoryBudget, TheLargeLoanIsOutUntilItsLastPieceIsBack) {
+TEST(MemoryBudget, TheLargeLeaseIsOutUntilItsLastPieceIsBack) {
   MemoryBudget budget({.ordinary_bytes = 10, .large_bytes = 500});
   MemoryLease whole;
   budget.acquire(400, [&](MemoryLease lease) { whole = std::move(lease); });
@@ -163,7 +210,7 @@ TEST(MemoryBudget, ALeaseGrowsInPlaceWhereThereIsRoom) {
   MemoryLease lease = budget.try_acquire(10);
   EXPECT_TRUE(budget.try_resize(lease, 100));
   EXPECT_FALSE(budget.try_resize(lease, 101));
-  EXPECT_EQ(budget.lent_bytes(), 100u);
+  EXPECT_EQ(budget.leased_bytes(), 100u);
 }
 
 }  // namespace

@@ -131,6 +131,7 @@ struct Metrics {
   Family<Histogram> put_latency;     // stream
   Family<Counter> shard_throttled;   // stream, shard
   Family<Counter> config_reloads;    // result: ok, failed
+  Family<Counter> admin_refused;     // reason
   Family<Counter> routed;            // a route's condition, stream: events; on the status page only
 
   Metrics() = default;

@@ -133,6 +133,7 @@ void add_counters(const Metrics& metrics, Builder& out) {
   });
   out.family("penstock_shard_throttled_total", metrics.shard_throttled);
   out.family("penstock_config_reloads_total", metrics.config_reloads);
+  out.family("penstock_admin_refused_total", metrics.admin_refused);
 }
 
 double unix_seconds(const std::optional<WallTime>& time) {
@@ -198,6 +199,9 @@ void add_status(const Status& status, WallTime now, Builder& out) {
   }
   for (const char* result : {"ok", "failed"}) {
     out.zero_if_absent("penstock_config_reloads_total", result);
+  }
+  for (const std::string_view reason : admin_refusal_reasons()) {
+    out.zero_if_absent("penstock_admin_refused_total", reason);
   }
   out.number("penstock_backpressure", status.process.memory_short ? 1 : 0, "memory", "");
   add_spool(status.spool, out);

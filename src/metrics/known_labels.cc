@@ -6,15 +6,33 @@ namespace {
 using std::string_view;
 
 constexpr string_view kForward[] = {
-    "ack_timeout",        "acks_not_read",       "corrupt",
-    "handshake_timeout",  "http_on_this_port",   "internal",
-    "json_not_supported", "malformed_too_large", "max_connections",
-    "message_timeout",    "message_too_large",   "metrics_or_traces",
-    "not_msgpack",        "option_too_large",    "proxy_protocol",
-    "tag_too_long",       "tls_handshake",       "tls_on_plain_port",
-    "too_deep",           "too_large",           "too_many_events",
-    "too_slow",           "truncated",           "unknown_compression",
-    "window_too_large",   "wrong_shape",
+    "ack_timeout",
+    "acks_not_read",
+    "corrupt",
+    "handshake_timeout",
+    "http_on_this_port",
+    "internal",
+    "json_not_supported",
+    "malformed_too_large",
+    "max_connections",
+    "message_timeout",
+    "message_too_large",
+    "metrics_or_traces",
+    "no_room",
+    "not_msgpack",
+    "option_too_large",
+    "proxy_protocol",
+    "tag_too_long",
+    "tls_handshake",
+    "tls_on_plain_port",
+    "too_deep",
+    "too_large",
+    "too_many_events",
+    "too_slow",
+    "truncated",
+    "unknown_compression",
+    "window_too_large",
+    "wrong_shape",
 };
 constexpr string_view kHttp[] = {
     "ack_timeout",
@@ -52,9 +70,10 @@ constexpr string_view kHttp[] = {
     "window_too_large",
 };
 constexpr string_view kSyslog[] = {
-    "handshake_timeout", "http_on_this_port", "internal",       "max_connections",
-    "message_timeout",   "out_of_step",       "proxy_protocol", "tls_handshake",
-    "tls_on_plain_port", "too_large",         "too_slow",       "truncated",
+    "handshake_timeout", "http_on_this_port", "internal",    "max_connections",
+    "message_timeout",   "no_room",           "out_of_step", "proxy_protocol",
+    "tls_handshake",     "tls_on_plain_port", "too_large",   "too_slow",
+    "truncated",
 };
 constexpr string_view kForwardAuth[] = {
     "bad_key", "bad_user", "no_handshake", "same_hostname", "tls_on_plain_port", "wrong_shape",
@@ -66,6 +85,8 @@ constexpr string_view kDeadWithoutStream[] = {"malformed", "no_route"};
 constexpr string_view kDropped[] = {"damaged",  "malformed",    "no_data_key",
                                     "no_route", "not_selected", "oversized",
                                     "own_logs", "refused",      "spool_full"};
+constexpr string_view kAdmin[] = {"missing_credentials", "service_account", "tls_handshake",
+                                  "token_review", "wrong_credentials"};
 constexpr string_view kRequestResults[] = {
     "access_denied", "clock_skew",    "credentials",       "invalid_argument",
     "kms_throttled", "network",       "not_found",         "ok",
@@ -97,6 +118,7 @@ Labels auth_failure_reasons(string_view source_type) {
 Labels dead_letter_reasons_of_streams() { return kDeadOfStreams; }
 Labels dead_letter_reasons_without_stream() { return kDeadWithoutStream; }
 Labels drop_reasons() { return kDropped; }
+Labels admin_refusal_reasons() { return kAdmin; }
 Labels put_request_results() { return kRequestResults; }
 Labels put_record_results() { return kRecordResults; }
 

@@ -18,6 +18,7 @@ using Labels = std::span<const std::string_view>;
 [[nodiscard]] Labels dead_letter_reasons_of_streams();
 [[nodiscard]] Labels dead_letter_reasons_without_stream();
 [[nodiscard]] Labels drop_reasons();
+[[nodiscard]] Labels admin_refusal_reasons();
 [[nodiscard]] Labels put_request_results();
 [[nodiscard]] Labels put_record_results();
 

@@ -124,6 +124,10 @@ constexpr Descriptor kDescriptors[] = {
      counter,
      {"result", ""},
      "Reloads of the configuration: ok, failed (nothing was changed)."},
+    {"penstock_admin_refused_total",
+     counter,
+     {"reason", ""},
+     "Requests to admin.secure rejected for their token, password or TLS."},
     {"penstock_build_info", gauge, {"version", ""}, "Always 1."},
 };
 

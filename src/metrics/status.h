@@ -114,7 +114,7 @@ struct ProcessStatus {
   std::string commit = {};
   std::string config_file = {};  // empty: the environment alone
   WallTime started{};
-  std::optional<WallTime> last_reload;  // the last successful one
+  std::optional<WallTime> last_reload;  // when the last successful one began to read
   std::string reload_error;             // of the last one; empty: it succeeded
   uint64_t memory_limit = 0;
   bool memory_short = false;  // senders wait for memory

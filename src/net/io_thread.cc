@@ -66,6 +66,11 @@ IoThreads::IoThreads(size_t count) {
   for (size_t i = 0; i < count; ++i) threads_.push_back(std::make_unique<IoThread>());
 }
 
+IoThreads::~IoThreads() {
+  stop();
+  for (auto& thread : threads_) thread->drop_suspended();
+}
+
 void IoThreads::start() {
   for (auto& thread : threads_) thread->start();
 }

@@ -43,8 +43,11 @@ class IoThread {
 
   void start();
   // Stops the loop, then the work beside it, and joins both. What was suspended on the loop is
-  // destroyed with the IoThread, so work beside it may refer to that.
+  // destroyed later, so work beside it may refer to that.
   void stop();
+  // Destroys what was suspended on the stopped loop. What that posts to another loop, or cancels
+  // there, finds it whole: IoThreads drops on all of them before the first one goes.
+  void drop_suspended() { context_.drop_suspended(); }
 
   [[nodiscard]] asio::io_context& context() { return context_; }
   // Runs long work, one piece after the other.
@@ -78,7 +81,12 @@ class IoThread {
   std::list<Watched*>::iterator next_watched_;
   std::atomic<SteadyTime::rep> last_turn_;
   std::atomic<size_t> load_{0};
-  asio::io_context context_{1};
+  class Loop : public asio::io_context {
+   public:
+    Loop() : asio::io_context(1) {}
+    void drop_suspended() { shutdown(); }
+  };
+  Loop context_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::steady_timer timer_;
   asio::thread_pool aside_{1};
@@ -89,6 +97,9 @@ class IoThread {
 class IoThreads {
  public:
   explicit IoThreads(size_t count);
+  ~IoThreads();
+  IoThreads(const IoThreads&) = delete;
+  IoThreads& operator=(const IoThreads&) = delete;
   void start();
   void stop();
   [[nodiscard]] IoThread& least_loaded();

@@ -37,10 +37,10 @@ Result<HostPort, std::string> parse_host_port(std::string_view text) {
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
     if (!is_ipv6(std::string(host))) {
-      return failure(std::string("between brackets stands an IPv6 address, such as [::1]:24224"));
+      return failure(std::string("only an IPv6 address may be in brackets, such as [::1]:24224"));
     }
   } else if (host.find(':') != std::string_view::npos) {
-    return failure(std::string("an IPv6 address stands in brackets, such as [::1]:24224"));
+    return failure(std::string("write an IPv6 address in brackets, such as [::1]:24224"));
   }
   if (host.find_first_of(" \t\r\n/[]@\"'") != std::string_view::npos) {
     return failure(std::string(kExpected));
@@ -69,6 +69,10 @@ Result<ListenAddress, std::string> parse_listen_address(std::string_view text) {
 std::string to_string(const ListenAddress& address) {
   const bool is_v6 = address.host.find(':') != std::string::npos;
   return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+bool is_loopback(const ListenAddress& address) {
+  return address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
 }
 
 bool overlap(const ListenAddress& a, const ListenAddress& b) {

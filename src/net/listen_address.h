@@ -27,6 +27,9 @@ struct ListenAddress {
 [[nodiscard]] Result<ListenAddress, std::string> parse_listen_address(std::string_view text);
 [[nodiscard]] std::string to_string(const ListenAddress& address);  // brackets where needed
 
+// Whether only this host reaches it: localhost, 127.x.x.x, ::1.
+[[nodiscard]] bool is_loopback(const ListenAddress& address);
+
 // Whether a socket on one keeps a socket from the other.
 [[nodiscard]] bool overlap(const ListenAddress& a, const ListenAddress& b);
 

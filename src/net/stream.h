@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -17,6 +18,11 @@ namespace penstock::net {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+// A peer without its port: the same one comes back from others.
+[[nodiscard]] inline std::string_view address_of(std::string_view peer) {
+  return peer.substr(0, peer.rfind(':'));
+}
 
 class Stream {
  public:
@@ -34,6 +40,12 @@ class Stream {
 
   // Until a read would give something: bytes, the peer's end, or an error. Holds no buffer.
   virtual asio::awaitable<error_code> wait_readable() = 0;
+
+  // Until so many bytes can be read at once, or the system takes no more of them; else as
+  // wait_readable().
+  virtual asio::awaitable<error_code> wait_for_bytes(size_t bytes) = 0;
+  // That have come and were not read. TLS: with what its records cost, and perhaps a record more.
+  [[nodiscard]] virtual size_t bytes_waiting() = 0;
 
   // Up to room.size() bytes, at least one; 0 means the peer has ended its side.
   virtual asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) = 0;
@@ -53,7 +65,7 @@ class Stream {
   // "192.0.2.1:56324", "[2001:db8::1]:56324"
   [[nodiscard]] const std::string& peer() const { return peer_; }
   // The same without the port.
-  [[nodiscard]] std::string peer_address() const { return peer_.substr(0, peer_.rfind(':')); }
+  [[nodiscard]] std::string peer_address() const { return std::string(address_of(peer_)); }
   // Whose it is, as a balancer before us says.
   void set_peer(std::string peer) { peer_ = std::move(peer); }
 

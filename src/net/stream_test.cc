@@ -76,6 +76,42 @@ asio::awaitable<std::string> read_all(Stream& stream) {
   co_return text;
 }
 
+// The client's end of TLS over a connection, blocking.
+class TlsClient {
+ public:
+  explicit TlsClient(const UniqueFd& connection)
+      : context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_)) {
+    SSL_set_fd(ssl_, connection.get());
+    is_connected_ = SSL_connect(ssl_) == 1;
+  }
+  ~TlsClient() {
+    SSL_free(ssl_);
+    SSL_CTX_free(context_);
+  }
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+
+  [[nodiscard]] bool is_connected() const { return is_connected_; }
+  [[nodiscard]] bool write(const std::string& text) const {
+    const int size = static_cast<int>(text.size());
+    return SSL_write(ssl_, text.data(), size) == size;
+  }
+  [[nodiscard]] SSL* get() const { return ssl_; }
+
+ private:
+  SSL_CTX* const context_;
+  SSL* const ssl_;
+  bool is_connected_ = false;
+};
+
+asio::awaitable<std::string> wait_for(Stream& stream, size_t bytes) {
+  auto shaken = co_await stream.handshake();
+  if (!shaken) co_return "refused: " + shaken.error();
+  const error_code error = co_await stream.wait_for_bytes(bytes);
+  if (error) co_return "error: " + error.message();
+  co_return stream.bytes_waiting() >= bytes ? "enough" : "fewer";
+}
+
 // A listener whose connections are read to their end; the first one's text is what `text` gives.
 class StreamTest : public testing::Test {
  protected:
@@ -96,7 +132,12 @@ class StreamTest : public testing::Test {
   }
   asio::awaitable<void> converse(std::unique_ptr<Stream> stream, ConnectionLease lease) {
     const ConnectionLease kept = std::move(lease);
-    std::string text = co_await read_all(*stream);
+    std::string text;
+    if (bytes_waited_for_ > 0) {
+      text = co_await wait_for(*stream, bytes_waited_for_);
+    } else {
+      text = co_await read_all(*stream);
+    }
     text_.set_value(std::move(text));
   }
   ~StreamTest() override { threads_.stop(); }
@@ -105,6 +146,7 @@ class StreamTest : public testing::Test {
   std::unique_ptr<Listener> listener_;
   std::promise<std::string> text_;
   std::promise<void> refused_;
+  size_t bytes_waited_for_ = 0;  // 0: all is read
 };
 
 TEST_F(StreamTest, PlainBytesArriveAndTheAnswerLeavesAfterThePeersEnd) {
@@ -116,6 +158,26 @@ TEST_F(StreamTest, PlainBytesArriveAndTheAnswerLeavesAfterThePeersEnd) {
   char answer[16] = {};
   EXPECT_EQ(::recv(client.get(), answer, sizeof answer, MSG_WAITALL), 6);
   EXPECT_STREQ(answer, "thanks");
+}
+
+TEST_F(StreamTest, ManyBytesMayWaitInTheSocketUntilTheyAreAllThere) {
+  bytes_waited_for_ = 1'000'000;
+  listen(nullptr);
+  const UniqueFd client = connect_to(listener_->port());
+  const std::string sent(500'000, 'a');
+  for (int half = 0; half < 2; ++half) {
+    ASSERT_EQ(::send(client.get(), sent.data(), sent.size(), 0), ssize_t{500'000});
+  }
+  EXPECT_EQ(text_.get_future().get(), "enough");
+}
+
+TEST_F(StreamTest, WhoWaitsForManyBytesLearnsOfThePeersEnd) {
+  bytes_waited_for_ = 1'000'000;
+  listen(nullptr);
+  const UniqueFd client = connect_to(listener_->port());
+  ASSERT_EQ(::send(client.get(), "hello", 5, 0), 5);
+  ::shutdown(client.get(), SHUT_WR);
+  EXPECT_EQ(text_.get_future().get(), "fewer");
 }
 
 TEST_F(StreamTest, AConnectionOverTheLimitIsClosedAndToldOf) {
@@ -138,19 +200,28 @@ TEST_F(StreamTest, TlsCarriesMoreThanOneRecordBothWays) {
   listen(*tls);
 
   const UniqueFd client = connect_to(listener_->port());
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  SSL* ssl = SSL_new(context);
-  SSL_set_fd(ssl, client.get());
-  ASSERT_EQ(SSL_connect(ssl), 1);
+  const TlsClient ssl(client);
+  ASSERT_TRUE(ssl.is_connected());
   const std::string sent(100'000, 'a');
-  ASSERT_EQ(SSL_write(ssl, sent.data(), static_cast<int>(sent.size())),
-            static_cast<int>(sent.size()));
-  SSL_shutdown(ssl);
+  ASSERT_TRUE(ssl.write(sent));
+  SSL_shutdown(ssl.get());
   EXPECT_EQ(text_.get_future().get(), sent);
   char answer[16] = {};
-  EXPECT_EQ(SSL_read(ssl, answer, sizeof answer), 6);
-  SSL_free(ssl);
-  SSL_CTX_free(context);
+  EXPECT_EQ(SSL_read(ssl.get(), answer, sizeof answer), 6);
+}
+
+TEST_F(StreamTest, TlsRecordsMayWaitInTheSocketUntilTheyAreAllThere) {
+  const SelfSigned identity;
+  auto tls = TlsContext::load({identity.certificate_file(), identity.key_file(), "", false});
+  ASSERT_TRUE(tls) << tls.error().message;
+  bytes_waited_for_ = 500'000;
+  listen(*tls);
+  const UniqueFd client = connect_to(listener_->port());
+  const TlsClient ssl(client);
+  ASSERT_TRUE(ssl.is_connected());
+  const std::string sent(500'000, 'a');
+  ASSERT_TRUE(ssl.write(sent));
+  EXPECT_EQ(text_.get_future().get(), "enough");
 }
 
 TEST_F(StreamTest, PlainBytesOnATlsPortFailTheHandshake) {

@@ -17,6 +17,10 @@ asio::awaitable<Result<size_t, error_code>> receive_from(asio::ip::tcp::socket& 
                                                          std::span<uint8_t> room, bool looks);
 
 // The probe of a socket, made on demand; forgets the descriptor before the socket is closed.
+// See Stream.
+asio::awaitable<error_code> wait_for_bytes_of(asio::ip::tcp::socket& socket, size_t bytes);
+[[nodiscard]] size_t bytes_waiting_of(asio::ip::tcp::socket& socket);
+
 class SocketProbe {
  public:
   ~SocketProbe() { forget(); }
@@ -39,6 +43,8 @@ class TcpStream final : public Stream {
   asio::awaitable<Result<size_t, error_code>> receive(std::span<uint8_t> room, bool looks) override;
   asio::awaitable<Result<void, std::string>> handshake() override;
   asio::awaitable<error_code> wait_readable() override;
+  asio::awaitable<error_code> wait_for_bytes(size_t bytes) override;
+  [[nodiscard]] size_t bytes_waiting() override;
   asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) override;
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;

@@ -76,6 +76,22 @@ asio::awaitable<error_code> TlsStream::wait_readable() {
   co_return error;
 }
 
+// What OpenSSL has taken off the socket and not given out. Of a record that it has not decrypted it
+// does not say how long it is: the longest.
+size_t TlsStream::bytes_within() const {
+  constexpr size_t kRecordMax = SSL3_RT_MAX_PLAIN_LENGTH;
+  const auto decrypted = static_cast<size_t>(SSL_pending(ssl_));
+  return decrypted == 0 && SSL_has_pending(ssl_) == 1 ? kRecordMax : decrypted;
+}
+
+asio::awaitable<error_code> TlsStream::wait_for_bytes(size_t bytes) {
+  const size_t within = bytes_within();
+  if (end_is_known_ || bytes <= within) co_return error_code();
+  co_return co_await wait_for_bytes_of(socket_, bytes - within);
+}
+
+size_t TlsStream::bytes_waiting() { return bytes_within() + bytes_waiting_of(socket_); }
+
 asio::awaitable<Result<size_t, error_code>> TlsStream::read_some(std::span<uint8_t> room) {
   size_t filled = 0;
   for (;;) {

@@ -14,6 +14,8 @@ class TlsStream final : public Stream {
   asio::awaitable<Result<size_t, error_code>> receive(std::span<uint8_t> room, bool looks) override;
   asio::awaitable<Result<void, std::string>> handshake() override;
   asio::awaitable<error_code> wait_readable() override;
+  asio::awaitable<error_code> wait_for_bytes(size_t bytes) override;
+  [[nodiscard]] size_t bytes_waiting() override;
   asio::awaitable<Result<size_t, error_code>> read_some(std::span<uint8_t> room) override;
   asio::awaitable<error_code> write(ByteView bytes) override;
   asio::awaitable<void> end_writing() override;
@@ -25,6 +27,7 @@ class TlsStream final : public Stream {
  private:
   // Waits for what OpenSSL wants after it returned `ssl_error`; an error ends the connection.
   asio::awaitable<error_code> await_wanted(int ssl_error);
+  [[nodiscard]] size_t bytes_within() const;
 
   asio::ip::tcp::socket socket_;
   SocketProbe probe_;  // goes before the socket

@@ -243,10 +243,10 @@ TEST(Router, LeasesOfThePartsAreCarvedOutOfTheBatchs) {
   batch.lease = budget.try_acquire(50'000);
   {
     const Routed routed = router.route(std::move(batch));
-    EXPECT_EQ(budget.lent_bytes(), size);
+    EXPECT_EQ(budget.leased_bytes(), size);
     EXPECT_EQ(routed.parts[0].batch.lease.bytes(), routed.parts[0].batch.storage.size());
   }
-  EXPECT_EQ(budget.lent_bytes(), 0u);
+  EXPECT_EQ(budget.leased_bytes(), 0u);
 }
 
 TEST(Router, AnEmptyBatchGoesNowhere) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -60,20 +61,17 @@ bool admit_repeat(SpoolState& state, AppendHandle::State& waiting, Calls& calls)
 // In memory: the oldest that nobody is delivering go at once. On disk the commit thread drops a
 // whole segment, and the append waits that long.
 void drop_oldest(SpoolState& state, std::string_view stream, const auto& fits, Calls& calls) {
-  for (const auto& queue : state.queues) {
+  for (const auto& queue : state.logs.all()) {
     if (queue->stream() != stream) continue;
     if (queue->files != nullptr) {
-      queue->drop_wanted = true;
-      state.commit_wake.raise();
+      queue->upkeep.drop_wanted = true;
+      state.wake.commit.raise();
       continue;
     }
-    while (!queue->fresh.empty() && !fits()) {
-      const ReadyEntry oldest = std::move(queue->fresh.front());
-      queue->fresh.pop_front();
-      queue->next_number = oldest.number + 1;
-      queue->held_bytes -= oldest.bytes;
-      queue->fresh_bytes -= oldest.bytes;
-      const uint64_t events = oldest.batch->event_count - oldest.events_final;
+    while (queue->cursor.has_ready() && !fits()) {
+      const ReadyEntry oldest = queue->cursor.take();
+      queue->reservation.give_back(oldest.bytes);
+      const uint64_t events = oldest.batch->event_count;
       discard_later(oldest.batch, calls);
       state.ledger.drop(stream, "spool_full", events);
       state.chunks.released(oldest.chunk.key, state.wall_ns(), calls);
@@ -84,19 +82,25 @@ void drop_oldest(SpoolState& state, std::string_view stream, const auto& fits, C
   }
 }
 
+// What another entry of this size takes beyond what the log holds now.
+uint64_t more_bytes(const StreamQueue& queue, uint64_t bytes) {
+  if (queue.files == nullptr) return bytes;
+  return queue.reservation.planned_with(bytes) - queue.reservation.held();
+}
+
 // An entry larger than the share fits when its stream holds nothing else.
 bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Calls& calls) {
-  StreamQueue& queue = *state.open_queue(stream);
-  if (queue.retry_at) return false;
+  StreamQueue& queue = *state.logs.open_log(stream);
+  if (queue.writes.retry_at) return false;
   const auto fits = [&] {
     const bool alone = std::all_of(
-        state.queues.begin(), state.queues.end(),
+        state.logs.all().begin(), state.logs.all().end(),
         [&](const auto& other) { return other->stream() != stream || other->holds_nothing(); });
     if (alone) return true;
-    const uint64_t more = queue.planned_bytes(bytes) - queue.held_bytes;
-    return state.bytes_of(stream) + more + state.overflow_reserve_of(stream) <=
-               state.share_of(stream) &&
-           state.bytes_of_all() + more <= state.options.bytes_max;
+    const uint64_t more = more_bytes(queue, bytes);
+    return state.shares.bytes_of(stream) + more + state.shares.overflow_reserve_of(stream) <=
+               state.shares.share_of(stream) &&
+           state.shares.bytes_of_all() + more <= state.options.bytes_max;
   };
   if (fits()) return true;
   if (state.options.when_full != WhenFull::drop_oldest) return false;
@@ -107,25 +111,23 @@ bool make_room(SpoolState& state, const std::string& stream, uint64_t bytes, Cal
 // The whole share is there for it, the reserve as well. Where the log holds nothing one entry is
 // taken in any case, so that an entry larger than the reserve gets through.
 bool overflow_has_room(SpoolState& state, StreamQueue& overflow, const QueuedEntry& entry) {
-  if (overflow.retry_at) return false;
+  if (overflow.writes.retry_at) return false;
   const std::string& stream = overflow.stream();
-  const uint64_t more = overflow.planned_bytes(entry.bytes) - overflow.held_bytes;
-  if (state.bytes_of_all() + more > state.options.bytes_max) return false;
-  const bool alone = overflow.unsynced.empty() && overflow.in_round == 0 &&
-                     std::all_of(overflow.segments.begin(), overflow.segments.end(),
-                                 [](const auto& each) { return each.second.entries_left == 0; });
-  return alone || state.bytes_of(stream) + more <= state.share_of(stream);
+  const uint64_t more = more_bytes(overflow, entry.bytes);
+  if (state.shares.bytes_of_all() + more > state.options.bytes_max) return false;
+  const bool alone = overflow.writes.empty() && overflow.segments.entries_left() == 0;
+  return alone || state.shares.bytes_of(stream) + more <= state.shares.share_of(stream);
 }
 
 bool letters_have_room(SpoolState& state, uint64_t bytes) {
-  if (state.dead_letters == nullptr || bytes == 0) return true;
-  StreamQueue& letters = *state.dead_letters;
-  if (letters.retry_at) return false;
-  if (letters.planned_bytes(bytes) <= state.options.dead_letter_bytes_max) return true;
+  if (state.logs.dead_letters() == nullptr || bytes == 0) return true;
+  StreamQueue& letters = *state.logs.dead_letters();
+  if (letters.writes.retry_at) return false;
+  if (letters.reservation.planned_with(bytes) <= state.options.dead_letter_bytes_max) return true;
   if (letters.holds_nothing()) return true;
   if (state.options.dead_letters_when_full == WhenFull::drop_oldest) {
-    letters.drop_wanted = true;
-    state.commit_wake.raise();
+    letters.upkeep.drop_wanted = true;
+    state.wake.commit.raise();
   }
   return false;
 }
@@ -137,20 +139,15 @@ uint64_t size_to_hold(const SpoolState& state, const record::Batch& batch) {
   return stored_size(entry);
 }
 
-bool contains(const std::vector<std::string>& streams, const std::string& stream) {
-  return std::find(streams.begin(), streams.end(), stream) != streams.end();
-}
-
 // `full` are the streams that earlier appends wait for; "" stands for the dead letters.
-bool has_room(SpoolState& state, const Append& append, std::vector<std::string>& full,
-              Calls& calls) {
+bool has_room(SpoolState& state, const Append& append, std::set<std::string>& full, Calls& calls) {
   std::map<std::string, uint64_t> wanted;
   for (const auto& part : append.parts) {
-    CHECK(state.open_queue(part.stream) != nullptr);
+    CHECK(state.logs.open_log(part.stream) != nullptr);
     wanted[part.stream] += size_to_hold(state, part.batch);
   }
   uint64_t letters = 0;
-  if (state.dead_letters != nullptr) {
+  if (state.logs.dead_letters() != nullptr) {
     for (const auto& refused : append.refused) {
       EntryToStore letter;
       letter.batch = &refused.batch;
@@ -158,17 +155,17 @@ bool has_room(SpoolState& state, const Append& append, std::vector<std::string>&
       letters += stored_size(letter);
     }
   }
-  if (letters > 0 && (contains(full, "") || !letters_have_room(state, letters))) {
-    full.emplace_back();
+  if (letters > 0 && (full.contains("") || !letters_have_room(state, letters))) {
+    full.insert("");
     return false;
   }
   // Nothing is dropped to make room for an append that waits for another stream anyway.
   for (const auto& [stream, bytes] : wanted) {
-    if (contains(full, stream)) return false;
+    if (full.contains(stream)) return false;
   }
   for (const auto& [stream, bytes] : wanted) {
     if (make_room(state, stream, bytes, calls)) continue;
-    full.push_back(stream);
+    full.insert(stream);
     return false;
   }
   return true;
@@ -176,18 +173,17 @@ bool has_room(SpoolState& state, const Append& append, std::vector<std::string>&
 
 void queue_part(SpoolState& state, StreamQueue& queue, QueuedEntry entry, Calls& calls) {
   entry.bytes = queue.files != nullptr ? stored_size(entry.as_stored()) : entry.batch->entries_size;
-  queue.plan(entry.bytes);
   entry.admitted = state.clock.steady();
   if (queue.files != nullptr) {
-    queue.unsynced.push_back(std::move(entry));
-    state.commit_wake.raise();
+    queue.reservation.plan(entry.bytes);
+    queue.writes.unsynced.push_back(std::move(entry));
+    state.wake.commit.raise();
     return;
   }
-  const uint64_t number = queue.synced_count++;
-  queue.fresh_bytes += entry.bytes;
-  queue.fresh.push_back(
-      {{number + 1, 0}, 0, std::move(entry.batch), 0, entry.bytes, number, entry.chunk});
-  queue.wake_reader(calls);
+  queue.reservation.hold(entry.bytes);
+  const uint64_t number = queue.segments.number_unstored();
+  queue.cursor.keep({{number + 1, 0}, 0, std::move(entry.batch), entry.bytes, number, entry.chunk});
+  queue.wake.wake(calls);
   state.chunks.synced(entry.chunk.key, state.wall_ns(), calls);
 }
 
@@ -204,8 +200,7 @@ class Keeping {
     }
     if (append_.admitted) calls_.push_back(std::move(append_.admitted));
     repeatable_ = append_.fingerprint && state_.options.repeat_window.count() > 0;
-    key_ = repeatable_ ? *append_.fingerprint : state_.next_key;
-    if (!repeatable_) ++state_.next_key.low;
+    key_ = repeatable_ ? *append_.fingerprint : state_.salts.make_key();
     collect();
     // One more than there are entries: taken back below, so that a chunk without any is settled.
     const auto entries = static_cast<uint32_t>(entries_.size() + 1);
@@ -220,7 +215,7 @@ class Keeping {
  private:
   void collect() {
     size_t part_count = append_.parts.size();
-    if (state_.dead_letters != nullptr) part_count += append_.refused.size();
+    if (state_.logs.dead_letters() != nullptr) part_count += append_.refused.size();
     for (Append::Part& part : append_.parts) {
       QueuedEntry entry = begin_entry(part_key_of(part.stream, part.batch.first_index), part_count);
       if (is_there(entry.chunk.part_key)) {
@@ -228,11 +223,11 @@ class Keeping {
         continue;
       }
       entry.batch = std::make_shared<const record::Batch>(std::move(part.batch));
-      entries_.emplace_back(state_.open_queue(part.stream), std::move(entry));
+      entries_.emplace_back(state_.logs.open_log(part.stream), std::move(entry));
     }
     uint64_t index = 0;
     for (Append::Refused& refused : append_.refused) {
-      if (state_.dead_letters == nullptr) {
+      if (state_.logs.dead_letters() == nullptr) {
         state_.ledger.drop("", refused.reason, refused.batch.event_count);
         log_dropped("", refused.reason, "", refused.batch.event_count);
         continue;
@@ -244,7 +239,7 @@ class Keeping {
       }
       entry.reason = refused.reason;
       entry.batch = std::make_shared<const record::Batch>(std::move(refused.batch));
-      entries_.emplace_back(state_.dead_letters.get(), std::move(entry));
+      entries_.emplace_back(state_.logs.dead_letters(), std::move(entry));
     }
   }
 
@@ -281,8 +276,8 @@ void log_dropped(std::string_view stream, std::string_view reason, std::string_v
 }
 
 void admit_waiting(SpoolState& state, Calls& calls) {
-  std::vector<std::string> full;
-  for (auto place = state.waiting.begin(); place != state.waiting.end();) {
+  std::set<std::string> full;
+  for (auto place = state.waiting.appends.begin(); place != state.waiting.appends.end();) {
     AppendHandle::State& waiting = **place;
     const std::lock_guard lock(waiting.mutex);
     bool stays = false;
@@ -297,7 +292,7 @@ void admit_waiting(SpoolState& state, Calls& calls) {
       ++place;
     } else {
       discard_later(*place, calls);  // it may hold the lock that is being held here
-      place = state.waiting.erase(place);
+      place = state.waiting.appends.erase(place);
     }
   }
   state.note_pressure();
@@ -307,31 +302,28 @@ std::shared_ptr<AppendHandle::State> submit(SpoolState& state, Append append, Ac
   auto waiting = std::make_shared<AppendHandle::State>();
   waiting->append = std::move(append);
   waiting->ack = ack;
-  Calls calls;
-  {
-    const std::lock_guard lock(state.mutex);
+  state.mutex.change([&](Calls& calls) {
     if (state.closed) {
       waiting->phase = Phase::over;
       calls.emplace_back([done = std::move(waiting->append.done)] { done(AppendOutcome::closed); });
     } else {
-      state.waiting.push_back(waiting);
+      state.waiting.appends.push_back(waiting);
       admit_waiting(state, calls);
     }
-  }
-  make(calls);
+  });
   return waiting;
 }
 
 void admit_overflow(SpoolState& state, Calls& calls) {
-  for (const auto& queue : state.queues) {
-    auto& waiting = queue->waiting;
+  for (const auto& queue : state.logs.all()) {
+    auto& waiting = queue->overflow_part.waiting;
     while (!waiting.empty()) {
       if (!overflow_has_room(state, *queue, waiting.front())) {
         if (state.options.when_full == WhenFull::drop_oldest) {
           drop_oldest(
               state, queue->stream(), [] { return false; }, calls);
         }
-        state.commit_wake.raise();  // what is kept for a restart only makes room
+        state.wake.commit.raise();  // what is kept for a restart only makes room
         break;
       }
       queue_part(state, *queue, std::move(waiting.front()), calls);
@@ -341,32 +333,62 @@ void admit_overflow(SpoolState& state, Calls& calls) {
 }
 
 void admit_letters(SpoolState& state, Calls& calls) {
-  while (!state.waiting_letters.empty()) {
-    WaitingLetters& waiting = state.waiting_letters.front();
+  while (!state.waiting.letters.empty()) {
+    std::vector<QueuedEntry>& waiting = state.waiting.letters.front();
     uint64_t bytes = 0;
-    for (const QueuedEntry& entry : waiting.entries) {
-      bytes += stored_size(entry.as_stored());
-    }
+    for (const QueuedEntry& entry : waiting) bytes += stored_size(entry.as_stored());
     if (!letters_have_room(state, bytes)) return;
-    for (QueuedEntry& entry : waiting.entries) {
-      queue_part(state, *state.dead_letters, std::move(entry), calls);
+    for (QueuedEntry& entry : waiting) {
+      queue_part(state, *state.logs.dead_letters(), std::move(entry), calls);
     }
-    state.waiting_letters.pop_front();
+    state.waiting.letters.pop_front();
+  }
+}
+
+void close_waiting(SpoolState& state, Calls& calls) {
+  for (const auto& waiting : state.waiting.appends) {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->phase != Phase::waiting) continue;
+    waiting->phase = Phase::over;
+    calls.emplace_back([done = std::move(waiting->append.done)] { done(AppendOutcome::closed); });
+    discard_later(std::make_shared<Append>(std::exchange(waiting->append, {})), calls);
+  }
+  state.waiting.appends.clear();
+  state.note_pressure();
+}
+
+void close_unstored(SpoolState& state, Calls& calls) {
+  const auto give_up = [&calls](auto& entries) {
+    for (QueuedEntry& entry : entries) {
+      auto done = entry.letters ? std::exchange(entry.letters->done, nullptr)
+                                : std::exchange(entry.overflowed, nullptr);
+      if (done) calls.emplace_back([done = std::move(done)] { done(false); });
+      discard_later(std::move(entry.batch), calls);
+    }
+    entries.clear();
+  };
+  for (auto& letters : state.waiting.letters) give_up(letters);
+  state.waiting.letters.clear();
+  for (StreamQueue* const log : state.logs.on_disk()) {
+    if (!log->is_overflow() && !state.logs.is_dead_letters(*log)) continue;
+    give_up(log->overflow_part.waiting);
+    give_up(log->writes.unsynced);
   }
 }
 
 bool append_waits_for(SpoolState& state, const StreamQueue& queue) {
-  if (!queue.open) return false;
-  return std::any_of(state.waiting.begin(), state.waiting.end(), [&](const auto& waiting) {
-    const std::lock_guard lock(waiting->mutex);
-    if (waiting->phase != Phase::waiting) return false;
-    return std::any_of(waiting->append.parts.begin(), waiting->append.parts.end(),
-                       [&](const Append::Part& part) { return part.stream == queue.stream(); });
-  });
+  if (!queue.use.open) return false;
+  return std::any_of(
+      state.waiting.appends.begin(), state.waiting.appends.end(), [&](const auto& waiting) {
+        const std::lock_guard lock(waiting->mutex);
+        if (waiting->phase != Phase::waiting) return false;
+        return std::any_of(waiting->append.parts.begin(), waiting->append.parts.end(),
+                           [&](const Append::Part& part) { return part.stream == queue.stream(); });
+      });
 }
 
 void forget_cancelled(SpoolState& state) {
-  state.waiting.remove_if([](const auto& waiting) {
+  state.waiting.appends.remove_if([](const auto& waiting) {
     const std::lock_guard lock(waiting->mutex);
     return waiting->phase != Phase::waiting;
   });

@@ -17,6 +17,11 @@ void admit_waiting(SpoolState& state, Calls& calls);
 [[nodiscard]] bool append_waits_for(SpoolState& state, const StreamQueue& queue);
 void forget_cancelled(SpoolState& state);
 
+// The spool closes: appends that wait for room are over.
+void close_waiting(SpoolState& state, Calls& calls);
+// So are overflow entries and dead letters that could not be stored.
+void close_unstored(SpoolState& state, Calls& calls);
+
 // What has nowhere to go is counted by the caller and logged, rate-limited, here.
 void log_dropped(std::string_view stream, std::string_view reason, std::string_view detail,
                  uint64_t events);

@@ -22,8 +22,8 @@ void BacklogReader::start() {
 void BacklogReader::stop() {
   {
     const std::lock_guard lock(state_.mutex);
-    state_.stopping = true;
-    state_.read_wake->raise();
+    state_.wake.stopping = true;
+    state_.wake.read->raise();
   }
   if (thread_.joinable()) thread_.join();
   large_entries_.stop();
@@ -34,81 +34,52 @@ void BacklogReader::run() {
     if (turn()) continue;
     {
       const std::lock_guard lock(state_.mutex);
-      if (state_.stopping) return;
+      if (state_.wake.stopping) return;
     }
-    state_.read_wake->wait_for(kIdleTurn);
+    state_.wake.read->wait_for(kIdleTurn);
   }
 }
 
 bool BacklogReader::wants_more(const StreamQueue& queue) const {
-  if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) return false;
+  if (!queue.allowance.may_read(state_.clock.steady())) return false;
   // Behind a large entry nothing is handed out for now.
-  const bool any_large =
-      queue.large_out ||
-      (!queue.ahead.empty() && (queue.ahead.front().is_large || queue.ahead.back().is_large));
-  return queue.has_backlog() && !queue.removed && queue.has_room_ahead() && !any_large;
+  const bool is_behind_large =
+      queue.in_flight.has_large() && !queue.allowance.one_more_is_allowed();
+  const bool any_large = is_behind_large || queue.cursor.has_large_ahead();
+  const ReadAllowance::Room room = queue.allowance.room(state_.shares.read_share());
+  const bool has_room = room == ReadAllowance::Room::within ||
+                        (room == ReadAllowance::Room::beyond && queue.cursor.next() == nullptr);
+  return queue.has_backlog() && !queue.use.removed && has_room && !any_large;
 }
 
 std::optional<BacklogReader::Stretch> BacklogReader::choose() {
-  for (size_t i = 0; i < state_.queues.size(); ++i) {
-    StreamQueue& queue = *state_.queues[(next_queue_ + i) % state_.queues.size()];
+  const uint64_t share = state_.shares.read_share();
+  for (size_t i = 0; i < state_.logs.all().size(); ++i) {
+    StreamQueue& queue = *state_.logs.all()[(next_queue_ + i) % state_.logs.all().size()];
     if (!wants_more(queue)) continue;
-    step_over_gone_segments(queue);
-    if (!queue.has_backlog()) continue;
-    next_queue_ = (next_queue_ + i + 1) % state_.queues.size();
-    const auto found = queue.segments.find(queue.cursor.segment);
-    if (found == queue.segments.end()) continue;
-    const SegmentState& segment = found->second;
+    ReadCursor& cursor = queue.cursor;
+    if (!cursor.step_over_gone(queue.segments) || !queue.has_backlog()) continue;
+    next_queue_ = (next_queue_ + i + 1) % state_.logs.all().size();
+    const SegmentState& segment = *queue.segments.find(cursor.position().segment);
     Stretch stretch;
     stretch.queue = &queue;
-    stretch.segment = queue.cursor.segment;
-    stretch.offset = queue.cursor.offset;
+    stretch.next = cursor.position();
     stretch.limit = segment.end;
-    stretch.number = queue.next_number;
+    stretch.number = cursor.next_number();
     stretch.first_number = segment.first_number;
     stretch.number_end = segment.first_number + segment.entries;
-    stretch.events_left = segment.events_unread;
-    const auto in_memory = [&](const std::deque<ReadyEntry>& entries) {
-      for (const ReadyEntry& entry : entries) {
-        if (entry.position.segment != stretch.segment) continue;
-        stretch.events_left -= entry.events_left();
-      }
-    };
-    in_memory(queue.ahead);
-    in_memory(queue.fresh);
-    if (!queue.fresh.empty() && queue.fresh.front().position.segment == stretch.segment) {
-      stretch.number_end = queue.fresh.front().number;
-      stretch.limit = queue.fresh.front().position.offset;
+    stretch.events_left = segment.events_unread - cursor.events_in_memory(stretch.next.segment);
+    const ReadyEntry* const fresh = cursor.first_fresh();
+    if (fresh != nullptr && fresh->position.segment == stretch.next.segment) {
+      stretch.number_end = fresh->number;
+      stretch.limit = fresh->position.offset;
     }
-    const uint64_t held = queue.bytes_read->bytes.load();
-    const uint64_t share = queue.read_share();
-    stretch.bytes_max = std::min(kStretchBytes, share - std::min(share, held));
-    queue.reading = true;
+    stretch.bytes_max = std::min(kStretchBytes, queue.allowance.room_bytes(share));
+    stretch.is_beyond_share = queue.allowance.room(share) == ReadAllowance::Room::beyond;
+    cursor.begin_reading();
     return stretch;
   }
   return std::nullopt;
-}
-
-// The cursor stands behind the last entry of a segment, or in one that is gone: on to the next.
-void BacklogReader::step_over_gone_segments(StreamQueue& queue) {
-  for (;;) {
-    auto segment = queue.segments.find(queue.cursor.segment);
-    if (segment != queue.segments.end()) {
-      const bool finished =
-          segment->second.sealed &&
-          queue.next_number >= segment->second.first_number + segment->second.entries;
-      if (!segment->second.gone && !segment->second.dropped && !finished) return;
-    }
-    segment = queue.segments.upper_bound(queue.cursor.segment);
-    if (segment == queue.segments.end()) {  // what was to be read has been dropped
-      queue.next_number = queue.fresh.empty() ? queue.synced_count : queue.fresh.front().number;
-      return;
-    }
-    queue.cursor = {segment->first, static_cast<uint32_t>(kBlockBytes)};
-    if (segment->second.entries > 0) {
-      queue.next_number = std::max(queue.next_number, segment->second.first_number);
-    }
-  }
 }
 
 bool BacklogReader::turn() {
@@ -124,36 +95,37 @@ bool BacklogReader::turn_ahead() {
   }
   if (!stretch) return false;
   stretch->outcome = read(*stretch);
-  Calls calls;
-  {
-    const std::lock_guard lock(state_.mutex);
-    publish(*stretch, calls);
-  }
-  make(calls);
+  state_.mutex.change([&](Calls& calls) { publish(*stretch, calls); });
   return true;
 }
 
-IoResult<void> BacklogReader::open_segment(const Stretch& stretch) {
-  if (reader_ && reader_queue_ == stretch.queue && reader_segment_ == stretch.segment) return {};
+IoResult<bool> BacklogReader::open_segment(const Stretch& stretch) {
+  const bool is_open =
+      reader_ && reader_queue_ == stretch.queue && reader_segment_ == stretch.next.segment;
+  if (is_open) return true;
   reader_.reset();
-  auto file =
-      state_.file_system.open(segment_path(stretch.queue->files->directory(), stretch.segment), {});
-  if (!file) return failure(file.error());
-  auto reader = SegmentReader::open(std::move(*file));
+  auto reader =
+      open_segment_of(state_.file_system, stretch.queue->files->directory(), stretch.next.segment);
   if (!reader) return failure(reader.error());
-  auto index = reader->read_index();
+  if (!reader->has_value()) return false;
+  auto index = (*reader)->read_index();
   if (!index) return failure(index.error());
-  reader_.emplace(std::move(*reader));
+  reader_.emplace(std::move(**reader));
   index_ = std::move(*index);
   reader_queue_ = stretch.queue;
-  reader_segment_ = stretch.segment;
-  return {};
+  reader_segment_ = stretch.next.segment;
+  return true;
 }
 
 IoResult<void> BacklogReader::read(Stretch& stretch) {
-  if (auto done = open_segment(stretch); !done) return done;
+  const auto is_there = open_segment(stretch);
+  if (!is_there) return failure(is_there.error());
+  if (!*is_there) {
+    stretch.end = Stretch::End::limit;
+    return {};
+  }
   reader_->set_limit(stretch.limit);
-  reader_->seek(stretch.offset);
+  reader_->seek(stretch.next.offset);
   return index_ ? read_by_index(stretch) : read_in_sequence(stretch);
 }
 
@@ -164,34 +136,28 @@ IoResult<void> BacklogReader::read_by_index(Stretch& stretch) {
     const uint64_t i = stretch.number - stretch.first_number;
     if (i >= index_->entries.size()) break;  // counted as damaged when the segment is finished
     const IndexEntry& indexed = index_->entries[static_cast<size_t>(i)];
-    const Position position{stretch.segment, indexed.offset};
-    uint32_t events_final = 0;
-    if (position < queue.recovered_read) {  // both written at start-up only: no lock needed
-      const auto pending = queue.recovered_pending.find(position);
-      if (pending == queue.recovered_pending.end()) continue;  // final
-      events_final = std::min(pending->second, indexed.event_count);
-    }
-    const auto overflowed = queue.recovered_overflowed.find(position);  // this one as well
-    const bool any_overflowed = overflowed != queue.recovered_overflowed.end();
-    const uint64_t events_left =
-        indexed.event_count - events_final - (any_overflowed ? overflowed->second->size() : 0);
+    const Position position{stretch.next.segment, indexed.offset};
+    if (queue.recovered.is_final(position)) continue;
+    const auto overflowed = queue.recovered.overflowed(position);
+    const uint64_t events_left = indexed.event_count - (overflowed ? overflowed->size() : 0);
     if (events_left == 0) continue;
     reader_->seek(indexed.offset);
     auto entry = reader_->next();
     if (!entry) return failure(entry.error());
     bool whole = entry->has_value() && (*entry)->offset == indexed.offset;
     if (whole) {
-      const auto taken = take_entry(stretch, std::move(**entry), events_final);
+      const auto taken = take_entry(stretch, std::move(**entry));
       if (!taken) return failure(taken.error());
-      whole = *taken;
+      if (*taken == Taken::no_memory) return {};
+      whole = *taken == Taken::whole;
     }
-    if (whole && any_overflowed) stretch.entries.back().overflowed = overflowed->second;
+    if (whole) stretch.entries.back().overflowed = overflowed;
     if (!whole) {
       ++stretch.damaged_entries;
       stretch.damaged_events += events_left;
     }
   }
-  stretch.at_end = !stretch.is_full();
+  if (!stretch.is_full()) stretch.end = Stretch::End::limit;
   return {};
 }
 
@@ -202,100 +168,95 @@ IoResult<void> BacklogReader::read_in_sequence(Stretch& stretch) {
     auto entry = reader_->next();
     if (!entry) return failure(entry.error());
     if (!entry->has_value()) {
-      stretch.at_end = true;
+      stretch.end = Stretch::End::limit;
       break;
     }
-    const auto taken = take_entry(stretch, std::move(**entry), 0);
+    const auto taken = take_entry(stretch, std::move(**entry));
     if (!taken) return failure(taken.error());
-    if (*taken) ++stretch.number;  // else counted when everything else has been read
+    if (*taken == Taken::no_memory) break;
+    if (*taken == Taken::whole) ++stretch.number;  // else counted when all others have been read
   }
   return {};
 }
 
-IoResult<bool> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored,
-                                         uint32_t events_final) {
-  const Position position{stretch.segment, stored.offset};
+IoResult<BacklogReader::Taken> BacklogReader::take_entry(Stretch& stretch, StoredEntry stored) {
+  const Position position{stretch.next.segment, stored.offset};
   const auto end = static_cast<uint32_t>(stored.end());
   const ChunkPart chunk = chunk_part_of(stored.header);
-  const bool large = is_large(stored.header.payload_size);
-  ByteBuffer payload;
-  bool is_whole = true;
+  const bool large = state_.is_large(stored.header.payload_size);
+  std::optional<ByteBuffer> payload;
+  memory::MemoryLease lease;
   if (!large) {
-    payload = ByteBuffer(stored.header.payload_size);
-    payload.resize(stored.header.payload_size);
-    const auto read = reader_->read_payload({payload.data(), payload.size()});
+    if (stretch.is_beyond_share) {
+      lease = state_.memory.try_acquire(stored.header.payload_size);
+      if (!lease) {
+        stretch.end = Stretch::End::no_memory;
+        return Taken::no_memory;
+      }
+    }
+    auto read = reader_->read_payload();
     if (!read) return failure(read.error());
-    is_whole = *read;
+    payload = std::move(*read);
   }
-  stretch.offset = stored.end();
-  if (!is_whole) return false;
-  stretch.bytes += payload.size();
+  stretch.next.offset = end;
+  if (!large && !payload) return Taken::damaged;
+  stretch.bytes += payload ? payload->size() : 0;
   std::shared_ptr<const OverflowOrigin> origin;
   if (stored.origin) {
     origin = std::make_shared<const OverflowOrigin>(*std::exchange(stored.origin, std::nullopt));
   }
-  record::Batch batch = batch_of(std::move(stored), std::move(payload));
+  record::Batch batch = batch_of(std::move(stored), std::move(payload).value_or(ByteBuffer()));
+  batch.lease = std::move(lease);
   auto shared = large ? std::make_shared<const record::Batch>(std::move(batch))
-                      : counted(*stretch.queue, std::move(batch));
-  stretch.entries.push_back({position,
-                             end,
-                             std::move(shared),
-                             events_final,
-                             0,
-                             stretch.number,
-                             chunk,
-                             {},
-                             std::move(origin),
-                             large});
-  return true;
+                      : counted(stretch, std::move(batch));
+  stretch.entries.push_back(
+      {position, end, std::move(shared), 0, stretch.number, chunk, {}, std::move(origin), large});
+  return Taken::whole;
 }
 
-std::shared_ptr<const record::Batch> BacklogReader::counted(StreamQueue& queue,
+std::shared_ptr<const record::Batch> BacklogReader::counted(const Stretch& stretch,
                                                             record::Batch batch) {
   const uint64_t bytes = batch.storage.capacity();
-  auto read = queue.bytes_read;
-  read->bytes += bytes;
-  return {new record::Batch(std::move(batch)), [read, bytes](const record::Batch* gone) {
+  const auto read = stretch.queue->allowance.bytes_read();
+  const auto counter = stretch.is_beyond_share ? &BytesRead::beyond : &BytesRead::within;
+  (*read).*counter += bytes;
+  return {new record::Batch(std::move(batch)), [read, counter, bytes](const record::Batch* gone) {
             delete gone;
-            read->give_back(bytes);
+            (*read).*counter -= bytes;
+            read->signal->raise();
           }};
 }
 
 void BacklogReader::publish(Stretch& stretch, Calls& calls) {
   StreamQueue& queue = *stretch.queue;
-  queue.reading = false;
-  queue.cursor = {stretch.segment, static_cast<uint32_t>(stretch.offset)};
-  queue.next_number = stretch.number;
   if (!stretch.outcome) {
-    state_.note_error("cannot read " + segment_path(queue.files->directory(), stretch.segment) +
-                      ": " + stretch.outcome.error().text());
-    queue.read_retry_at = state_.clock.steady() + kRetryInterval;
+    state_.note_error("cannot read " +
+                      segment_path(queue.files->directory(), stretch.next.segment) + ": " +
+                      stretch.outcome.error().text());
     reader_.reset();
-  } else {
-    queue.read_retry_at.reset();
   }
-  pass_over_damage(stretch);
-  for (ReadyEntry& entry : stretch.entries) queue.ahead.push_back(std::move(entry));
-  if (!queue.ahead.empty()) queue.wake_reader(calls);
+  const bool must_wait = !stretch.outcome || stretch.end == Stretch::End::no_memory;
+  queue.allowance.retry_at(must_wait ? std::optional(state_.clock.steady() + kRetryInterval)
+                                     : std::nullopt);
+  count_damage(stretch);
+  queue.cursor.end_reading(stretch.next, stretch.number, std::move(stretch.entries));
+  if (stretch.damaged_entries > 0) {
+    queue.pass_over_damage(stretch.next.segment, stretch.damaged_entries, stretch.damaged_events);
+  }
+  if (queue.cursor.next() != nullptr) queue.wake.wake(calls);
 }
 
 // Everything that was there to be read has been. What the books say there should be besides is
 // damaged: counted, so that nothing waits for it.
-void BacklogReader::pass_over_damage(Stretch& stretch) {
-  StreamQueue& queue = *stretch.queue;
-  const auto segment = queue.segments.find(stretch.segment);
-  if (segment == queue.segments.end() || segment->second.dropped) return;
-  if (stretch.at_end && stretch.number < stretch.number_end) {
-    stretch.damaged_entries += static_cast<uint32_t>(stretch.number_end - stretch.number);
-    uint64_t events = stretch.events_left - stretch.damaged_events;
-    for (const ReadyEntry& entry : stretch.entries) {
-      events -= entry.events_left();
-    }
-    stretch.damaged_events += events;
-    queue.next_number = stretch.number_end;
-  }
-  if (stretch.damaged_entries == 0) return;
-  queue.pass_over_damage(stretch.segment, stretch.damaged_entries, stretch.damaged_events);
+void BacklogReader::count_damage(Stretch& stretch) {
+  const SegmentState* const segment = stretch.queue->segments.find(stretch.next.segment);
+  if (segment == nullptr || segment->dropped) return;
+  if (stretch.end != Stretch::End::limit || stretch.number >= stretch.number_end) return;
+  stretch.damaged_entries += static_cast<uint32_t>(stretch.number_end - stretch.number);
+  uint64_t events = stretch.events_left;
+  for (const ReadyEntry& entry : stretch.entries) events -= entry.events_left();
+  stretch.damaged_events = events;
+  stretch.number = stretch.number_end;
 }
 
 }  // namespace penstock::spool

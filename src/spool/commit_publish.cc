@@ -10,54 +10,52 @@ namespace penstock::spool {
 namespace {
 
 constexpr milliseconds kRetryInterval{1000};
+// While nothing is released, a checkpoint is written after this time to say what was stored.
+constexpr milliseconds kTotalsInterval{1000};
 
 }  // namespace
 
 void CommitQueue::publish(LogTurn& turn, Calls& calls) {
-  turn.queue->in_round = 0;
+  StreamQueue& queue = *turn.queue;
+  queue.writes.in_round = 0;
   if (!turn.entries.empty()) {
     if (turn.stored) {
       publish_entries(turn, calls);
     } else {
       publish_failure(turn);
     }
+    queue.reservation.give_back(queue.files->take_lost_bytes());
   }
   publish_upkeep(turn, calls);
-  if (!turn.queue->removed) turn.queue->plan_afresh();
+  if (!queue.use.removed) {
+    queue.reservation.plan_again(queue.files->room(), queue.writes.unsynced);
+  }
 }
 
 void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
   StreamQueue& queue = *turn.queue;
-  if (queue.held_bytes == 0 && !turn.round.born.empty()) {
-    queue.held_bytes =
-        CheckpointFile::kFileBytes;  // an overflow log's, made with its first segment
+  if (queue.reservation.held() == 0 && !turn.round.born.empty()) {
+    queue.reservation.hold(CheckpointFile::kFileBytes);  // made with the first segment
   }
   for (const LogWriter::SegmentBirth& born : turn.round.born) {
-    queue.segments[born.number].file_bytes = born.file_bytes;
-    queue.held_bytes += born.file_bytes - (born.from_spare ? queue.spare_bytes : 0);
-    if (born.from_spare) queue.spare_bytes = 0;
+    queue.segments.add(born.number, born.file_bytes);
+    queue.reservation.add_segment(born.file_bytes, born.from_spare);
   }
   for (size_t i = 0; i < turn.entries.size(); ++i) {
     QueuedEntry& entry = turn.entries[i];
     const Position position = turn.round.positions[i];
-    SegmentState& segment = queue.segments.at(position.segment);
-    if (segment.entries++ == 0) {
-      segment.first_number = queue.synced_count;
-      segment.first_received_ns = entry.batch->received_ns;
-    }
-    ++segment.entries_left;
-    segment.events_unread += entry.batch->event_count;
-    segment.last_received_ns = std::max(segment.last_received_ns, entry.batch->received_ns);
-    segment.end = turn.round.ends[i];
-    if (&queue == state_.dead_letters.get()) {
-      ++queue.synced_count;
+    const uint64_t end = turn.round.ends[i];
+    const uint64_t number = queue.segments.add_synced(position, end, entry);
+    if (state_.logs.is_dead_letters(queue)) {
       state_.ledger.dead_letter(entry.stream, entry.reason, entry.batch->event_count);
     } else {
-      keep_fresh(queue, entry, position, turn.round.ends[i], calls);
+      keep_fresh(queue,
+                 {position, static_cast<uint32_t>(end), entry.batch,
+                  entry.batch->storage.capacity(), number, entry.chunk},
+                 calls);
     }
     if (entry.overflowed) {
       calls.emplace_back([done = std::move(entry.overflowed)] { done(true); });
-      segment.origin_max = std::max(segment.origin_max, entry.origin->position);
     } else if (entry.letters) {
       if (--entry.letters->left == 0) {
         calls.emplace_back([done = std::move(entry.letters->done)] { done(true); });
@@ -66,52 +64,51 @@ void CommitQueue::publish_entries(LogTurn& turn, Calls& calls) {
       if (!entry.answered) {
         state_.chunks.synced(entry.chunk.key, state_.wall_ns(), calls);
       }
-      if (&queue == state_.dead_letters.get()) {
+      if (state_.logs.is_dead_letters(queue)) {
         state_.chunks.released(entry.chunk.key, state_.wall_ns(), calls);
       }
     }
     discard_later(std::move(entry.batch), calls);
   }
-  for (const uint64_t number : turn.round.sealed) queue.segments.at(number).sealed = true;
-  if (queue.retry_at) {
+  for (const uint64_t number : turn.round.sealed) queue.segments.seal(number);
+  auto& totals_at = queue.upkeep.totals_at;
+  if (!totals_at) totals_at = state_.clock.steady() + kTotalsInterval;
+  if (queue.writes.retry_at) {
     log_info("spool writes again", {{"directory", queue.files->directory()}});
-    queue.retry_at.reset();
-    queue.failures = 0;
+    queue.writes.retry_at.reset();
+    queue.writes.failures = 0;
   }
 }
 
 // Kept in memory for delivery when it directly follows what delivery has or will find there. A
-// batch on the budget's one large loan is not kept: others wait for that loan. Neither is a large
-// one: delivery takes those one at a time.
-void CommitQueue::keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position,
-                             uint64_t end, Calls& calls) {
-  const uint64_t number = queue.synced_count++;
-  const uint64_t bytes = entry.batch->storage.capacity();
+// batch on the budget's one large lease is not kept: others wait for that lease. Neither is a large
+// one: delivery takes those one at a time. And nothing is kept while memory is so short that its
+// reserve is in use.
+void CommitQueue::keep_fresh(StreamQueue& queue, ReadyEntry entry, Calls& calls) {
   // What overflows waits for long: its memory is given back.
-  const bool may_keep =
-      !entry.batch->lease.large() && !queue.is_overflow() && !is_large(entry.batch->entries_size);
-  const bool follows = queue.fresh.empty() ? queue.next_number == number && !queue.reading
-                                           : queue.fresh.back().number + 1 == number;
-  const uint64_t held = queue.fresh_bytes + queue.kept_in_flight;
-  if (follows && may_keep && held + bytes <= state_.cache_share()) {
-    queue.fresh.push_back(
-        {position, static_cast<uint32_t>(end), entry.batch, 0, bytes, number, entry.chunk});
-    queue.fresh_bytes += bytes;
-    queue.wake_reader(calls);
+  const bool may_keep = !entry.batch->lease.large() && !queue.is_overflow() &&
+                        !state_.is_large(entry.batch->entries_size) &&
+                        !(state_.on_disk() && state_.memory.is_reserve_in_use());
+  const uint64_t held = queue.cursor.fresh_bytes() + queue.in_flight.fresh_bytes();
+  if (may_keep && queue.cursor.may_keep(entry.number) &&
+      held + entry.bytes <= state_.shares.cache_share()) {
+    queue.cursor.keep(std::move(entry));
+    queue.wake.wake(calls);
   } else {
-    state_.read_wake->raise();
+    state_.wake.read->raise();
   }
 }
 
 void CommitQueue::publish_failure(LogTurn& turn) {
   StreamQueue& queue = *turn.queue;
-  if (const auto closed = queue.files->fail_round()) queue.segments.at(*closed).sealed = true;
-  queue.unsynced.insert(queue.unsynced.begin(), std::make_move_iterator(turn.entries.begin()),
-                        std::make_move_iterator(turn.entries.end()));
+  if (const auto closed = queue.files->fail_round()) queue.segments.seal(*closed);
+  StreamQueue::Writes& writes = queue.writes;
+  writes.unsynced.insert(writes.unsynced.begin(), std::make_move_iterator(turn.entries.begin()),
+                         std::make_move_iterator(turn.entries.end()));
   const SteadyTime now = state_.clock.steady();
   // The first time at once, in a new segment; then by and by.
-  ++queue.failures;
-  queue.retry_at = queue.failures == 1 ? now : now + kRetryInterval;
+  ++writes.failures;
+  writes.retry_at = writes.failures == 1 ? now : now + kRetryInterval;
   state_.note_error("cannot write to " + queue.files->directory() + ": " +
                     turn.stored.error().text());
   state_.note_pressure();
@@ -119,44 +116,42 @@ void CommitQueue::publish_failure(LogTurn& turn) {
 
 void CommitQueue::publish_upkeep(LogTurn& turn, Calls& calls) {
   StreamQueue& queue = *turn.queue;
-  if (!turn.upkeep) {
+  if (!turn.upkeep.outcome) {
     ++upkeep_failures_;
     state_.note_error("cannot tidy " + queue.files->directory() + ": " +
-                      turn.upkeep.error().text());
-    queue.upkeep_retry_at = state_.clock.steady() + kRetryInterval;
-    queue.checkpoint_due = true;
-    queue.checkpoint_at = queue.upkeep_retry_at;
-    if (turn.remove_log) queue.removed = false;
-    for (StreamQueue* const overflow : queue.overflow_queues) {
-      if (turn.remove_log && overflow != nullptr) overflow->removed = false;
-    }
+                      turn.upkeep.outcome.error().text());
+    queue.upkeep.retry_at = state_.clock.steady() + kRetryInterval;
+    queue.upkeep.checkpoint_due = true;
+    queue.upkeep.checkpoint_at = queue.upkeep.retry_at;
+    if (turn.remove_log) queue.set_removed(false);
   } else if (turn.remove_log) {
-    queue.held_bytes = 0;
+    queue.reservation.clear();
     queue.segments.clear();
-    for (StreamQueue* const overflow : queue.overflow_queues) {
+    for (StreamQueue* const overflow : queue.overflow_part.logs) {
       if (overflow == nullptr) continue;
-      overflow->held_bytes = 0;
+      overflow->reservation.clear();
       overflow->segments.clear();
     }
+    return;
   }
-  if (turn.checkpointed) queue.pending_from = turn.pending_from;
+  if (turn.upkeep.checkpointed) queue.overflow_part.pending_from = turn.pending_from;
   for (const Position& position : turn.leaving) {
-    if (!turn.left) {
-      queue.leaving.push_back(position);
+    if (!turn.upkeep.left) {
+      queue.letters.leaving.push_back(position);
     } else {
-      queue.gone_letters.add(position);
-      queue.settle_segment(position, 1);
+      queue.letters.gone.add(position);
+      queue.settle(position.segment, 1);
     }
   }
-  queue.held_bytes -= std::min(queue.held_bytes, turn.freed_bytes);
-  queue.spare_bytes = queue.files->spare_bytes();
+  queue.reservation.give_back(turn.upkeep.freed_bytes);
+  queue.reservation.set_spare(queue.files->spare_bytes());
   for (const Retiring& retiring : turn.retiring) {
     if (!retiring.removed) {
-      queue.segments.at(retiring.number).gone = false;
+      queue.segments.cancel_retiring(retiring.number);
       continue;
     }
     queue.segments.erase(retiring.number);
-    queue.gone_letters.forget_segment(retiring.number);
+    queue.letters.gone.forget_segment(retiring.number);
     if (!retiring.dropped) continue;
     for (const IndexEntry& entry : retiring.entries) {
       state_.chunks.released(entry.key, state_.wall_ns(), calls);

@@ -5,6 +5,9 @@
 // sync is under way appends gather for the next one, so rounds grow with the load by themselves
 // and nothing waits when there is none.
 //
+// It has 24 functions because a turn has that many steps, with the lock and without it. What a step
+// changes belongs to others (StreamQueue's parts, LogWriter): here is the order of the steps.
+//
 // Thread: one of its own between start() and stop(); or none, and turn() is called by hand.
 #pragma once
 
@@ -58,27 +61,29 @@ class CommitQueue {
     std::vector<QueuedEntry> entries;
     std::optional<Checkpoint> checkpoint;
     Position pending_from;  // nothing before it is pending when the checkpoint is written
-    bool checkpointed = false;
     std::vector<Retiring> retiring;
     std::vector<Position> leaving;  // dead letters that were delivered
-    bool left = false;              // and that is written down
     bool remove_log = false;
     bool drop_spare = false;
     bool room_wanted = false;  // no file is kept to be used again
     uint64_t segment_bytes = 0;
 
     IoResult<void> stored;
-    IoResult<void> upkeep;
-    uint64_t freed_bytes = 0;
     LogWriter::Round round;
+    struct Upkeep {
+      IoResult<void> outcome;
+      bool checkpointed = false;
+      bool left = false;  // what was to leave is written down
+      uint64_t freed_bytes = 0;
+    };
+    Upkeep upkeep;
   };
 
   void run();
   [[nodiscard]] std::optional<SteadyTime> next_deadline() const;
-  [[nodiscard]] std::vector<StreamQueue*> all_queues() const;
 
   // With the lock held:
-  [[nodiscard]] std::vector<LogTurn> collect();
+  [[nodiscard]] std::vector<LogTurn> collect(Calls& calls);
   void collect_entries(LogTurn& turn, uint64_t& room_in_round);
   void collect_upkeep(LogTurn& turn, SteadyTime now);
   void drop_oldest_segments(Calls& calls);
@@ -88,15 +93,13 @@ class CommitQueue {
   void publish_entries(LogTurn& turn, Calls& calls);
   void publish_failure(LogTurn& turn);
   void publish_upkeep(LogTurn& turn, Calls& calls);
-  void keep_fresh(StreamQueue& queue, const QueuedEntry& entry, Position position, uint64_t end,
-                  Calls& calls);
+  void keep_fresh(StreamQueue& queue, ReadyEntry entry, Calls& calls);
 
   // Without it:
   void write(std::vector<LogTurn>& turns);
   void look_after(LogTurn& turn);
   IoResult<void> write_gone(const LogTurn& turn);
   IoResult<void> remember_fingerprints(LogTurn& turn);
-  IoResult<std::vector<IndexEntry>> entries_of(const StreamQueue& queue, const Retiring& retiring);
 
   SpoolState& state_;
   const std::string streams_directory_;
@@ -105,7 +108,6 @@ class CommitQueue {
   const SteadyTime opened_at_;
   bool closing_ = false;
   int upkeep_failures_ = 0;
-  Calls collected_calls_;
   std::atomic<int64_t> last_turn_{0};
   std::atomic<bool> is_at_disk_{false};
   std::thread thread_;

@@ -6,9 +6,14 @@
 // Letters that came after the request was taken up are not part of it, nor are those that no route
 // takes: they stay.
 //
+// A letter is read when there is memory for it, which is waited for in the line of all. One that is
+// on the large lease and waits for room in its stream is taken back when others wait for memory:
+// they may be those who make the room.
+//
 // Thread: one of its own between start() and stop(); or none, and turn() is called by hand.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "spool/awaited_lease.h"
 #include "spool/dead_letter.h"
 #include "spool/segment_reader.h"
 #include "spool/spool_state.h"
@@ -60,10 +66,21 @@ class DeadLetterReplay {
     uint64_t damaged = 0;     // at least
   };
 
+  // Handed back on the large lease.
+  struct Large {
+    AppendHandle handle;
+    std::shared_ptr<std::atomic<bool>> is_admitted;
+    uint64_t offset = 0;
+    SteadyTime since{};
+  };
+
   void run();
   bool take_up_request();
   bool next_letter();
-  void hand_back(StoredEntry entry, ByteBuffer payload);
+  bool skip_segment();
+  [[nodiscard]] memory::MemoryLease pay_for(const StoredEntry& letter);
+  void hand_back(StoredEntry entry, ByteBuffer payload, memory::MemoryLease lease);
+  bool look_after_large();
   bool finish();
 
   SpoolState& state_;
@@ -73,6 +90,9 @@ class DeadLetterReplay {
   Route route_;
   std::optional<Current> current_;
   std::optional<SegmentReader> reader_;
+  std::optional<AwaitedLease> awaited_;  // for the letter that comes next
+  std::optional<Large> large_;
+  std::optional<SteadyTime> paused_since_;
   std::optional<SteadyTime> looked_at_;
   std::thread thread_;
 };

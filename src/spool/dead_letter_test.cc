@@ -238,5 +238,87 @@ TEST_F(DeadLetters, WithoutASpoolDirectoryTheirOwnDirectoryIsEnough) {
   EXPECT_THAT(outcomes, ElementsAre("1 done"));
 }
 
+// What a replay reads is paid for, however large it is.
+class LargeLetters : public DeadLetters {
+ protected:
+  static constexpr size_t kSize = 5 << 20;
+  static constexpr size_t kLarge = 16 << 20;
+
+  LargeLetters() {
+    options.bytes_max = 16 << 20;  // a share has room for one
+    ledger = std::make_unique<record::Ledger>();
+    spool = *SpoolCore::open(options, internals, *ledger, tight_, clock, files);
+    a = *spool->open_stream({"a", target, "", 0});
+    b = *spool->open_stream({"b", target, "", 0});
+    spool->on_replay([this](record::Batch batch) {
+      routed.emplace_back(1, as_text(batch.entries()).front());
+      leased_.push_back(batch.lease.bytes());
+      Append append;
+      append.parts.push_back({"b", std::move(batch)});
+      return append;
+    });
+  }
+  ~LargeLetters() override { spool.reset(); }
+
+  static std::string large(char text) { return std::string(kSize, text); }
+  void turn() {
+    clock.advance(milliseconds(1100));
+    while (spool->replay_turn()) {
+    }
+    commit();
+  }
+
+  memory::MemoryBudget tight_{{.ordinary_bytes = 1 << 20, .large_bytes = kLarge}};
+  std::vector<size_t> leased_;
+};
+
+TEST_F(LargeLetters, AreReadWhenThereIsMemoryForThem) {
+  bury(large('x'), "oversized");
+  commit();
+  memory::MemoryLease other;
+  tight_.acquire(kLarge, [&](memory::MemoryLease lease) { other = std::move(lease); });
+  ASSERT_TRUE(other);
+  ask({});
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_THAT(routed, IsEmpty());
+  EXPECT_EQ(tight_.waiting(), 1u);
+  other.release();
+  turn();
+  EXPECT_THAT(routed, ElementsAre("x"));
+  EXPECT_THAT(leased_, ElementsAre(testing::Ge(kSize)));
+  EXPECT_EQ(deliver(b).size(), 1u);
+  replay();
+  EXPECT_EQ(spool->dead_letter_count(), 0u);
+}
+
+TEST_F(LargeLetters, ThatWaitForRoomGiveTheirMemoryToWhoMakesIt) {
+  append("1", {"b:" + large('1')});
+  commit();
+  bury(large('x'), "oversized");
+  commit();
+  ask({});
+  turn();
+  EXPECT_THAT(routed, ElementsAre("x"));
+  EXPECT_FALSE(next(b).has_value()) << "the letter has the memory";
+  std::optional<Entry> first;
+  for (int i = 0; i < 6 && !first; ++i) {
+    turn();
+    first = next(b);
+  }
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(text_of(*first).front(), '1');
+  release(b, *first);
+  first.reset();
+  for (int i = 0; i < 10; ++i) {
+    clock.advance(seconds(1));
+    turn();
+  }
+  EXPECT_THAT(routed, ElementsAre("x", "x"));
+  EXPECT_EQ(deliver(b).size(), 1u);
+  replay();
+  EXPECT_EQ(spool->dead_letter_count(), 0u);
+  expect_balance();
+}
+
 }  // namespace
 }  // namespace penstock::spool

@@ -12,81 +12,81 @@
 namespace penstock::spool {
 namespace {
 
-// What the names in a log's directory say.
-struct LogNames {
-  std::vector<uint64_t> segments;  // in order
-  bool spare = false;
-  std::vector<std::string> leftovers;  // half-written replacements
-};
-
-LogNames sort_names(const std::vector<std::string>& names) {
-  LogNames sorted;
-  for (const std::string& name : names) {
-    if (const auto number = parse_segment_name(name)) {
-      sorted.segments.push_back(*number);
-    } else if (name == "spare.seg") {
-      sorted.spare = true;
-    } else if (name.ends_with(".new")) {
-      sorted.leftovers.push_back(name);
-    }
-  }
-  std::sort(sorted.segments.begin(), sorted.segments.end());
-  return sorted;
+// What once was in it: whole or broken, final or not.
+Tally stored_in(const RecoveredSegment& segment) {
+  Tally stored;
+  for (const IndexEntry& entry : segment.entries) stored += {1, entry.event_count};
+  for (const LostEntry& entry : segment.lost) stored += {1, entry.events};
+  return stored;
 }
 
 }  // namespace
 
 IoResult<void> DirectoryRecovery::run(const std::vector<std::string>& listed) {
-  LogNames names = sort_names(listed);
   FileSystem& files = state_.file_system;
-  for (const std::string& name : names.leftovers) (void)files.remove(directory_ + "/" + name);
-  if (!names.segments.empty()) next_number_ = std::max(next_number_, names.segments.back() + 1);
-  if (auto done = move_away_no_files(names.segments); !done) return done;
-  if (auto done = find_cuts(names.segments); !done) return done;
+  std::vector<uint64_t> numbers;
+  for (const std::string& name : listed) {
+    if (const auto number = parse_segment_name(name)) {
+      numbers.push_back(*number);
+    } else if (name.ends_with(".new")) {  // a half-written replacement
+      (void)files.remove(directory_ + "/" + name);
+    }
+  }
+  std::sort(numbers.begin(), numbers.end());
+  if (!numbers.empty()) next_number_ = std::max(next_number_, numbers.back() + 1);
+  if (auto done = move_away_no_files(numbers); !done) return done;
+  if (auto done = find_cuts(numbers); !done) return done;
   if (of_overflow()) {
-    if (auto done = find_break(names.segments); !done) return done;
+    const auto found = find_break(files, directory_, numbers);
+    if (!found) return failure(found.error());
+    break_ = *found;
   }
   // Newest first: what is remembered of chunks is bounded, and the newest count.
-  for (auto number = names.segments.rbegin(); number != names.segments.rend(); ++number) {
+  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
     if (auto done = recover_one(*number); !done) return done;
   }
-  for (auto& [number, segment] : queue_.segments) {
-    segment.first_number = queue_.synced_count;
-    queue_.synced_count += segment.entries;
-  }
-  if (names.spare) {
+  number_entries();
+  count_missing();
+  if (std::find(listed.begin(), listed.end(), "spare.seg") != listed.end()) {
     if (auto done = look_at_spare(); !done) return done;
   }
   return files.sync_directory(directory_);
 }
 
-IoResult<void> DirectoryRecovery::find_checkpoint() {
+// nullopt: there is none, or none that can be used.
+IoResult<std::optional<Checkpoint>> DirectoryRecovery::read_checkpoint() {
   // Only read: on a full disk nothing can be made, and a start must not fail for that.
-  const auto file = state_.file_system.open(directory_ + "/checkpoint", {});
-  if (!file) {
-    if (file.error().code == ENOENT) return {};
-    return failure(file.error());
+  auto checkpoint = CheckpointFile::load(state_.file_system, directory_ + "/checkpoint");
+  if (!checkpoint || !checkpoint->has_value()) return checkpoint;
+  const auto& totals = (*checkpoint)->totals;
+  if (totals && totals->log != log_id_ && log_id_ != 0) {
+    log_error("a checkpoint of another log is not used: what is stored here is sent again",
+              {{"file", directory_ + "/checkpoint"}});
+    return std::nullopt;
   }
-  const auto checkpoint = CheckpointFile::load(**file);
+  missing_ = MissingEntries(totals);
+  next_number_ = std::max(next_number_, missing_.newest_known() + 1);
+  return checkpoint;
+}
+
+IoResult<void> DirectoryRecovery::find_checkpoint() {
+  const auto checkpoint = read_checkpoint();
   if (!checkpoint) return failure(checkpoint.error());
   if (!checkpoint->has_value()) return {};
-  queue_.recovered_read = (*checkpoint)->read;
-  for (const PendingEntry& entry : (*checkpoint)->pending) {
-    queue_.recovered_pending[entry.position] = entry.events_final;
-  }
-  queue_.pending_from = queue_.recovered_pending.empty() ? queue_.recovered_read
-                                                         : queue_.recovered_pending.begin()->first;
-  next_number_ = queue_.recovered_read.segment + 1;
+  queue_.recovered.set(**checkpoint);
+  queue_.overflow_part.pending_from = queue_.recovered.pending_from();
+  next_number_ = std::max(next_number_, queue_.recovered.read().segment + 1);
   return {};
 }
 
 IoResult<void> DirectoryRecovery::find_gone() {
   auto gone = GoneFile::load(state_.file_system, directory_);
   if (!gone) return failure(gone.error());
-  queue_.gone_letters = std::move(*gone);
+  if (const auto totals = read_checkpoint(); !totals) return failure(totals.error());
+  queue_.letters.gone = std::move(*gone);
   // A number is not used again while it stands in that file.
-  const auto& segments = queue_.gone_letters.by_segment();
-  if (!segments.empty()) next_number_ = segments.rbegin()->first + 1;
+  const auto& segments = queue_.letters.gone.by_segment();
+  if (!segments.empty()) next_number_ = std::max(next_number_, segments.rbegin()->first + 1);
   return {};
 }
 
@@ -113,7 +113,7 @@ IoResult<void> DirectoryRecovery::find_cuts(const std::vector<uint64_t>& numbers
     if (!reader) return failure(reader.error());
     const auto& header = reader->header();
     if (!header || header->number != number || is_foreign(*header)) continue;
-    last_born_ = number;
+    missing_.note_begun(number);
     for (uint32_t i = 0; i < header->cut_count; ++i) {
       const SegmentCut& cut = header->cuts[i];
       if (!std::binary_search(numbers.begin(), numbers.end(), cut.segment)) continue;
@@ -126,82 +126,23 @@ IoResult<void> DirectoryRecovery::find_cuts(const std::vector<uint64_t>& numbers
   return {};
 }
 
-// Of what was written last and perhaps not synced, a power loss leaves any parts.
-IoResult<void> DirectoryRecovery::find_break(const std::vector<uint64_t>& numbers) {
-  for (const uint64_t number : numbers) {
-    const auto segment = read_durable(segment_path(directory_, number), number);
-    if (!segment) return failure(segment.error());
-    if (segment->state == RecoveredSegment::State::sealed) continue;
-    const bool is_read = segment->state == RecoveredSegment::State::open;
-    if (is_read && segment->first_break == RecoveredSegment::kNoBreak) continue;
-    break_ = {number, is_read ? static_cast<uint32_t>(segment->first_break) : 0};
-    return {};
-  }
-  return {};
-}
-
-// Behind a break an older event of a key may be missing, which the main log still has: what the
-// main log has of these entries, too, counts there, so that it is sent in order.
-void DirectoryRecovery::forget_behind_break(uint64_t number, RecoveredSegment& segment) const {
-  if (!break_ || segment.state != RecoveredSegment::State::open) return;
-  size_t kept = 0;
-  for (size_t i = 0; i < segment.entries.size(); ++i) {
-    const IndexOrigin& origin = segment.origins[i];
-    const bool is_behind = Position{number, segment.entries[i].offset} >= *break_;
-    if (is_behind && queue_.main_queue->is_recovered_pending({origin.segment, origin.offset})) {
-      continue;
-    }
-    segment.entries[kept] = segment.entries[i];
-    segment.origins[kept++] = origin;
-  }
-  segment.entries.resize(kept);
-  segment.origins.resize(kept);
-}
-
-// What is believed at a start may be in the page cache only: the process died, the machine did not.
-// So it is synced first; and what was being written is looked at as the disk has it.
-IoResult<RecoveredSegment> DirectoryRecovery::read_durable(const std::string& path,
-                                                           uint64_t number) {
-  for (const bool again : {false, true}) {
-    auto file = state_.file_system.open(path, {.write = true});
-    if (!file) return failure(file.error());
-    if (auto done = (*file)->sync(); !done) return failure(done.error());
-    if (again) (*file)->drop_cache();
-    auto segment = recover_segment(std::move(*file), number);
-    if (!segment || again || segment->state == RecoveredSegment::State::sealed) return segment;
-  }
-  return failure(IoError{EIO});  // not reached
-}
-
 // Not all that ever was in the segment is known to be final.
 bool DirectoryRecovery::may_hold_pending(uint64_t number) const {
-  return !of_letters_ && number >= queue_.pending_from.segment;
+  return !of_letters() && number >= queue_.recovered.pending_from().segment;
 }
 
-// Of these bytes, what is not known to be final.
-uint64_t DirectoryRecovery::events_lost(uint64_t number, const LostEntry& entry) const {
-  const Position begin{number, static_cast<uint32_t>(entry.begin)};
-  const Position end{number, static_cast<uint32_t>(entry.end)};
-  if (of_letters_) return 0;
-  if (begin >= queue_.recovered_read) return entry.events;
-  uint64_t events = 0;
-  const auto& pending = queue_.recovered_pending;
-  for (auto at = pending.lower_bound(begin); at != pending.end() && at->first < end; ++at) {
-    const bool alone = at->first == begin && entry.events > at->second;
-    events += alone ? entry.events - at->second : 1;
-  }
-  return events == 0 && end > queue_.recovered_read ? 1 : events;
-}
-
-// How many events were in it nobody knows: at least one.
+// How many events were in it the totals say; or else nobody knows: at least one.
 IoResult<void> DirectoryRecovery::lay_aside(uint64_t number, const RecoveredSegment& segment,
                                             std::string_view why) {
   const auto aside = set_aside(state_.file_system, segment_path(directory_, number));
   if (!aside) return failure(aside.error());
-  queue_.held_bytes += segment.file_bytes;
-  if (may_hold_pending(number)) ++queue_.lost_events;
+  queue_.reservation.hold(segment.file_bytes);
+  const bool is_known = of_letters() || missing_.covers(number) || !may_hold_pending(number);
+  if (!is_known) missing_.add_unknown(1);
   log_error("a segment of the spool is moved away: " + std::string(why) +
-                "; how many events were in it is not known, at least one is counted as dropped",
+                (is_known ? ""
+                          : "; how many events were in it is not known, at least one is counted as"
+                            " dropped"),
             {{"file", *aside}, {"bytes", segment.file_bytes}});
   return {};
 }
@@ -209,13 +150,26 @@ IoResult<void> DirectoryRecovery::lay_aside(uint64_t number, const RecoveredSegm
 void DirectoryRecovery::count_damage(uint64_t number, const RecoveredSegment& segment, bool cut) {
   const std::string path = segment_path(directory_, number);
   uint64_t events = 0;
-  for (const LostEntry& entry : segment.lost) events += events_lost(number, entry);
+  if (!of_letters()) {
+    for (const LostEntry& entry : segment.lost) {
+      const Position begin{number, static_cast<uint32_t>(entry.begin)};
+      const Position end{number, static_cast<uint32_t>(entry.end)};
+      events += queue_.recovered.events_lost(begin, end, entry.events);
+    }
+  }
   // The one being filled may be of any length after a crash in its birth; the others were whole.
+  // Zeros where the next run would begin: there was none.
+  const bool ends_in_entries =
+      segment.torn_bytes > 0 ||
+      segment.file_bytes < round_up(segment.entries_end, kBlockBytes) + sizeof(EntryHeader);
   const bool too_short = segment.state == RecoveredSegment::State::open && !cut &&
-                         number < last_born_ && may_hold_pending(number) &&
-                         segment.file_bytes < segment.header.file_bytes;
-  if (too_short && events == 0) events = 1;
-  if (!of_letters_) queue_.lost_events += events;
+                         missing_.was_begun(number) && may_hold_pending(number) &&
+                         ends_in_entries && segment.file_bytes < segment.header.file_bytes;
+  if (too_short && events == 0 && !missing_.covers(number)) events = 1;
+  // What was broken in a segment is part of what was stored in it, and missing by the totals.
+  if (!missing_.is_known() || (too_short && !missing_.covers(number))) {
+    missing_.add_unknown(events);
+  }
   if (!segment.lost.empty() || too_short) {
     log_error(too_short ? "a segment of the spool is shorter than it was: events in it are lost"
                         : "damage in the spool: entries in it are lost",
@@ -234,7 +188,7 @@ void DirectoryRecovery::count_damage(uint64_t number, const RecoveredSegment& se
 IoResult<void> DirectoryRecovery::recover_one(uint64_t number) {
   using State = RecoveredSegment::State;
   const std::string path = segment_path(directory_, number);
-  auto segment = read_durable(path, number);
+  auto segment = recover_durably(state_.file_system, path, number);
   if (!segment) return failure(segment.error());
   if (segment->state == State::no_header) {
     return lay_aside(number, *segment, "it is damaged from its beginning");
@@ -251,30 +205,45 @@ IoResult<void> DirectoryRecovery::recover_one(uint64_t number) {
   }
   if (cut) cut_entries(*segment, segment->entries_end);
   // While it is being made there is none behind it, or one that says that this was given up.
-  if (segment->state == State::unborn && number < last_born_ && !void_of_entries &&
+  if (segment->state == State::unborn && missing_.was_begun(number) && !void_of_entries &&
       may_hold_pending(number)) {
     return lay_aside(number, *segment, "it is empty, or another segment lies in its place");
   }
-  forget_behind_break(number, *segment);
+  Tally forgotten;
+  if (break_) {
+    const std::string main = directory_.substr(0, directory_.rfind('/'));
+    forgotten = forget_behind_break(state_.file_system, main, *queue_.overflow_part.main, *break_,
+                                    number, *segment);
+  }
   count_damage(number, *segment, cut);
-  if (segment->entries.empty()) return state_.file_system.remove(path);
+  const auto tell = [&](const Tally& pending) {
+    if (segment->state == State::unborn) return;
+    const Tally stored = stored_in(*segment) + forgotten;
+    missing_.found(segment->header, stored, of_letters() ? stored : pending + forgotten);
+  };
+  if (segment->entries.empty()) {
+    tell({});
+    return state_.file_system.remove(path);
+  }
   if (segment->state == State::open || cut) {
     if (auto done = seal_recovered(state_.file_system, path, *segment); !done) return done;
   }
-  return keep(number, *segment);
+  tell(keep(number, *segment));
+  return {};
 }
 
-IoResult<void> DirectoryRecovery::keep(uint64_t number, RecoveredSegment& segment) {
-  SegmentState& books = queue_.segments[number];
+Tally DirectoryRecovery::keep(uint64_t number, const RecoveredSegment& segment) {
+  Tally pending;
+  SegmentState books;
   books.file_bytes = segment.file_bytes;
   books.end = segment.entries_end;
   books.sealed = true;
   books.entries = static_cast<uint32_t>(segment.entries.size());
   books.first_received_ns = segment.entries.front().received_ns;
-  queue_.held_bytes += segment.file_bytes;
+  queue_.reservation.hold(segment.file_bytes);
   if (queue_.is_overflow()) {
     overflow_->add(segment);
-    queue_.recovered_buckets |= segment.buckets;
+    queue_.overflow_part.recovered.buckets |= segment.buckets;
     for (const IndexOrigin& origin : segment.origins) {
       books.origin_max = std::max(books.origin_max, Position{origin.segment, origin.offset});
     }
@@ -282,20 +251,59 @@ IoResult<void> DirectoryRecovery::keep(uint64_t number, RecoveredSegment& segmen
   for (auto entry = segment.entries.rbegin(); entry != segment.entries.rend(); ++entry) {
     const Position position{number, entry->offset};
     books.last_received_ns = std::max(books.last_received_ns, entry->received_ns);
-    uint32_t events_final = 0;
-    bool final = of_letters_ && queue_.gone_letters.contains(position);
-    if (position < queue_.recovered_read) {
-      const auto pending = queue_.recovered_pending.find(position);
-      final = pending == queue_.recovered_pending.end();
-      if (!final) events_final = std::min(pending->second, entry->event_count);
+    const bool is_final =
+        of_letters() ? queue_.letters.gone.contains(position) : queue_.recovered.is_final(position);
+    chunks_.add(*entry, is_final || of_letters());
+    if (position < queue_.recovered.read()) {
+      if (number == queue_.recovered.read().segment) ++entries_before_read_;
+      if (!is_final) found_pending_.insert(position);
     }
-    chunks_.add(*entry, final || of_letters_);
-    if (final) continue;
-    ++books.entries_left;
-    books.events_unread += entry->event_count - events_final;
-    if (!of_letters_ && !queue_.is_overflow()) overflow_->ask(position, *entry, events_final);
+    if (is_final) continue;
+    pending += {1, entry->event_count};
+    if (!of_letters() && !queue_.is_overflow()) overflow_->ask(position, *entry);
   }
-  return {};
+  books.entries_left = static_cast<uint32_t>(pending.entries);
+  books.events_unread = pending.events;
+  queue_.segments.add_found(number, books);
+  return pending;
+}
+
+void DirectoryRecovery::number_entries() {
+  queue_.segments.number_found(missing_.stored(), missing_.newest_known());
+  const uint64_t read_segment = queue_.recovered.read().segment;
+  uint64_t read_number = 0;
+  for (const auto& [number, segment] : queue_.segments.all()) {
+    if (number > read_segment) break;
+    read_number = segment.first_number +
+                  (number == read_segment ? entries_before_read_ : uint64_t{segment.entries});
+  }
+  queue_.recovered.set_read_number(read_number);
+  queue_.recovered.keep_pending(std::move(found_pending_));
+}
+
+// What the files should hold and do not.
+void DirectoryRecovery::count_missing() {
+  const Tally missing = missing_.missing();
+  if (missing.entries > 0) {
+    log_error("entries are missing in the spool: their files are gone, cut, or damaged",
+              {{"directory", directory_},
+               {"entries", missing.entries},
+               {of_letters() ? "events_at_least" : "events", missing.events},
+               {"no_file", missing_.missing_files(queue_.overflow_part.pending_from.segment)}});
+  }
+  // Said once: from the next checkpoint on the totals are those of what is there.
+  const bool is_unknown = !missing_.is_known() && !queue_.segments.all().empty();
+  if (of_letters()) {
+    if (missing.entries > 0) {
+      state_.note_error(std::to_string(missing.entries) + " dead letters are missing in " +
+                        directory_ + "; see the log");
+    }
+    if (missing.entries > 0 || is_unknown) queue_.upkeep.totals_at = SteadyTime{};
+    return;
+  }
+  const uint64_t lost = missing_.events_lost();
+  queue_.recovered.add_lost(lost);
+  queue_.upkeep.checkpoint_due = lost > 0 || is_unknown;
 }
 
 IoResult<void> DirectoryRecovery::look_at_spare() {
@@ -304,8 +312,7 @@ IoResult<void> DirectoryRecovery::look_at_spare() {
   const auto size = (*file)->size();
   if (!size) return failure(size.error());
   spare_bytes_ = *size;
-  queue_.held_bytes += *size;
-  queue_.spare_bytes = *size;
+  queue_.reservation.add_spare(*size);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -95,6 +96,22 @@ class DiskSpool : public testing::Test {
   void release(StreamLog* log, const Entry& entry) {
     ledger->deliver(log->stream(), entry.batch->event_count - entry.overflowed.size());
     log->release(entry.position);
+  }
+  static std::vector<uint32_t> all_of(const Entry& entry) {
+    std::vector<uint32_t> places(entry.batch->event_count);
+    std::iota(places.begin(), places.end(), 0u);
+    return places;
+  }
+  // A whole entry of stream a.
+  void move_to_overflow(const Entry& entry, size_t slot) {
+    OverflowEntry copy;
+    copy.batch = batch_of(text_of(entry), entry.batch->event_count);
+    copy.batch.received_ns = entry.batch->received_ns;
+    copy.origin = entry.position;
+    copy.events = all_of(entry);
+    a->append_overflow(slot, std::move(copy), [](bool) {});
+    commit();
+    a->release(entry.position);
   }
   std::vector<std::string> deliver(StreamLog* log) {
     std::vector<std::string> texts;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "spool/disk_spool_fixture.h"
@@ -37,6 +38,31 @@ TEST_F(DiskSpool, WhatWasAckedSurvivesALossOfPower) {
   EXPECT_THAT(deliver(a), ElementsAre("one", "two"));
   EXPECT_THAT(deliver(b), ElementsAre("uno"));
   expect_balance();
+}
+
+// A segment that fails in the round it was begun in is removed, also one made of the spare file.
+TEST_F(DiskSpool, ASpareFileThatAFailedSegmentUsedUpIsNotCountedAnyMore) {
+  open();
+  const auto send = [&] {
+    append("x", {"a:" + std::string(20'000, 'x')});
+    commit();
+  };
+  const auto has_spare = [&] {
+    const std::vector<std::string> all = files.files();
+    return std::find(all.begin(), all.end(), "/spool/streams/a.1/spare.seg") != all.end();
+  };
+  for (int i = 0; i < 10; ++i) send();
+  (void)deliver(a);
+  clock.advance(seconds(1));
+  commit();
+  ASSERT_TRUE(has_spare());
+  const uint64_t uncounted = files.used() - spool->bytes();
+  files.fail_syncs(2);  // the second one in the segment that is begun after the first
+  send();
+  clock.advance(seconds(2));
+  commit();
+  EXPECT_EQ(files.used() - spool->bytes(), uncounted);
+  EXPECT_EQ(deliver(a).size(), 1u);
 }
 
 TEST_F(DiskSpool, WhatWasReleasedIsNotSentAgainAfterARestart) {

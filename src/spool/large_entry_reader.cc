@@ -16,18 +16,19 @@ constexpr seconds kTakenWithin{3};
 }  // namespace
 
 void LargeEntryReader::stop() {
-  if (wanted_ && wanted_->ticket != 0) state_.memory.cancel(wanted_->ticket);
+  awaits_memory_ = false;
+  awaited_.reset();
   wanted_.reset();
 }
 
 bool LargeEntryReader::turn() {
   if (take_back()) return true;
   if (!wanted_ && !choose()) return false;
-  {
-    const std::lock_guard lock(wanted_->grant->mutex);
-    if (!wanted_->grant->lease) return false;  // the grant wakes the thread
-  }
-  publish(read());
+  memory::MemoryLease lease = awaited_->take();
+  awaits_memory_ = !lease;
+  if (!lease) return false;  // the grant wakes the thread
+  awaited_.reset();
+  publish(read(std::move(lease)));
   wanted_.reset();
   return true;
 }
@@ -37,19 +38,14 @@ bool LargeEntryReader::choose() {
   uint64_t payload_bytes = 0;
   {
     const std::lock_guard lock(state_.mutex);
-    for (size_t i = 0; i < state_.queues.size() && !wanted_; ++i) {
-      const size_t place = (next_queue_ + i) % state_.queues.size();
-      StreamQueue& queue = *state_.queues[place];
-      const bool is_wanted = queue.large_wanted && !queue.large_out && !queue.ahead.empty() &&
-                             !queue.ahead.front().is_loaded();
-      if (!is_wanted || queue.removed) continue;
-      if (queue.read_retry_at && state_.clock.steady() < *queue.read_retry_at) continue;
-      const ReadyEntry& entry = queue.ahead.front();
-      wanted_ = Wanted{.queue = &queue,
-                       .position = entry.position,
-                       .limit = entry.end,
-                       .ticket = 0,
-                       .grant = {}};
+    for (size_t i = 0; i < state_.logs.all().size() && !wanted_; ++i) {
+      const size_t place = (next_queue_ + i) % state_.logs.all().size();
+      StreamQueue& queue = *state_.logs.all()[place];
+      const ReadyEntry* const wanted = queue.wanted_large();
+      if (wanted == nullptr || queue.use.removed) continue;
+      if (!queue.allowance.may_read(state_.clock.steady())) continue;
+      const ReadyEntry& entry = *wanted;
+      wanted_ = Wanted{&queue, entry.position, entry.end};
       payload_bytes = entry.end - entry.position.offset;
       next_queue_ = place + 1;
     }
@@ -65,96 +61,68 @@ void LargeEntryReader::ask_for_memory(uint64_t payload_bytes) {
   const memory::MemoryBudget::Options& pots = state_.memory.options();
   const uint64_t bytes = pots.large_bytes > pots.ordinary_bytes
                              ? pots.large_bytes
-                             : std::min<uint64_t>(2 * payload_bytes, state_.memory.loan_max());
-  wanted_->grant = std::make_shared<Grant>();
-  wanted_->ticket = state_.memory.acquire(
-      bytes, [grant = wanted_->grant, wake = state_.read_wake](memory::MemoryLease lease) {
-        const std::lock_guard lock(grant->mutex);
-        grant->lease = std::move(lease);
-        wake->raise();
-      });
+                             : std::min<uint64_t>(2 * payload_bytes, state_.memory.lease_max());
+  awaited_.emplace(state_.memory, bytes, state_.wake.read);
 }
 
 // nullopt: it is damaged.
-IoResult<std::optional<record::Batch>> LargeEntryReader::read() {
-  const std::string path =
-      segment_path(wanted_->queue->files->directory(), wanted_->position.segment);
-  auto file = state_.file_system.open(path, {});
-  if (!file) return failure(file.error());
-  auto reader = SegmentReader::open(std::move(*file));
-  if (!reader) return failure(reader.error());
+IoResult<std::optional<record::Batch>> LargeEntryReader::read(memory::MemoryLease lease) {
+  auto opened = open_segment_of(state_.file_system, wanted_->queue->files->directory(),
+                                wanted_->position.segment);
+  if (!opened) return failure(opened.error());
+  if (!opened->has_value()) return std::nullopt;
+  SegmentReader* const reader = &**opened;
   reader->set_limit(wanted_->limit);
   reader->seek(wanted_->position.offset);
   auto entry = reader->next();
   if (!entry) return failure(entry.error());
   if (!entry->has_value() || (*entry)->offset != wanted_->position.offset) return std::nullopt;
-  ByteBuffer payload((*entry)->header.payload_size);
-  payload.resize((*entry)->header.payload_size);
-  const auto is_whole = reader->read_payload({payload.data(), payload.size()});
-  if (!is_whole) return failure(is_whole.error());
-  if (!*is_whole) return std::nullopt;
-  std::optional<record::Batch> batch = batch_of(std::move(**entry), std::move(payload));
-  const std::lock_guard lock(wanted_->grant->mutex);
-  batch->lease = std::move(wanted_->grant->lease);
+  auto payload = reader->read_payload();
+  if (!payload) return failure(payload.error());
+  if (!payload->has_value()) return std::nullopt;
+  std::optional<record::Batch> batch = batch_of(std::move(**entry), std::move(**payload));
+  batch->lease = std::move(lease);
   return batch;
 }
 
 void LargeEntryReader::publish(IoResult<std::optional<record::Batch>> outcome) {
-  Calls calls;
-  {
-    const std::lock_guard lock(state_.mutex);
+  state_.mutex.change([&](Calls& calls) {
     StreamQueue& queue = *wanted_->queue;
-    const bool is_there = !queue.ahead.empty() && queue.ahead.front().position == wanted_->position;
-    if (!is_there) {
-      // It was dropped meanwhile.
-      if (outcome && *outcome) {
-        discard_later(std::make_shared<record::Batch>(std::move(**outcome)), calls);
-      }
+    std::shared_ptr<const record::Batch> batch;
+    if (outcome && *outcome) {
+      batch = std::make_shared<const record::Batch>(std::move(**outcome));
+    }
+    if (!queue.awaits_large(wanted_->position)) {
+      discard_later(std::move(batch), calls);  // it was dropped meanwhile, or became final
     } else if (!outcome) {
       state_.note_error("cannot read " +
                         segment_path(queue.files->directory(), wanted_->position.segment) + ": " +
                         outcome.error().text());
-      queue.read_retry_at = state_.clock.steady() + kRetryInterval;
-    } else if (!*outcome) {
-      pass_over(queue);
-      queue.wake_delivery(calls);
+      queue.allowance.retry_at(state_.clock.steady() + kRetryInterval);
     } else {
-      queue.read_retry_at.reset();
-      queue.ahead.front().batch = std::make_shared<const record::Batch>(std::move(**outcome));
-      untaken_ = {&queue, wanted_->position, state_.clock.steady()};
-      queue.wake_delivery(calls);
+      if (batch != nullptr) {
+        queue.allowance.retry_at(std::nullopt);
+        untaken_ = {&queue, wanted_->position, state_.clock.steady()};
+      }
+      queue.large_was_read(wanted_->position, std::move(batch));
+      queue.wake.wake_always(calls);
     }
-  }
-  make(calls);
-}
-
-void LargeEntryReader::pass_over(StreamQueue& queue) {
-  const ReadyEntry damaged = std::move(queue.ahead.front());
-  queue.ahead.pop_front();
-  queue.large_wanted = false;
-  queue.pass_over_damage(damaged.position.segment, 1, damaged.events_left());
+  });
 }
 
 // What was read and is not taken would keep its memory from all others.
 bool LargeEntryReader::take_back() {
   if (!untaken_) return false;
-  Calls calls;
-  {
-    const std::lock_guard lock(state_.mutex);
+  bool may_stay = false;
+  state_.mutex.change([&](Calls& calls) {
     StreamQueue& queue = *untaken_->queue;
-    const bool is_there = !queue.ahead.empty() && queue.ahead.front().is_large &&
-                          queue.ahead.front().position == untaken_->position &&
-                          queue.ahead.front().is_loaded();
-    if (is_there && state_.clock.steady() - untaken_->since < kTakenWithin) return false;
-    if (is_there) {
-      auto bare = without_storage(*queue.ahead.front().batch);
-      discard_later(std::exchange(queue.ahead.front().batch, std::move(bare)), calls);
-      queue.large_wanted = false;
-    }
+    const bool is_there = queue.has_untaken_large(untaken_->position);
+    may_stay = is_there && state_.clock.steady() - untaken_->since < kTakenWithin;
+    if (may_stay) return;
+    if (is_there) discard_later(queue.take_back_large(untaken_->position), calls);
     untaken_.reset();
-  }
-  make(calls);
-  return true;
+  });
+  return !may_stay;
 }
 
 }  // namespace penstock::spool

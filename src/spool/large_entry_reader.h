@@ -12,10 +12,10 @@
 // Thread: BacklogReader's.
 #pragma once
 
-#include <memory>
-#include <mutex>
+#include <atomic>
 #include <optional>
 
+#include "spool/awaited_lease.h"
 #include "spool/segment_reader.h"
 #include "spool/spool_state.h"
 
@@ -29,19 +29,14 @@ class LargeEntryReader {
   // False: there is nothing to be done now.
   bool turn();
   void stop();
+  // The large lease is wanted and not granted yet. Thread: any.
+  [[nodiscard]] bool awaits_memory() const { return awaits_memory_; }
 
  private:
-  // Memory that was asked for; the lease once it is granted.
-  struct Grant {
-    std::mutex mutex;
-    memory::MemoryLease lease;
-  };
   struct Wanted {
     StreamQueue* queue = nullptr;
     Position position;
     uint64_t limit = 0;
-    memory::MemoryBudget::Ticket ticket = 0;
-    std::shared_ptr<Grant> grant;
   };
   struct Untaken {
     StreamQueue* queue = nullptr;
@@ -52,13 +47,14 @@ class LargeEntryReader {
   [[nodiscard]] bool choose();
   void ask_for_memory(uint64_t payload_bytes);
   bool take_back();
-  IoResult<std::optional<record::Batch>> read();
+  IoResult<std::optional<record::Batch>> read(memory::MemoryLease lease);
   void publish(IoResult<std::optional<record::Batch>> outcome);
-  void pass_over(StreamQueue& queue);
 
   SpoolState& state_;
   size_t next_queue_ = 0;
   std::optional<Wanted> wanted_;
+  std::optional<AwaitedLease> awaited_;  // for that
+  std::atomic<bool> awaits_memory_{false};
   std::optional<Untaken> untaken_;  // loaded last
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 #include "spool/disk_spool_fixture.h"
 
@@ -25,11 +26,29 @@ class LargeEntries : public DiskSpool {
     spool = *SpoolCore::open(options, internals, *ledger, tight_, clock, files);
     a = *spool->open_stream({"a", target, "", 0});
     b = *spool->open_stream({"b", target, "", 0});
-    idle_ = tight_.lent_bytes();
+    idle_ = tight_.leased_bytes();
   }
   void store(const std::string& stream, char text) {
     append("x", {stream + ":" + std::string(kSize, text)});
     commit();
+  }
+  // Each large entry, on disk.
+  void damage() {
+    for (const std::string& path : segment_files()) {
+      auto bytes = files.content(path);
+      if (bytes.size() < kSize) continue;
+      bytes[kSize / 2] ^= 0x10;
+      files.set_content(path, bytes);
+    }
+  }
+  // The next entry of "a" is its last.
+  void expect_last_of_a(std::string_view text) {
+    const auto last = next(a);
+    ASSERT_TRUE(last.has_value());
+    EXPECT_EQ(text_of(*last), text);
+    release(a, *last);
+    expect_balance();
+    EXPECT_TRUE(a->empty());
   }
   static char text_begin(const std::optional<Entry>& entry) {
     if (!entry) return ' ';
@@ -42,6 +61,26 @@ class LargeEntries : public DiskSpool {
   size_t idle_ = 0;  // leased while nothing is read
 };
 
+TEST_F(LargeEntries, OneEntryBehindItIsReadWhereThatIsAllowed) {
+  store("a", '1');
+  append("x", {"a:two"});
+  append("x", {"a:three"});
+  commit();
+  auto large = next(a);
+  ASSERT_TRUE(large);
+  EXPECT_FALSE(next(a));
+  a->allow_one_more();
+  auto behind = next(a);
+  ASSERT_TRUE(behind);
+  EXPECT_EQ(text_of(*behind), "two");
+  EXPECT_FALSE(next(a));
+  release(a, *large);
+  release(a, *behind);
+  large.reset();
+  behind.reset();
+  EXPECT_EQ(text_of(*next(a)), "three");
+}
+
 TEST_F(LargeEntries, OneAtATimeIsReadOverAllLogs) {
   store("a", '1');
   store("b", '2');
@@ -50,14 +89,14 @@ TEST_F(LargeEntries, OneAtATimeIsReadOverAllLogs) {
   EXPECT_FALSE(a->memory_is_awaited());
   EXPECT_FALSE(next(b).has_value());
   EXPECT_TRUE(a->memory_is_awaited());
-  EXPECT_LE(tight_.lent_bytes(), idle_ + (16 << 20));
+  EXPECT_LE(tight_.leased_bytes(), idle_ + (16 << 20));
   release(a, *of_a);
   of_a.reset();
   auto of_b = next(b);
   EXPECT_EQ(text_begin(of_b), '2');
   release(b, *of_b);
   of_b.reset();
-  EXPECT_EQ(tight_.lent_bytes(), idle_);
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
   expect_balance();
 }
 
@@ -100,7 +139,7 @@ TEST_F(LargeEntries, OneThatIsUnreadLetsOthersGoAndComesAgainInItsPlace) {
   a->unread(of_a->position);
   EXPECT_TRUE(a->next_is_large());
   of_a.reset();
-  EXPECT_EQ(tight_.lent_bytes(), idle_);
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
   auto of_b = next(b);
   EXPECT_EQ(text_begin(of_b), '2');
   EXPECT_FALSE(next(a).has_value());
@@ -110,12 +149,7 @@ TEST_F(LargeEntries, OneThatIsUnreadLetsOthersGoAndComesAgainInItsPlace) {
   EXPECT_EQ(text_begin(of_a), '1');
   release(a, *of_a);
   of_a.reset();
-  auto behind = next(a);
-  ASSERT_TRUE(behind.has_value());
-  EXPECT_EQ(text_of(*behind), "behind");
-  release(a, *behind);
-  expect_balance();
-  EXPECT_TRUE(a->empty());
+  expect_last_of_a("behind");
 }
 
 TEST_F(LargeEntries, OneThatIsUnreadIsThereAfterACrash) {
@@ -144,33 +178,118 @@ TEST_F(LargeEntries, OneThatIsNotTakenGivesItsMemoryBack) {
   EXPECT_FALSE(a->read().has_value());  // it is wanted now
   while (spool->read_turn()) {
   }
-  EXPECT_GT(tight_.lent_bytes(), idle_);
+  EXPECT_GT(tight_.leased_bytes(), idle_);
   clock.advance(seconds(4));
   while (spool->read_turn()) {
   }
-  EXPECT_EQ(tight_.lent_bytes(), idle_);
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
   auto large = next(a);
   EXPECT_EQ(text_begin(large), '1');
   release(a, *large);
 }
 
-TEST_F(LargeEntries, ADamagedOneIsPassedOverAndCounted) {
+// What delivery asks for once more, as soon as it is read.
+std::optional<StreamLog::Reloaded> reload(SpoolCore& spool, StreamLog& log, Position position) {
+  for (int i = 0; i < 10; ++i) {
+    const StreamLog::Reloaded reloaded = log.reload(position);
+    if (reloaded.batch != nullptr || reloaded.is_lost) return reloaded;
+    while (spool.read_turn()) {
+    }
+  }
+  return std::nullopt;
+}
+
+TEST_F(LargeEntries, TheBatchOfOneThatWasLetGoIsReadOnceMore) {
   store("a", '1');
   append("x", {"a:behind"});
   commit();
-  for (const std::string& path : segment_files()) {
-    auto bytes = files.content(path);
-    if (bytes.size() < kSize) continue;
-    bytes[kSize / 2] ^= 0x10;
-    files.set_content(path, bytes);
+  store("b", '2');
+  auto of_a = next(a);
+  ASSERT_EQ(text_begin(of_a), '1');
+  const Position position = of_a->position;
+  of_a.reset();
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
+  auto of_b = next(b);
+  EXPECT_EQ(text_begin(of_b), '2') << "it is in flight, and another log has the lease";
+  EXPECT_FALSE(reload(*spool, *a, position));
+  release(b, *of_b);
+  of_b.reset();
+  auto reloaded = reload(*spool, *a, position);
+  ASSERT_TRUE(reloaded);
+  ASSERT_NE(reloaded->batch, nullptr);
+  EXPECT_EQ(reloaded->batch->entries_size, kSize);
+  EXPECT_GT(tight_.leased_bytes(), idle_);
+  EXPECT_FALSE(next(a).has_value()) << "the entry after it waits as before";
+  reloaded.reset();
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
+  ASSERT_TRUE(reload(*spool, *a, position));
+  a->release(position);
+  ledger->deliver("a", 1);
+  expect_last_of_a("behind");
+}
+
+TEST_F(LargeEntries, ABatchThatIsReadOnceMoreAndNotTakenGivesItsMemoryBack) {
+  store("a", '1');
+  auto large = next(a);
+  const Position position = large->position;
+  large.reset();
+  const auto load = [&] {
+    EXPECT_EQ(a->reload(position).batch, nullptr);
+    while (spool->read_turn()) {
+    }
+    EXPECT_GT(tight_.leased_bytes(), idle_);
+  };
+  load();
+  clock.advance(seconds(4));
+  while (spool->read_turn()) {
   }
+  EXPECT_EQ(tight_.leased_bytes(), idle_) << "nobody came for it";
+  load();
+  a->unread(position);
+  EXPECT_EQ(tight_.leased_bytes(), idle_) << "its entry went back";
+  large = next(a);
+  EXPECT_EQ(text_begin(large), '1');
+  large.reset();
+  load();
+  a->release(position);
+  ledger->deliver("a", 1);
+  EXPECT_EQ(tight_.leased_bytes(), idle_) << "its entry is final";
+  while (spool->read_turn()) {
+  }
+  expect_balance();
+}
+
+TEST_F(LargeEntries, OneThatIsDamagedWhenItIsReadOnceMoreIsPassedOverAndCounted) {
+  store("a", '1');
+  append("x", {"a:behind"});
+  commit();
+  const Position position = next(a)->position;
+  damage();
+  const auto reloaded = reload(*spool, *a, position);
+  ASSERT_TRUE(reloaded);
+  EXPECT_TRUE(reloaded->is_lost);
   auto behind = next(a);
   while (!behind && spool->read_turn()) behind = a->read();
   ASSERT_TRUE(behind.has_value());
   EXPECT_EQ(text_of(*behind), "behind");
   release(a, *behind);
   EXPECT_EQ(ledger->snapshot().dropped["damaged"], 1u);
-  EXPECT_EQ(tight_.lent_bytes(), idle_);
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
+  expect_balance();
+}
+
+TEST_F(LargeEntries, ADamagedOneIsPassedOverAndCounted) {
+  store("a", '1');
+  append("x", {"a:behind"});
+  commit();
+  damage();
+  auto behind = next(a);
+  while (!behind && spool->read_turn()) behind = a->read();
+  ASSERT_TRUE(behind.has_value());
+  EXPECT_EQ(text_of(*behind), "behind");
+  release(a, *behind);
+  EXPECT_EQ(ledger->snapshot().dropped["damaged"], 1u);
+  EXPECT_EQ(tight_.leased_bytes(), idle_);
   expect_balance();
 }
 

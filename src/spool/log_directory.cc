@@ -19,13 +19,6 @@ bool is_plain(char c) {
          c == '-';
 }
 
-std::string checksum_line(std::string_view text) {
-  char line[40];
-  std::snprintf(line, sizeof line, "checksum %016llx\n",
-                static_cast<unsigned long long>(checksum64(as_bytes(text))));
-  return line;
-}
-
 // "name 5\nvalue\n": texts with anything in them, and still readable.
 void append_text(std::string& to, std::string_view name, std::string_view value) {
   to += name;
@@ -61,11 +54,18 @@ std::optional<LogDescription> parse_description(std::string_view text) {
   return LogDescription{std::move(*stream), std::move(*target), std::move(*settings)};
 }
 
-// nullopt: none there, or not whole. An error says nothing of the file: it may be read later.
+// nullopt: none there, not whole, or of another stream than the directory's name says. An error
+// says nothing of the file: it may be read later.
 IoResult<std::optional<LogDescription>> read_copy(FileSystem& file_system,
-                                                  const std::string& path) {
-  const auto text = read_small_file(file_system, path);
-  if (text) return parse_description(*text);
+                                                  const std::string& directory,
+                                                  std::string_view name) {
+  const auto text = read_small_file(file_system, directory + "/" + std::string(name));
+  if (text) {
+    auto description = parse_description(*text);
+    const auto named = parse_directory_name(directory.substr(directory.rfind('/') + 1));
+    if (description && named && named->stream != description->stream) return std::nullopt;
+    return description;
+  }
   for (const int no_such_file : {ENOENT, EFBIG, EISDIR, ENOTDIR, ELOOP}) {
     if (text.error().code == no_such_file) return std::nullopt;
   }
@@ -147,6 +147,13 @@ std::optional<uint64_t> parse_segment_name(std::string_view name) {
   return number;
 }
 
+std::string checksum_line(std::string_view text) {
+  char line[40];
+  std::snprintf(line, sizeof line, "checksum %016llx\n",
+                static_cast<unsigned long long>(checksum64(as_bytes(text))));
+  return line;
+}
+
 IoResult<void> replace_file(FileSystem& file_system, const std::string& directory,
                             const std::string& name, std::string_view content) {
   const std::string path = directory + "/" + name;
@@ -198,7 +205,7 @@ IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system
                                                          const std::string& directory) {
   std::optional<IoError> unreadable;
   for (const std::string_view name : kDescriptionNames) {
-    auto read = read_copy(file_system, directory + "/" + std::string(name));
+    auto read = read_copy(file_system, directory, name);
     if (!read) {
       unreadable = read.error();
     } else if (read->has_value()) {
@@ -212,7 +219,7 @@ IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system
 bool has_both_descriptions(FileSystem& file_system, const std::string& directory) {
   std::optional<LogDescription> first;
   for (const std::string_view name : kDescriptionNames) {
-    auto read = read_copy(file_system, directory + "/" + std::string(name));
+    auto read = read_copy(file_system, directory, name);
     if (!read || !read->has_value() || (first && *first != **read)) return false;
     first = std::move(*read);
   }

@@ -56,6 +56,8 @@ IoResult<std::optional<LogDescription>> read_description(FileSystem& file_system
 // Whether both copies are whole and equal.
 [[nodiscard]] bool has_both_descriptions(FileSystem& file_system, const std::string& directory);
 
+// The last line of a small text file: "checksum " and that of what is before it.
+[[nodiscard]] std::string checksum_line(std::string_view text);
 // The same steps for any small file. What was written aside is removed when a step fails.
 IoResult<void> replace_file(FileSystem& file_system, const std::string& directory,
                             const std::string& name, std::string_view content);

@@ -8,16 +8,35 @@
 #include "spool/directory_recovery.h"
 #include "spool/log_directory.h"
 #include "spool/overflow_recovery.h"
+#include "spool/recovered_chunks.h"
 #include "spool/set_aside.h"
 
 namespace penstock::spool {
-
 namespace {
+
+// What a log takes besides its segments: two descriptions and the checkpoint.
+constexpr uint64_t kLogFixedBytes = 2 * 4096 + CheckpointFile::kFileBytes;
+
+LogGroup make_logs(SpoolState& state, const StreamOptions& options, uint64_t generation) {
+  LogGroup logs;
+  logs.main = std::make_unique<StreamQueue>(state, options);
+  logs.main->use.generation = generation;
+  if (!state.on_disk()) return logs;
+  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
+    auto overflow = std::make_unique<StreamQueue>(state, options);
+    overflow->use.open = false;
+    overflow->use.generation = generation;
+    overflow->overflow_part.main = logs.main.get();
+    logs.main->overflow_part.logs[slot] = overflow.get();
+    logs.overflow[slot] = std::move(overflow);
+  }
+  return logs;
+}
 
 std::unique_ptr<LogWriter> writer_of(SpoolState& state, AlignedBuffer& staging,
                                      LogWriter::Options options) {
   options.direct = state.internals.direct_io;
-  options.make_salt = [&state] { return state.make_salt(); };
+  options.make_salt = [&state] { return state.salts.make(); };
   options.wall_ns = [&state] { return state.wall_ns(); };
   return std::make_unique<LogWriter>(state.file_system, staging, std::move(options));
 }
@@ -29,6 +48,7 @@ std::unique_ptr<LogWriter> writer_after(const DirectoryRecovery& recovery, Spool
   writing.next_number = recovery.next_number();
   writing.cuts = recovery.cuts();
   writing.spare_bytes = recovery.spare_bytes();
+  writing.stored = recovery.stored();
   writing.with_checkpoint = !recovery.of_letters();
   writing.overflow = recovery.of_overflow();
   return writer_of(state, staging, std::move(writing));
@@ -41,36 +61,32 @@ IoResult<void> recover_overflow(SpoolState& state, AlignedBuffer& staging,
   auto listed = state.file_system.list(directory);
   if (!listed && listed.error().code != ENOENT) return failure(listed.error());
   if (listed) {
-    queue.held_bytes = CheckpointFile::kFileBytes;
+    queue.reservation.hold(CheckpointFile::kFileBytes);
     if (auto done = recovery.load_books(); !done) return done;
     if (auto done = recovery.run(*listed); !done) return done;
   }
-  queue.recovered_end = {recovery.next_number(), 0};
+  queue.overflow_part.recovered.end = {recovery.next_number(), 0};
   queue.files = writer_after(recovery, state, staging, directory);
   return {};
 }
 
 // What is in this directory, opened. It belongs to the log that the description names.
 IoResult<LogGroup> recover_logs(SpoolState& state, AlignedBuffer& staging,
-                               const std::string& directory, const std::vector<std::string>& listed,
-                               const LogDescription& description, uint64_t generation,
-                               RecoveredChunks& chunks) {
-  StreamOptions options;
-  options.stream = description.stream;
-  options.target = description.target;
-  options.settings = description.settings;
-  LogGroup logs = make_logs(state, options);
+                                const std::string& directory,
+                                const std::vector<std::string>& listed,
+                                const LogDescription& description, uint64_t generation,
+                                RecoveredChunks& chunks) {
+  LogGroup logs =
+      make_logs(state, {description.stream, description.target, description.settings}, generation);
   StreamQueue& main = *logs.main;
-  main.open = false;
-  main.generation = generation;
-  main.held_bytes = kLogFixedBytes;
+  main.use.open = false;
+  main.reservation.hold(kLogFixedBytes);
   OverflowRecovery overflow;
   DirectoryRecovery recovery(state, directory, main, chunks, &overflow);
   if (auto done = recovery.load_books(); !done) return failure(done.error());
   // Before the main log, so that they can be asked about what it holds.
   for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
     StreamQueue& queue = *logs.overflow[slot];
-    queue.generation = generation;
     const std::string path = overflow_path(directory, slot);
     auto done = recover_overflow(state, staging, path, queue, chunks, overflow);
     if (!done) return failure(done.error());
@@ -118,8 +134,7 @@ IoResult<void> set_aside_log(SpoolState& state, AlignedBuffer& staging,
                              name.generation, nobodys);
     if (!logs) return failure(logs.error());
     const auto count = [&](const StreamQueue& queue) {
-      events += queue.lost_events;
-      for (const auto& [number, segment] : queue.segments) events += segment.events_unread;
+      events += queue.recovered.lost_events() + queue.segments.events_unread();
     };
     count(*logs->main);
     for (const auto& overflow : logs->overflow) count(*overflow);
@@ -135,25 +150,11 @@ IoResult<void> set_aside_log(SpoolState& state, AlignedBuffer& staging,
   return {};
 }
 
-}  // namespace
-
-LogGroup make_logs(SpoolState& state, const StreamOptions& options) {
-  LogGroup logs;
-  logs.main = std::make_unique<StreamQueue>(state, options);
-  if (!state.on_disk()) return logs;
-  for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
-    auto overflow = std::make_unique<StreamQueue>(state, options);
-    overflow->open = false;
-    overflow->main_queue = logs.main.get();
-    logs.main->overflow_queues[slot] = overflow.get();
-    logs.overflow[slot] = std::move(overflow);
-  }
-  return logs;
-}
-
+// Torn tails are cut, segments get their index, what is being read afterwards is on stable storage.
+// All null: there was nothing in it, and it is gone now.
 IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
-                              const std::string& streams_path, const std::string& name,
-                              RecoveredChunks& chunks) {
+                               const std::string& streams_path, const std::string& name,
+                               RecoveredChunks& chunks) {
   const auto parsed = parse_directory_name(name);
   if (!parsed) return LogGroup{};  // not made by us, or moved away: left alone
   const std::string directory = streams_path + "/" + name;
@@ -188,30 +189,121 @@ IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
   return LogGroup{};
 }
 
-IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
-                                                            AlignedBuffer& staging,
-                                                            const std::string& directory,
-                                                            RecoveredChunks& chunks) {
-  if (auto done = state.file_system.make_directory(directory); !done) {
-    return failure(done.error());
+Result<SpoolDirectory, Error> recover_streams(SpoolState& state, AlignedBuffer& staging,
+                                              RecoveredChunks& chunks) {
+  const std::string& path = state.options.directory;
+  // Together with its blocks' overhead at most a sixteenth of the spool.
+  const uint64_t repeats_max =
+      std::min<uint64_t>(state.options.repeats_max, state.options.bytes_max / 16 / 41);
+  auto directory = SpoolDirectory::open(state.file_system, path, repeats_max);
+  if (!directory) return failure(directory.error());
+  state.shares.set_fixed_bytes(directory->repeat_log().file_bytes() + 2 * kBlockBytes);
+
+  const auto unreadable = [&](const IoError& error) {
+    return run_error("cannot recover the spool " + path + ": " + error.text() +
+                     "; see the log, check the disk and that this user may write there");
+  };
+  // A process that was killed may have made logs here without getting so far as this.
+  if (auto done = state.file_system.sync_directory(directory->streams_path()); !done) {
+    return unreadable(done.error());
   }
-  (void)state.file_system.sync_directory(directory.substr(0, directory.find_last_of('/')));
-  auto listed = state.file_system.list(directory);
-  if (!listed) return failure(listed.error());
+  auto names = state.file_system.list(directory->streams_path());
+  if (!names) return unreadable(names.error());
+  std::vector<LogGroup> found;
+  for (const std::string& name : *names) {
+    auto logs = recover_log(state, staging, directory->streams_path(), name, chunks);
+    if (!logs) return unreadable(logs.error());
+    if (logs->main) found.push_back(std::move(*logs));
+  }
+  for (const RepeatRecord& record : directory->repeat_log().take_found()) chunks.add(record);
+  const auto place = [](const LogGroup& logs) {
+    return std::pair(logs.main->stream(), logs.main->use.generation);
+  };
+  std::stable_sort(found.begin(), found.end(), [&](const LogGroup& one, const LogGroup& other) {
+    return place(one) < place(other);
+  });
+  for (LogGroup& logs : found) state.logs.add(std::move(logs));
+  return directory;
+}
+
+// The log of dead letters, made if there is none. Returns their lock; null where they lie in the
+// spool's directory.
+Result<std::unique_ptr<File>, Error> recover_letters(SpoolState& state, AlignedBuffer& staging,
+                                                     RecoveredChunks& chunks) {
+  const std::string& path = state.options.dead_letter_directory;
+  const auto cannot = [&](const IoError& error) {
+    return run_error("cannot open the dead letters in " + path + ": " + error.text() +
+                     "; make room, or let this user write there");
+  };
+  if (auto done = state.file_system.make_directory(path); !done) return cannot(done.error());
+  std::unique_ptr<File> own_lock;
+  if (!path.starts_with(state.options.directory + "/") || !state.on_disk()) {
+    auto lock = state.file_system.lock(path + "/lock");
+    if (!lock && lock.error().code == EWOULDBLOCK) {
+      return run_error("the dead letters " + path +
+                       " are in use by another process: stop it, or use another directory");
+    }
+    if (!lock) return cannot(lock.error());
+    own_lock = std::move(*lock);
+  }
+  (void)state.file_system.sync_directory(path.substr(0, path.find_last_of('/')));
+  const auto listed = state.file_system.list(path);
+  if (!listed) return cannot(listed.error());
   auto queue = std::make_unique<StreamQueue>(state, StreamOptions{});
-  queue->held_bytes = kBlockBytes;
-  DirectoryRecovery recovery(state, directory, *queue, chunks, nullptr);
-  if (auto done = recovery.load_books(); !done) return failure(done.error());
-  if (auto done = recovery.run(*listed); !done) return failure(done.error());
-  queue->files = writer_after(recovery, state, staging, directory);
-  return queue;
+  queue->reservation.hold(kBlockBytes);
+  DirectoryRecovery recovery(state, path, *queue, chunks, nullptr);
+  auto done = recovery.load_books();
+  if (done) done = recovery.run(*listed);
+  if (!done) return cannot(done.error());
+  queue->files = writer_after(recovery, state, staging, path);
+  state.logs.set_dead_letters(std::move(queue));
+  return own_lock;
+}
+
+}  // namespace
+
+Result<RecoveredSpool, Error> recover_spool(SpoolState& state, AlignedBuffer& staging) {
+  RecoveredSpool spool;
+  const int64_t window_begin = state.wall_ns() - nanoseconds(state.options.repeat_window).count();
+  RecoveredChunks chunks(state.options.repeats_max, window_begin,
+                         state.options.ack == AckMode::delivered);
+  if (state.on_disk()) {
+    auto directory = recover_streams(state, staging, chunks);
+    if (!directory) return failure(directory.error());
+    spool.directory = std::move(*directory);
+  }
+  if (!state.options.dead_letter_directory.empty()) {
+    auto lock = recover_letters(state, staging, chunks);
+    if (!lock) return failure(lock.error());
+    spool.letters_lock = std::move(*lock);
+  }
+  chunks.settle(state.chunks, state.wall_ns());
+  for (const auto& queue : state.logs.all()) {
+    const uint64_t lost = queue->recovered.lost_events();
+    const uint64_t events = lost + queue->segments.events_unread();
+    if (events == 0) continue;
+    const record::Ledger::Admitted admitted{queue->stream(), events};
+    state.ledger.receive("recovered", {&admitted, 1});
+    if (lost > 0) {
+      state.ledger.drop(queue->stream(), "damaged", lost);
+      state.note_error("damage in the spool: at least " + std::to_string(lost) +
+                       " events of stream " + queue->stream() + " are lost; see the log");
+    }
+    log_info("backlog found in the spool", {{"stream", queue->stream()},
+                                            {"events", events - lost},
+                                            {"bytes", queue->reservation.held()}});
+  }
+  state.shares.share_out();
+  return spool;
 }
 
 IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
-                             const std::string& streams_path, const std::string& name,
-                             const StreamOptions& options) {
+                              const std::string& streams_path, const StreamOptions& options,
+                              uint64_t generation) {
+  LogGroup logs = make_logs(state, options, generation);
+  if (!state.on_disk()) return logs;
   LogWriter::Options writing;
-  writing.directory = streams_path + "/" + name;
+  writing.directory = streams_path + "/" + directory_name(options.stream, generation);
   if (auto done = state.file_system.make_directory(writing.directory); !done) {
     return failure(done.error());
   }
@@ -219,7 +311,6 @@ IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
   auto done = write_description(state.file_system, writing.directory, description);
   if (done) done = state.file_system.sync_directory(streams_path);
   if (!done) return failure(done.error());
-  LogGroup logs = make_logs(state, options);
   for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
     LogWriter::Options overflow;
     overflow.directory = overflow_path(writing.directory, slot);
@@ -227,7 +318,7 @@ IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
     logs.overflow[slot]->files = writer_of(state, staging, std::move(overflow));
   }
   logs.main->files = writer_of(state, staging, std::move(writing));
-  logs.main->held_bytes = kLogFixedBytes;
+  logs.main->reservation.hold(kLogFixedBytes);
   return logs;
 }
 

@@ -4,40 +4,25 @@
 // Thread: one, at start-up.
 #pragma once
 
-#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "spool/recovered_chunks.h"
+#include "spool/spool_directory.h"
 #include "spool/spool_state.h"
 
 namespace penstock::spool {
 
-// A log and its overflow logs, which know each other. All null: there is none.
-struct LogGroup {
-  // Older than what the main log holds. Null in memory.
-  std::array<std::unique_ptr<StreamQueue>, kOverflowLogs> overflow;
-  std::unique_ptr<StreamQueue> main;
+struct RecoveredSpool {
+  std::optional<SpoolDirectory> directory;  // none: in memory
+  std::unique_ptr<File> letters_lock;       // where they do not lie in the spool's directory
 };
-[[nodiscard]] LogGroup make_logs(SpoolState& state, const StreamOptions& options);
+// Takes the directories, and opens every log as it was left. What it finds is entered as received.
+Result<RecoveredSpool, Error> recover_spool(SpoolState& state, AlignedBuffer& staging);
 
-// Opens the log in this directory as it was left. Torn tails are cut, segments get their index,
-// what is being read afterwards is on stable storage. All null: there was nothing in it, and it
-// is gone now.
-IoResult<LogGroup> recover_log(SpoolState& state, AlignedBuffer& staging,
-                              const std::string& streams_path, const std::string& name,
-                              RecoveredChunks& chunks);
-// The log of dead letters, made if there is none.
-IoResult<std::unique_ptr<StreamQueue>> recover_dead_letters(SpoolState& state,
-                                                            AlignedBuffer& staging,
-                                                            const std::string& directory,
-                                                            RecoveredChunks& chunks);
-// Makes the directory of a new log.
+// Makes a log; on disk its directory, too. streams_path: on disk.
 IoResult<LogGroup> create_log(SpoolState& state, AlignedBuffer& staging,
-                             const std::string& streams_path, const std::string& name,
-                             const StreamOptions& options);
-
-// What a log takes besides its segments: two descriptions and the checkpoint.
-inline constexpr uint64_t kLogFixedBytes = 2 * 4096 + CheckpointFile::kFileBytes;
+                              const std::string& streams_path, const StreamOptions& options,
+                              uint64_t generation);
 
 }  // namespace penstock::spool

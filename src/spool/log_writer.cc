@@ -28,6 +28,7 @@ IoResult<void> LogWriter::store(std::span<const EntryToStore> entries, uint64_t 
     }
     const auto offset = active_->append(entry);
     if (!offset) return failure(offset.error());
+    stored_in_round_ += {1, entry.batch->event_count};
     round_.positions.push_back({active_->number(), *offset});
     round_.ends.push_back(*offset + size);
   }
@@ -71,6 +72,10 @@ IoResult<void> LogWriter::make_directory() {
 }
 
 IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_bytes) {
+  // The header says what was stored before: by then the files that hold it have their names.
+  if (!round_.born.empty()) {
+    if (auto done = sync_directory(); !done) return done;
+  }
   SegmentWriter::Options segment;
   segment.number = options_.next_number;
   segment.path = segment_path(options_.directory, segment.number);
@@ -80,6 +85,7 @@ IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_
   segment.direct = direct_;
   segment.overflow = options_.overflow;
   segment.log = log_id(options_.directory, !options_.with_checkpoint);
+  segment.before = options_.stored + stored_in_round_;
   segment.salt = options_.make_salt();
   segment.created_ns = options_.wall_ns();
   const bool from_spare = options_.spare_bytes == segment.file_bytes;
@@ -95,6 +101,7 @@ IoResult<void> LogWriter::create_segment(uint64_t entry_bytes, uint64_t segment_
   const uint64_t file_bytes = segment.file_bytes;
   auto writer = SegmentWriter::create(file_system_, std::move(segment), staging_);
   if (!writer) {
+    if (from_spare) lost_bytes_ += file_bytes;
     // A half-made file holds room that is needed. Where it may come back, later segments say that
     // nothing was in it.
     if (!file_system_.remove(path) || !file_system_.sync_directory(options_.directory)) {
@@ -123,6 +130,7 @@ IoResult<void> LogWriter::sync() {
 
 LogWriter::Round LogWriter::keep_round() {
   full_.clear();
+  options_.stored += std::exchange(stored_in_round_, {});
   return std::exchange(round_, {});
 }
 
@@ -132,6 +140,7 @@ std::optional<uint64_t> LogWriter::fail_round() {
     // Removed for the room, cut because the removal may not outlive a loss of power.
     (void)file_system_.remove(segment_path(options_.directory, born.number));
     options_.cuts.push_back({born.number, kBlockBytes});
+    if (born.from_spare) lost_bytes_ += born.file_bytes;
   }
   if (options_.cuts.size() > SegmentHeader::kCutsMax) {
     options_.cuts.erase(options_.cuts.begin(), options_.cuts.end() - SegmentHeader::kCutsMax);
@@ -139,6 +148,7 @@ std::optional<uint64_t> LogWriter::fail_round() {
   active_.reset();
   full_.clear();
   round_ = {};
+  stored_in_round_ = {};
   if (!before_) return std::nullopt;
   return std::exchange(before_, std::nullopt)->segment;
 }
@@ -182,9 +192,7 @@ IoResult<void> LogWriter::open_checkpoint() {
 
 IoResult<void> LogWriter::write_checkpoint(Checkpoint checkpoint) {
   if (auto done = open_checkpoint(); !done) return done;
-  auto done = checkpoint_->write(std::move(checkpoint));
-  if (!done) checkpoint_.reset();  // opened afresh the next time, whatever state it is in
-  return done;
+  return checkpoint_->write(std::move(checkpoint));
 }
 
 IoResult<void> LogWriter::remove_all(const std::string& parent_directory) {

@@ -14,9 +14,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spool/checkpoint.h"
+#include "spool/log_totals.h"
 #include "spool/position.h"
 #include "spool/segment_writer.h"
 
@@ -29,6 +31,7 @@ class LogWriter {
     uint64_t next_number = 1;
     std::vector<SegmentCut> cuts;  // that could not be carried out when the log was recovered
     uint64_t spare_bytes = 0;      // size of the spare file, when there is one
+    Tally stored;                  // in the log since it was begun
     bool direct = true;
     bool with_checkpoint = true;  // dead letters have none
     bool overflow = false;        // its directory is made when it is first written to
@@ -52,7 +55,6 @@ class LogWriter {
     std::vector<uint64_t> ends;       // first byte behind each
     std::vector<SegmentBirth> born;   // in order
     std::vector<uint64_t> sealed;     // numbers
-    [[nodiscard]] bool empty() const { return positions.empty() && sealed.empty(); }
   };
 
   // Writes the entries; nothing is safe yet. A new segment is segment_bytes, or as large as its
@@ -63,6 +65,9 @@ class LogWriter {
   // The files of this round are cut; returns the number of the segment that was being filled
   // before it and is closed now, if there was one.
   std::optional<uint64_t> fail_round();
+
+  // Bytes of a spare file that was used up by a segment that failed: its file is removed. Once.
+  [[nodiscard]] uint64_t take_lost_bytes() { return std::exchange(lost_bytes_, 0); }
 
   // Removes the file of a segment whose entries are all final, or keeps it as the spare.
   // sync_directory() afterwards. Returns how many bytes of the files that freed.
@@ -96,8 +101,10 @@ class LogWriter {
   // Of the round:
   std::optional<SegmentCut> before_;  // the segment that was being filled, and how far
   std::vector<std::unique_ptr<SegmentWriter>> full_;
+  Tally stored_in_round_;
   bool directory_touched_ = false;
   bool directory_made_ = false;
+  uint64_t lost_bytes_ = 0;
   Round round_;
 };
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -66,11 +65,6 @@ class OverflowLog : public DiskSpool {
     copy.batch.received_ns = entry.batch->received_ns;
     copy.origin = entry.position;
     return copy;
-  }
-  static std::vector<uint32_t> all_of(const Entry& entry) {
-    std::vector<uint32_t> places(entry.batch->event_count);
-    std::iota(places.begin(), places.end(), 0u);
-    return places;
   }
   void overflow(const Entry& entry, const std::vector<uint32_t>& places, size_t slot = 0) {
     a->append_overflow(slot, copy_of(entry, places),

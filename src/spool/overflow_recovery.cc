@@ -5,9 +5,9 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "spool/log_directory.h"
 #include "spool/recovered_chunks.h"
@@ -26,19 +26,16 @@ Events united(const Events& one, const Events& other) {
 
 // The entry's events with these places in it are final: they are not handed out.
 void settle(StreamQueue& queue, RecoveredChunks& chunks, Position position, const IndexEntry& entry,
-            uint32_t events_final, Events places) {
+            Events places) {
   if (places.empty()) return;
-  const bool all = places.size() + events_final >= entry.event_count;
-  SegmentState& segment = queue.segments.at(position.segment);
-  CHECK(segment.events_unread >= places.size());
-  segment.events_unread -= places.size();
+  const bool all = places.size() >= entry.event_count;
+  queue.segments.read(position.segment, places.size());
   if (all) {
-    CHECK(segment.entries_left > 0);
-    --segment.entries_left;
-    queue.recovered_pending.erase(position);
+    queue.segments.settle(position.segment, 1);
+    queue.recovered.set_final(position);
     chunks.take_back(entry);
   }
-  queue.recovered_overflowed[position] = std::make_shared<const Events>(std::move(places));
+  queue.recovered.set_overflowed(position, std::make_shared<const Events>(std::move(places)));
 }
 
 }  // namespace
@@ -60,13 +57,13 @@ bool OverflowRecovery::has_origin(Position position) const {
   return std::binary_search(origins_.begin(), origins_.end(), packed(position));
 }
 
-void OverflowRecovery::ask(Position position, const IndexEntry& entry, uint32_t events_final) {
-  if (has_origin(position)) questions_.emplace(position, Question{entry, events_final});
+void OverflowRecovery::ask(Position position, const IndexEntry& entry) {
+  if (has_origin(position)) questions_.emplace(position, entry);
 }
 
 IoResult<void> OverflowRecovery::read_copies(FileSystem& file_system, const std::string& directory,
                                              const StreamQueue& overflow) {
-  for (const auto& [number, segment] : overflow.segments) {
+  for (const auto& [number, segment] : overflow.segments.all()) {
     auto file = file_system.open(segment_path(directory, number), {});
     if (!file) return failure(file.error());
     auto reader = SegmentReader::open(std::move(*file));
@@ -98,19 +95,59 @@ IoResult<void> OverflowRecovery::resolve(FileSystem& file_system, const std::str
   if (questions_.empty()) return {};
   for (size_t slot = 0; slot < kOverflowLogs; ++slot) {
     auto done =
-        read_copies(file_system, overflow_path(directory, slot), *main.overflow_queues[slot]);
+        read_copies(file_system, overflow_path(directory, slot), *main.overflow_part.logs[slot]);
     if (!done) return done;
   }
   for (auto& [position, events] : copied_) {
     const auto question = questions_.find(position);
     if (question == questions_.end()) continue;
-    const auto& [entry, events_final] = question->second;
-    std::erase_if(events, [&asked = question->second](uint32_t event) {
-      return event < asked.events_final || event >= asked.entry.event_count;
-    });
-    settle(main, chunks, position, entry, events_final, std::move(events));
+    const IndexEntry& entry = question->second;
+    std::erase_if(events, [&entry](uint32_t event) { return event >= entry.event_count; });
+    settle(main, chunks, position, entry, std::move(events));
   }
   return {};
+}
+
+IoResult<std::optional<Position>> find_break(FileSystem& file_system, const std::string& directory,
+                                             const std::vector<uint64_t>& numbers) {
+  for (const uint64_t number : numbers) {
+    const auto segment = recover_durably(file_system, segment_path(directory, number), number);
+    if (!segment) return failure(segment.error());
+    if (segment->state == RecoveredSegment::State::sealed) continue;
+    const bool is_read = segment->state == RecoveredSegment::State::open;
+    if (is_read && segment->first_break == RecoveredSegment::kNoBreak) continue;
+    return Position{number, is_read ? static_cast<uint32_t>(segment->first_break) : 0};
+  }
+  return std::nullopt;
+}
+
+Tally forget_behind_break(FileSystem& file_system, const std::string& directory,
+                          const StreamQueue& main, Position first_break, uint64_t number,
+                          RecoveredSegment& segment) {
+  Tally forgotten;
+  if (segment.state != RecoveredSegment::State::open) return forgotten;
+  // Without a checkpoint everything looks pending there, also what was removed.
+  std::set<uint64_t> main_segments;
+  const auto names = file_system.list(directory);
+  for (const std::string& name : names.value_or(std::vector<std::string>{})) {
+    if (const auto main_number = parse_segment_name(name)) main_segments.insert(*main_number);
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < segment.entries.size(); ++i) {
+    const IndexOrigin& origin = segment.origins[i];
+    const bool is_behind = Position{number, segment.entries[i].offset} >= first_break;
+    const bool is_in_main = main_segments.contains(origin.segment) &&
+                            !main.recovered.is_final({origin.segment, origin.offset});
+    if (is_behind && is_in_main) {
+      forgotten += {1, segment.entries[i].event_count};
+      continue;
+    }
+    segment.entries[kept] = segment.entries[i];
+    segment.origins[kept++] = origin;
+  }
+  segment.entries.resize(kept);
+  segment.origins.resize(kept);
+  return forgotten;
 }
 
 }  // namespace penstock::spool

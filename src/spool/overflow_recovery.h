@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,17 +32,12 @@ class OverflowRecovery {
   void add(const RecoveredSegment& segment);
   void add_done();
   // A pending entry, counted as such.
-  void ask(Position position, const IndexEntry& entry, uint32_t events_final);
+  void ask(Position position, const IndexEntry& entry);
   // directory: of the main log.
   IoResult<void> resolve(FileSystem& file_system, const std::string& directory, StreamQueue& main,
                          RecoveredChunks& chunks);
 
  private:
-  // A pending entry of the main log of which an overflow log has something.
-  struct Question {
-    IndexEntry entry;
-    uint32_t events_final = 0;
-  };
   using Events = std::vector<uint32_t>;  // indices, ascending
 
   [[nodiscard]] static uint64_t packed(Position position);
@@ -49,9 +45,21 @@ class OverflowRecovery {
   IoResult<void> read_copies(FileSystem& file_system, const std::string& directory,
                              const StreamQueue& overflow);
 
-  std::vector<uint64_t> origins_;           // packed
-  std::map<Position, Question> questions_;  // by the entry of the main log
-  std::map<Position, Events> copied_;       // of those entries
+  std::vector<uint64_t> origins_;  // packed
+  // Pending entries of the main log of which an overflow log has something.
+  std::map<Position, IndexEntry> questions_;
+  std::map<Position, Events> copied_;  // of those entries
 };
+
+// Where in an overflow log the first bytes are broken: of what was written last and perhaps not
+// synced, a power loss leaves any parts. nullopt: none are. numbers: its segments, ascending.
+IoResult<std::optional<Position>> find_break(FileSystem& file_system, const std::string& directory,
+                                             const std::vector<uint64_t>& numbers);
+// Behind a break an older event of a key may be missing, which the main log still has: what the
+// main log has of these entries, too, counts there, so that it is sent in order. Removes them from
+// the segment; they count as found, because they were stored. directory: of the main log.
+Tally forget_behind_break(FileSystem& file_system, const std::string& directory,
+                          const StreamQueue& main, Position first_break, uint64_t number,
+                          RecoveredSegment& segment);
 
 }  // namespace penstock::spool

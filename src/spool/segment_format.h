@@ -45,6 +45,7 @@ struct SegmentCut {
 
 enum SegmentFlags : uint32_t {
   kOverflowSegment = 1,  // its entries and its index name their origins
+  kCountedSegment = 2,   // its header says what was stored before it
 };
 
 struct SegmentHeader {
@@ -67,7 +68,10 @@ struct SegmentHeader {
   // Sealed overflow segments, last block only: the buckets of all entries together.
   StoredBuckets buckets;
   uint64_t log = 0;  // log_id(), so that a file of another log is known for one; 0: not said
-  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - sizeof(StoredBuckets) - 16] = {};
+  // Stored in the log before this segment, since the log was begun; valid with kCountedSegment.
+  uint64_t entries_before = 0;
+  uint64_t events_before = 0;
+  uint8_t zeros[kBlockBytes - 80 - sizeof(SegmentCut) * kCutsMax - sizeof(StoredBuckets) - 32] = {};
   uint64_t checksum = 0;  // over all bytes before it
 };
 static_assert(sizeof(SegmentHeader) == kBlockBytes);
@@ -123,6 +127,10 @@ struct IndexEntry {
 };
 static_assert(sizeof(IndexEntry) == 48);
 static_assert(std::is_trivially_copyable_v<IndexEntry>);
+[[nodiscard]] inline IndexEntry index_of(uint32_t offset, const EntryHeader& header) {
+  return {offset,          header.event_count, header.received_ns, header.key,
+          header.part_key, header.part_count,  header.flags};
+}
 
 // Where the events of an entry of an overflow log came from.
 struct IndexOrigin {

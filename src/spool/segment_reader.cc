@@ -1,8 +1,11 @@
 #include "spool/segment_reader.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "spool/log_directory.h"
 
 namespace penstock::spool {
 namespace {
@@ -199,28 +202,44 @@ IoResult<std::optional<StoredEntry>> SegmentReader::search(uint64_t offset) {
   return std::nullopt;
 }
 
-IoResult<bool> SegmentReader::read_payload(std::span<uint8_t> into) {
-  CHECK(into.size() == current_.header.payload_size);
+IoResult<std::optional<ByteBuffer>> SegmentReader::read_payload() {
+  ByteBuffer payload(current_.header.payload_size);
+  payload.resize(current_.header.payload_size);
+  const std::span<uint8_t> into(payload.data(), payload.size());
   const uint64_t begin = current_.offset + current_.header.header_size;
   if (into.size() <= window_.capacity()) {
     const auto bytes = view(begin, into.size());
     if (!bytes) return failure(bytes.error());
-    if (bytes->size() < into.size()) return false;
+    if (bytes->size() < into.size()) return std::nullopt;
     if (!bytes->empty()) std::memcpy(into.data(), bytes->data(), bytes->size());
   } else {
     const auto got = file_->read_at(begin, into);
     if (!got) return failure(got.error());
-    if (*got < into.size()) return false;
+    if (*got < into.size()) return std::nullopt;
   }
-  const uint64_t check = checksum64(into, header_->salt ^ current_.offset);
-  return check ==
-         (uint64_t{current_.header.payload_check_high} << 32 | current_.header.payload_check_low);
+  const uint64_t check =
+      uint64_t{current_.header.payload_check_high} << 32 | current_.header.payload_check_low;
+  if (checksum64(into, header_->salt ^ current_.offset) != check) return std::nullopt;
+  return payload;
 }
 
-IoResult<bool> SegmentReader::check_payload() {
-  ByteBuffer payload(current_.header.payload_size);
-  payload.resize(current_.header.payload_size);
-  return read_payload({payload.data(), payload.size()});
+IoResult<std::optional<SegmentReader>> open_segment_of(FileSystem& file_system,
+                                                       const std::string& directory,
+                                                       uint64_t number) {
+  auto file = file_system.open(segment_path(directory, number), {});
+  if (!file) {
+    // A directory that was moved away may come back.
+    const bool is_gone = file.error().code == ENOENT && file_system.list(directory).has_value();
+    if (is_gone) return std::nullopt;
+    return failure(file.error());
+  }
+  auto reader = SegmentReader::open(std::move(*file));
+  if (!reader) return failure(reader.error());
+  const auto& header = reader->header();
+  if (!header || header->number != number) return std::nullopt;
+  const uint64_t log = log_id(directory, false);
+  if (header->log != 0 && log != 0 && header->log != log) return std::nullopt;
+  return std::optional(std::move(*reader));
 }
 
 record::Batch batch_of(StoredEntry entry, ByteBuffer payload) {

@@ -54,7 +54,6 @@ class SegmentReader {
                                       size_t window_bytes = kWindowBytes);
 
   [[nodiscard]] const std::optional<SegmentHeader>& header() const { return header_; }
-  [[nodiscard]] uint64_t file_bytes() const { return file_bytes_; }
 
   // The index of a sealed segment, when it is whole.
   IoResult<std::optional<SegmentIndex>> read_index();
@@ -67,15 +66,11 @@ class SegmentReader {
     if (limit != limit_) window_.clear();
     limit_ = std::min(limit, file_bytes_);
   }
-  [[nodiscard]] uint64_t cursor() const { return cursor_; }
 
   // The next entry with a whole header; nullopt when there is none before the limit.
   IoResult<std::optional<StoredEntry>> next();
-  // The payload of the entry next() gave last, into header.payload_size bytes; false when it is
-  // damaged.
-  IoResult<bool> read_payload(std::span<uint8_t> into);
-  // Checks the payload without keeping it.
-  IoResult<bool> check_payload();
+  // The payload of the entry next() gave last; nullopt when it is damaged.
+  IoResult<std::optional<ByteBuffer>> read_payload();
 
   // What next() has stepped over so far; what lies behind the last whole entry is not among it.
   [[nodiscard]] const std::vector<BadRange>& bad_ranges() const { return bad_ranges_; }
@@ -105,6 +100,12 @@ class SegmentReader {
   std::vector<BadRange> bad_ranges_;
   bool torn_at_end_ = false;
 };
+
+// A segment of the log in this directory. nullopt: there is no such file, though the directory is
+// there, or it is damaged from its beginning, or belongs elsewhere.
+IoResult<std::optional<SegmentReader>> open_segment_of(FileSystem& file_system,
+                                                       const std::string& directory,
+                                                       uint64_t number);
 
 // A batch as next() and read_payload() gave it.
 [[nodiscard]] record::Batch batch_of(StoredEntry entry, ByteBuffer payload);

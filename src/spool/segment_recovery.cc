@@ -1,6 +1,7 @@
 #include "spool/segment_recovery.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -8,18 +9,6 @@
 
 namespace penstock::spool {
 namespace {
-
-IndexEntry index_of(const StoredEntry& entry) {
-  IndexEntry indexed;
-  indexed.offset = entry.offset;
-  indexed.event_count = entry.header.event_count;
-  indexed.received_ns = entry.header.received_ns;
-  indexed.key = entry.header.key;
-  indexed.part_key = entry.header.part_key;
-  indexed.part_count = entry.header.part_count;
-  indexed.flags = entry.header.flags;
-  return indexed;
-}
 
 bool in_order(const std::vector<IndexEntry>& entries, uint64_t end) {
   uint64_t at = kBlockBytes;
@@ -76,17 +65,17 @@ IoResult<void> walk(SegmentReader& reader, RecoveredSegment& segment) {
       const BadRange& range = reader.bad_ranges()[ranges_seen];
       broken.push_back({{range.begin, range.end, 1}, header.run});
     }
-    const auto whole = reader.check_payload();
-    if (!whole) return failure(whole.error());
+    const auto payload = reader.read_payload();
+    if (!payload) return failure(payload.error());
     // Entries of an overflow log have origins, those of other logs none.
-    if (!*whole || (*entry)->origin.has_value() != overflow) {
+    if (!payload->has_value() || (*entry)->origin.has_value() != overflow) {
       broken_bytes += (*entry)->end() - (*entry)->offset;
       broken.push_back({{(*entry)->offset, (*entry)->end(), header.event_count}, header.run});
       continue;
     }
     broken_before = broken_bytes;
     ranges_before = reader.bad_ranges().size();
-    segment.entries.push_back(index_of(**entry));
+    segment.entries.push_back(index_of((*entry)->offset, header));
     if ((*entry)->origin) {
       const OverflowOrigin& origin = *(*entry)->origin;
       segment.origins.push_back({origin.position.segment, origin.position.offset, 0});
@@ -151,6 +140,19 @@ IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t 
   return segment;
 }
 
+IoResult<RecoveredSegment> recover_durably(FileSystem& file_system, const std::string& path,
+                                           uint64_t number) {
+  for (const bool again : {false, true}) {
+    auto file = file_system.open(path, {.write = true});
+    if (!file) return failure(file.error());
+    if (auto done = (*file)->sync(); !done) return failure(done.error());
+    if (again) (*file)->drop_cache();
+    auto segment = recover_segment(std::move(*file), number);
+    if (!segment || again || segment->state == RecoveredSegment::State::sealed) return segment;
+  }
+  return failure(IoError{EIO});  // not reached
+}
+
 void cut_entries(RecoveredSegment& segment, uint64_t end) {
   while (!segment.entries.empty() && segment.entries.back().offset >= end) {
     segment.entries.pop_back();
@@ -159,10 +161,32 @@ void cut_entries(RecoveredSegment& segment, uint64_t end) {
   std::erase_if(segment.lost, [&](const LostEntry& entry) { return entry.begin >= end; });
 }
 
+namespace {
+
+// An index of more entries than are left: the new one is written over some of those. If the process
+// stops before the file is cut, they must not be found by the old one.
+IoResult<void> take_back_index(File& file, const RecoveredSegment& segment) {
+  SegmentHeader header = segment.header;
+  header.index_offset = 0;
+  header.index_checksum = 0;
+  header.entry_count = 0;
+  header.entries_end = 0;
+  const ByteView bytes{reinterpret_cast<const uint8_t*>(&header), sizeof header};
+  header.checksum = checksum64(bytes.first(offsetof(SegmentHeader, checksum)));
+  const uint64_t last_block = (segment.file_bytes / kBlockBytes - 1) * kBlockBytes;
+  if (auto done = file.write_at(last_block, bytes); !done) return done;
+  return file.sync();
+}
+
+}  // namespace
+
 IoResult<void> seal_recovered(FileSystem& file_system, const std::string& path,
                               RecoveredSegment& segment) {
   auto file = file_system.open(path, {.write = true});
   if (!file) return failure(file.error());
+  if (segment.header.index_offset > 0) {
+    if (auto done = take_back_index(**file, segment); !done) return done;
+  }
   SegmentHeader header = segment.header;
   const std::vector<uint8_t> index = index_image(segment.entries, segment.origins);
   header.buckets = stored(segment.buckets);

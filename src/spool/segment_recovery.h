@@ -53,6 +53,11 @@ enum class Verify : uint8_t { what_is_unsure, every_payload };
 // number: what the file's name says.
 IoResult<RecoveredSegment> recover_segment(std::unique_ptr<File> file, uint64_t number,
                                            Verify verify = Verify::what_is_unsure);
+// For a start that goes on from it. What is believed then may be in the page cache only: the
+// process died, the machine did not. So the file is synced first; and what was being written is
+// looked at as the disk has it.
+IoResult<RecoveredSegment> recover_durably(FileSystem& file_system, const std::string& path,
+                                           uint64_t number);
 
 // Forgets the entries at or behind this offset.
 void cut_entries(RecoveredSegment& segment, uint64_t end);

@@ -26,15 +26,15 @@ EntryHeader header_of(const EntryToStore& entry) {
   header.payload_size = static_cast<uint32_t>(batch.entries_size);
   header.event_count = batch.event_count;
   header.first_index = batch.first_index;
-  header.part_count = entry.part_count;
+  header.part_count = entry.chunk.part_count;
   header.encoding = static_cast<uint8_t>(batch.encoding);
-  header.flags = static_cast<uint8_t>((entry.fingerprint ? kFingerprint : 0) |
-                                      (entry.replayed ? kReplayed : 0) |
+  header.flags = static_cast<uint8_t>((entry.chunk.fingerprint ? kFingerprint : 0) |
+                                      (entry.chunk.replayed ? kReplayed : 0) |
                                       (entry.origin != nullptr ? kOverflowed : 0));
   header.received_ns = batch.received_ns;
   header.id = batch.id;
-  header.key = entry.chunk_key;
-  header.part_key = entry.part_key;
+  header.key = entry.chunk.key;
+  header.part_key = entry.chunk.part_key;
   header.source_size = text_size(batch.source);
   header.tag_size = text_size(batch.tag);
   header.stream_size = text_size(entry.stream);
@@ -102,7 +102,10 @@ IoResult<std::unique_ptr<SegmentWriter>> SegmentWriter::create(FileSystem& file_
   header.created_ns = options.created_ns;
   header.file_bytes = options.file_bytes;
   header.log = options.log;
-  if (options.overflow) header.flags = kOverflowSegment;
+  header.flags = kCountedSegment;
+  if (options.overflow) header.flags |= kOverflowSegment;
+  header.entries_before = options.before.entries;
+  header.events_before = options.before.events;
   header.cut_count =
       static_cast<uint32_t>(std::min<size_t>(options.cuts.size(), SegmentHeader::kCutsMax));
   std::copy_n(options.cuts.end() - header.cut_count, header.cut_count, header.cuts);
@@ -175,14 +178,7 @@ IoResult<uint32_t> SegmentWriter::append(const EntryToStore& entry) {
   if (auto done = stage(ByteView(kZeros).first(padding)); !done) return failure(done.error());
   header_.entries_end = run_begin_ + staged_;
 
-  IndexEntry& indexed = index_.emplace_back();
-  indexed.offset = offset;
-  indexed.event_count = header.event_count;
-  indexed.received_ns = header.received_ns;
-  indexed.key = header.key;
-  indexed.part_key = header.part_key;
-  indexed.part_count = header.part_count;
-  indexed.flags = header.flags;
+  index_.push_back(index_of(offset, header));
   if (entry.origin != nullptr) {
     origins_.push_back({entry.origin->position.segment, entry.origin->position.offset, 0});
     for (size_t i = 0; i < std::size(header_.buckets.words); ++i) {

@@ -4,7 +4,7 @@
 // After any error the writer is spent: what was not synced has to be written to another segment.
 // It never writes a block twice (but for the last block of the file, which holds no entries).
 //
-// Thread: one, the commit thread. The staging buffer is lent by its caller, and in use between
+// Thread: one, the commit thread. The staging buffer belongs to its caller, and is in use between
 // append() and finish_run().
 #pragma once
 
@@ -17,6 +17,7 @@
 
 #include "record/batch.h"
 #include "spool/file_system.h"
+#include "spool/log_totals.h"
 #include "spool/segment_format.h"
 
 namespace penstock::spool {
@@ -39,14 +40,19 @@ class AlignedBuffer {
   size_t size_;
 };
 
-// An entry as it is to be stored. Borrows everything.
-struct EntryToStore {
-  const record::Batch* batch = nullptr;
-  Hash128 chunk_key;
-  bool fingerprint = false;  // chunk_key is one
+// Which part of which chunk an entry is.
+struct ChunkPart {
+  Hash128 key;               // of the chunk
+  bool fingerprint = false;  // the key is one
   bool replayed = false;     // a dead letter that was handed back
   uint64_t part_key = 0;
   uint16_t part_count = 1;
+};
+
+// An entry as it is to be stored. Borrows everything.
+struct EntryToStore {
+  const record::Batch* batch = nullptr;
+  ChunkPart chunk;
   std::string_view stream;  // this and the next two: dead letters only
   std::string_view reason;
   std::string_view detail;
@@ -73,6 +79,7 @@ class SegmentWriter {
     bool direct = true;
     bool overflow = false;  // every entry has an origin
     uint64_t log = 0;       // log_id()
+    Tally before;           // stored in the log before this segment
   };
 
   // Makes the file (or takes the one at path, overwriting it), writes its headers and syncs it;
@@ -90,7 +97,6 @@ class SegmentWriter {
   IoResult<void> seal();
 
   [[nodiscard]] uint64_t number() const { return header_.number; }
-  [[nodiscard]] uint64_t file_bytes() const { return header_.file_bytes; }
   // First byte behind the last finished run; the next entry stands there or behind it.
   [[nodiscard]] uint64_t end() const { return end_; }
   // How many more bytes of entries it takes, if they come one a run.

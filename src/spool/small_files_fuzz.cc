@@ -11,6 +11,7 @@
 #include "spool/checkpoint.h"
 #include "spool/faulty_file_system.h"
 #include "spool/log_directory.h"
+#include "spool/missing_entries.h"
 #include "spool/overflow_origin.h"
 #include "spool/repeat_log.h"
 
@@ -27,14 +28,20 @@ void make_checksum_right(std::vector<uint8_t>& content, size_t sequence_at, size
   std::memcpy(content.data(), &checksum, sizeof checksum);
 }
 
-// checksum, magic, sequence, read, count, reserved, entries of 16 bytes
+// checksum, magic, sequence, read, count, checksum of the totals, entries of 16 bytes; totals,
+// unless the slot is that of an earlier version
 std::vector<uint8_t> as_slot(ByteView content) {
   std::vector<uint8_t> slot(content.begin(), content.end());
   slot.resize(std::clamp<size_t>(slot.size(), 48, CheckpointFile::kSlotBytes) / 16 * 16);
   std::memcpy(slot.data() + 8, "PSNKCPT1", 8);
-  const auto count = static_cast<uint32_t>((slot.size() - 48) / 16);
+  const bool has_totals = slot.size() >= 48 + CheckpointFile::kTotalsBytes && slot[40] % 2 == 0;
+  const size_t totals_bytes = has_totals ? CheckpointFile::kTotalsBytes : 0;
+  const auto count = static_cast<uint32_t>((slot.size() - 48 - totals_bytes) / 16);
   std::memcpy(slot.data() + 36, &count, sizeof count);
-  make_checksum_right(slot, 16, slot.size() - 8);
+  const uint64_t totals_checksum =
+      has_totals ? checksum64(ByteView(slot).last(totals_bytes)) | 1 : 0;
+  std::memcpy(slot.data() + 40, &totals_checksum, sizeof totals_checksum);
+  make_checksum_right(slot, 16, slot.size() - totals_bytes - 8);
   return slot;
 }
 
@@ -50,14 +57,18 @@ std::vector<uint8_t> as_block(ByteView content) {
 void read_checkpoint(ByteView content) {
   FaultyFileSystem files;
   files.set_content(kPath, {content.begin(), content.end()});
-  const auto found = CheckpointFile::load(*files.open(kPath, {}).value());
+  const auto found = CheckpointFile::load(files, kPath);
   CHECK(found.has_value());
-  if (found->has_value()) CHECK((*found)->pending.size() <= CheckpointFile::kPendingMax);
+  if (found->has_value()) {
+    CHECK((*found)->pending.size() <= (CheckpointFile::kSlotBytes - 48) / 16);
+    const auto& totals = (*found)->totals;
+    CHECK(!totals || MissingEntries(totals).missing().entries <= totals->pending.entries);
+  }
   auto file = CheckpointFile::open(files, kPath);
   CHECK(file.has_value());
-  const Checkpoint next{{7, 4096}, {{{6, 64}, 3}}};
+  const Checkpoint next{{7, 4096}, {{6, 64}}};
   CHECK(file->write(next).has_value());
-  const auto again = CheckpointFile::load(*files.open(kPath, {}).value());
+  const auto again = CheckpointFile::load(files, kPath);
   CHECK(again.has_value() && again->has_value());
   CHECK((*again)->read == next.read && (*again)->pending.size() == 1);
 }

@@ -97,7 +97,7 @@ struct Entry {
   Position position;
   std::shared_ptr<const record::Batch> batch;
   // Events (indices, ascending) that are final already, to be skipped: recovery found them in an
-  // overflow log, or a checkpoint of an older version says so. Empty in steady state.
+  // overflow log. Empty in steady state.
   std::vector<uint32_t> overflowed = {};
   // Overflow log only: the entry of the main log that the events came from, their indices in it
   // and their buckets.
@@ -149,11 +149,25 @@ class StreamLog {
   // until the entry is released, or is given back like this: it comes again, as if it had never
   // been read. Requires that it was read and not released.
   virtual void unread(Position) {}
+  // The batch, once more, of a large entry that was read and not released, for who has let go of
+  // it: the entry stays read. Neither batch nor is_lost: not yet; on_readable() says when to ask
+  // again. is_lost: it is damaged by now, and has been passed over like any that cannot be read.
+  struct Reloaded {
+    std::shared_ptr<const record::Batch> batch;
+    bool is_lost = false;
+  };
+  [[nodiscard]] virtual Reloaded reload(Position) { return {}; }
   [[nodiscard]] virtual bool next_is_large() const { return false; }
   // Somebody waits for memory. A large entry of which nothing is being delivered is to be unread.
   [[nodiscard]] virtual bool memory_is_awaited() const { return false; }
   // There is more to be read, but what was read and is held fills this log's share of memory.
   [[nodiscard]] virtual bool wants_room() const { return false; }
+  // What was read waits for something that only another entry can show. One more may be read than
+  // this log's share of memory, drop_oldest or a large entry in flight allows; each call permits
+  // one, which is not large. Its memory comes from the budget, and all of these together take at
+  // most another share, or are one entry. A large entry with later ones in flight must not be
+  // unread if their order matters.
+  virtual void allow_one_more() {}
   // ---- overflow logs: for events that cannot be sent for now, so that the others can
 
   // slot: below kOverflowLogs. Each is read and released like any log, first in, first out. Null in
@@ -264,6 +278,9 @@ class Spool {
   [[nodiscard]] virtual uint64_t dead_letter_count() const { return 0; }
   // Since when appends wait for room (or a broken disk) without pause; nullopt: they do not.
   [[nodiscard]] virtual std::optional<SteadyTime> pushing_back_since() const = 0;
+  // A large entry is to be read, and waits for the one large lease. Who waits for room may wait for
+  // what its delivery frees.
+  [[nodiscard]] virtual bool awaits_large_lease() const { return false; }
   // The last moment the commit thread went round its loop, for /healthz.
   [[nodiscard]] virtual SteadyTime last_turn() const = 0;
   // The last thing that went wrong with the disk, for the status page; empty: nothing.

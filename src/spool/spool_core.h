@@ -1,4 +1,6 @@
 // SpoolCore: the spool behind spool.h: puts its parts together and gives them their threads.
+//
+// It has 24 functions because Spool has 17, and because tests give the parts their turns by hand.
 #pragma once
 
 #include <memory>
@@ -35,6 +37,9 @@ class SpoolCore final : public Spool {
   [[nodiscard]] uint64_t dead_letter_bytes() const override;
   [[nodiscard]] uint64_t dead_letter_count() const override;
   [[nodiscard]] std::optional<SteadyTime> pushing_back_since() const override;
+  [[nodiscard]] bool awaits_large_lease() const override {
+    return reader_ && reader_->awaits_large_lease();
+  }
   [[nodiscard]] SteadyTime last_turn() const override;
   [[nodiscard]] std::string last_error() const override;
   void close() override;
@@ -47,26 +52,14 @@ class SpoolCore final : public Spool {
   void abandon();
 
  private:
-  SpoolCore(SpoolOptions options, SpoolInternals internals, record::Ledger& ledger,
-            memory::MemoryBudget& budget, const Clock& clock, FileSystem& file_system)
-      : state_(std::make_unique<SpoolState>(std::move(options), internals, ledger, budget, clock,
-                                            file_system)) {}
-
-  Result<void, Error> recover();
-  Result<void, Error> recover_logs(RecoveredChunks& chunks);
-  Result<void, Error> recover_letters(RecoveredChunks& chunks);
-  void close_letters(Calls& calls);
-  void close_overflow(Calls& calls);
-  // With the lock held, or at start-up.
-  void add(LogGroup logs);
-  Result<StreamQueue*, Error> adopt(StreamQueue& queue, const StreamOptions& options);
+  explicit SpoolCore(SpoolState* state) : state_(state) {}
   Result<StreamQueue*, Error> begin_log(const StreamOptions& options);
 
   memory::MemoryLease read_ahead_lease_;
   AlignedBuffer staging_{1 << 20};
   std::unique_ptr<SpoolState> state_;
   std::optional<SpoolDirectory> directory_;
-  std::unique_ptr<File> letters_lock_;  // only where they do not lie in the spool's directory
+  std::unique_ptr<File> letters_lock_;  // see RecoveredSpool
   std::optional<CommitQueue> commit_queue_;
   std::optional<BacklogReader> reader_;
   std::optional<DeadLetterReplay> replay_;

@@ -35,4 +35,8 @@ class SpoolDirectory {
   std::optional<RepeatLog> repeat_log_;
 };
 
+// The lock of a spool that is there, for a command that changes it while no process uses it; held
+// until the file goes. Errors as those of open().
+Result<std::unique_ptr<File>, Error> lock_spool(FileSystem& file_system, const std::string& path);
+
 }  // namespace penstock::spool

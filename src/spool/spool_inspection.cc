@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include "spool/checkpoint.h"
 #include "spool/dead_letter.h"
+#include "spool/missing_entries.h"
+#include "spool/recovered_entries.h"
 #include "spool/segment_recovery.h"
 #include "spool/set_aside.h"
 
@@ -27,33 +28,26 @@ class Finality {
     auto gone = GoneFile::load(file_system, directory);
     if (!gone) return failure(gone.error());
     finality.gone_ = std::move(*gone);
-    auto file = file_system.open(directory + "/checkpoint", {});
-    if (!file) {
-      if (file.error().code == ENOENT) return finality;
-      return failure(file.error());
-    }
-    auto checkpoint = CheckpointFile::load(**file);
+    const auto checkpoint = CheckpointFile::load(file_system, directory + "/checkpoint");
     if (!checkpoint) return failure(checkpoint.error());
     if (!checkpoint->has_value()) return finality;
-    finality.read_ = (*checkpoint)->read;
-    for (const PendingEntry& entry : (*checkpoint)->pending) {
-      finality.pending_[entry.position] = entry.events_final;
-    }
+    finality.recovered_.set(**checkpoint);
+    finality.totals_ = (*checkpoint)->totals;
+    finality.sequence_ = (*checkpoint)->sequence;
     return finality;
   }
 
-  // nullopt: all of it is.
-  [[nodiscard]] std::optional<uint32_t> events_final(Position position) const {
-    if (gone_.contains(position)) return std::nullopt;
-    if (position >= read_) return 0;
-    const auto pending = pending_.find(position);
-    if (pending == pending_.end()) return std::nullopt;
-    return pending->second;
+  [[nodiscard]] bool is_final(Position position) const {
+    return gone_.contains(position) || recovered_.is_final(position);
   }
+  [[nodiscard]] const std::optional<LogTotals>& totals() const { return totals_; }
+  [[nodiscard]] uint64_t sequence() const { return sequence_; }
+  [[nodiscard]] uint64_t first_segment() const { return recovered_.pending_from().segment; }
 
  private:
-  Position read_;
-  std::map<Position, uint32_t> pending_;
+  std::optional<LogTotals> totals_;
+  uint64_t sequence_ = 0;
+  RecoveredEntries recovered_;
   GoneLetters gone_;
 };
 
@@ -86,15 +80,34 @@ IoResult<std::optional<InspectedSegment>> inspect_segment(FileSystem& file_syste
   segment.file_bytes = found->file_bytes;
   segment.torn_bytes = found->torn_bytes;
   segment.damaged_bytes = found->damaged_bytes;
+  if (found->state != RecoveredSegment::State::unborn) segment.header = found->header;
+  for (const LostEntry& lost : found->lost) segment.broken += {1, lost.events};
   for (const IndexEntry& entry : found->entries) {
     ++segment.entries;
     segment.events += entry.event_count;
-    const auto events_final = finality.events_final({number, entry.offset});
-    if (!events_final) continue;
+    if (finality.is_final({number, entry.offset})) continue;
     ++segment.entries_pending;
-    segment.events_pending += entry.event_count - std::min(*events_final, entry.event_count);
+    segment.events_pending += entry.event_count;
   }
   return segment;
+}
+
+// Only of what stayed the same while it was looked at: segments are removed after a checkpoint.
+InspectedGap missing_in(FileSystem& file_system, const InspectedLog& log,
+                        const Finality& finality) {
+  const auto since = Finality::of(file_system, log.directory);
+  if (!finality.totals() || !since || since->sequence() != finality.sequence()) return {};
+  MissingEntries entries(finality.totals());
+  const bool of_letters = finality.totals()->log == log_id(log.directory, true);
+  for (auto segment = log.segments.rbegin(); segment != log.segments.rend(); ++segment) {
+    if (!segment->header) continue;
+    const Tally stored = Tally{segment->entries, segment->events} + segment->broken;
+    const Tally pending{segment->entries_pending, segment->events_pending};
+    entries.found(*segment->header, stored, of_letters ? stored : pending);
+  }
+  const Tally missing = entries.missing();
+  if (missing.entries == 0) return {};
+  return {missing.entries, missing.events, entries.missing_files(finality.first_segment())};
 }
 
 Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::string& directory,
@@ -123,6 +136,7 @@ Result<InspectedLog, Error> inspect_log(FileSystem& file_system, const std::stri
     const auto size = file ? (*file)->size() : IoResult<uint64_t>(0);
     log.file_bytes += size.value_or(0);
   }
+  log.missing = missing_in(file_system, log, *finality);
   return log;
 }
 
@@ -203,11 +217,9 @@ Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& l
         }
         break;
       }
-      ByteBuffer payload((*stored)->header.payload_size);
-      payload.resize((*stored)->header.payload_size);
-      const auto whole = reader->read_payload({payload.data(), payload.size()});
-      if (!whole) return cannot_read(segment.path, whole.error());
-      if (!*whole) {
+      auto payload = reader->read_payload();
+      if (!payload) return cannot_read(segment.path, payload.error());
+      if (!payload->has_value()) {
         if (damaged) {
           damaged("the entry at " + std::to_string((*stored)->offset) + " of " + segment.path +
                   " is damaged and not shown (" + std::to_string((*stored)->header.event_count) +
@@ -217,10 +229,8 @@ Result<void, Error> visit_entries(FileSystem& file_system, const InspectedLog& l
       }
       InspectedEntry entry;
       entry.stored = &**stored;
-      const auto events_final = finality->events_final({segment.number, (*stored)->offset});
-      entry.final = !events_final;
-      entry.events_final = events_final.value_or((*stored)->header.event_count);
-      entry.batch = batch_of(**stored, std::move(payload));
+      entry.final = finality->is_final({segment.number, (*stored)->offset});
+      entry.batch = batch_of(**stored, std::move(**payload));
       if (!visit(entry)) return {};
     }
   }

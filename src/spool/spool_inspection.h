@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "spool/file_system.h"
 #include "spool/log_directory.h"
+#include "spool/log_totals.h"
 #include "spool/segment_reader.h"
 
 namespace penstock::spool {
@@ -25,8 +27,17 @@ struct InspectedSegment {
   uint64_t events = 0;
   uint64_t entries_pending = 0;  // not final, says the checkpoint; letters: not gone
   uint64_t events_pending = 0;
-  uint64_t torn_bytes = 0;     // of an entry that was not finished: no loss
-  uint64_t damaged_bytes = 0;  // something happened to the disk
+  uint64_t torn_bytes = 0;              // of an entry that was not finished: no loss
+  uint64_t damaged_bytes = 0;           // something happened to the disk
+  std::optional<SegmentHeader> header;  // when it is whole
+  Tally broken;                         // entries of which something is left
+};
+
+// What the totals say is there and is not found.
+struct InspectedGap {
+  uint64_t entries = 0;
+  uint64_t events = 0;
+  std::string files;  // whose numbers are missing; empty: the files are there, and damaged
 };
 
 struct InspectedLog {
@@ -36,7 +47,8 @@ struct InspectedLog {
   bool overflow = false;                   // an overflow log of the main log behind it
   std::vector<InspectedSegment> segments;  // oldest first
   uint64_t set_aside = 0;                  // files ending in .damaged
-  uint64_t file_bytes = 0;                 // all files of it
+  InspectedGap missing;
+  uint64_t file_bytes = 0;  // all files of it
 };
 
 // Told of a file that cannot be read, or of an entry that is damaged: one line with the path. What
@@ -63,7 +75,6 @@ struct InspectOptions {
 struct InspectedEntry {
   const StoredEntry* stored = nullptr;
   record::Batch batch;
-  uint32_t events_final = 0;
   bool final = false;
 };
 // In order; false from visit ends it. Damaged entries are stepped over, and told to damaged.

@@ -42,14 +42,7 @@ TEST_F(SpoolInspection, ShowsAnOverflowLogBeforeItsMainLog) {
   open();
   append("1", {"a:one"});
   commit();
-  const Entry one = *next(a);
-  OverflowEntry moved;
-  moved.batch = batch_of("one");
-  moved.origin = one.position;
-  moved.events = {0};
-  a->append_overflow(2, std::move(moved), [](bool) {});
-  commit();
-  a->release(one.position);
+  move_to_overflow(*next(a), 2);
   clock.advance(seconds(1));
   commit();
   const auto logs = *inspect_spool(files, "/spool", {.every_payload = true});

@@ -8,14 +8,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "spool/chunk_table.h"
 #include "spool/file_system.h"
 #include "spool/signal.h"
 #include "spool/spool.h"
-#include "spool/stream_queue.h"
+#include "spool/spool_logs.h"
+#include "spool/spool_shares.h"
 
 namespace penstock::spool {
 
@@ -28,44 +28,60 @@ struct AppendHandle::State {
   AckMode ack = AckMode::stored;
 };
 
-// Dead letters from delivery that wait for room.
-struct WaitingLetters {
-  std::vector<QueuedEntry> entries;
-};
-
 // For tests and the simulation; the defaults are what everybody else gets.
 struct SpoolInternals {
   bool manual = false;         // no threads: commit_turn() and read_turn() are called by hand
   uint64_t segment_bytes = 0;  // 0: by the share of the stream
   uint64_t salt_seed = 0;      // 0: random
+  uint64_t large_entry_bytes = kLargeEntryBytes;
   bool direct_io = true;
   // Faults planted to show that the simulation finds them.
   bool planted_ack_before_sync = false;
   bool planted_checkpoint_before_release = false;
 };
 
-struct SpoolState {
-  SpoolState(SpoolOptions spool_options, SpoolInternals spool_internals,
-             record::Ledger& spool_ledger, memory::MemoryBudget& budget, const Clock& spool_clock,
-             FileSystem& files);
+// Makes salts for files. They need not be secret, only unlike: no payload was written knowing them.
+//
+// Thread: make() on any; make_key() with SpoolState's lock.
+class Salts {
+ public:
+  // seed 0: random ones.
+  explicit Salts(uint64_t seed) : seed_(seed), last_key_{0, make()} {}
+  [[nodiscard]] uint64_t make();
+  // Names a chunk that has no fingerprint.
+  [[nodiscard]] Hash128 make_key() {
+    ++last_key_.low;
+    return last_key_;
+  }
 
+ private:
+  const uint64_t seed_;
+  std::atomic<uint64_t> made_{0};
+  Hash128 last_key_;
+};
+
+// Callbacks are made after the lock is given back, here and nowhere else.
+class SpoolMutex : public std::mutex {
+ public:
+  // Changes what the lock guards, and then makes the calls that the change has collected.
+  void change(const auto& with_calls) {
+    Calls calls;
+    {
+      const std::lock_guard lock(*this);
+      with_calls(calls);
+    }
+    for (const auto& call : calls) call();
+  }
+};
+
+// The context of the parts, which wires them and is none of them: it has 15 members because each
+// part needs some of them, and one lock guards them all.
+struct SpoolState {
   [[nodiscard]] bool on_disk() const { return !options.directory.empty(); }
+  [[nodiscard]] bool is_large(uint64_t payload_bytes) const {
+    return payload_bytes > internals.large_entry_bytes;
+  }
   [[nodiscard]] int64_t wall_ns() const { return unix_nanoseconds(clock.wall()); }
-  [[nodiscard]] StreamQueue* open_queue(std::string_view stream) const;
-  [[nodiscard]] uint64_t bytes_of(std::string_view stream) const;
-  [[nodiscard]] uint64_t bytes_of_all() const;
-  // What a stream was given, else an equal share of what the others were not given.
-  [[nodiscard]] uint64_t share_of(std::string_view stream) const;
-  // What new messages leave of the share to the overflow log.
-  [[nodiscard]] uint64_t overflow_reserve_of(std::string_view stream) const;
-  [[nodiscard]] uint64_t cache_share() const;
-  // Of what may be read from disk and held: a log's.
-  [[nodiscard]] uint64_t read_share() const;
-  [[nodiscard]] uint64_t segment_bytes_in(uint64_t share) const;
-  [[nodiscard]] static uint64_t overflow_segment_bytes_in(uint64_t segment_bytes);
-  // The sizes of segments, after shares have changed.
-  void share_out();
-  [[nodiscard]] uint64_t make_salt();
   void note_pressure();
   // Since when the senders of what was admitted have waited for the disk; nullopt: not long.
   [[nodiscard]] std::optional<SteadyTime> unsynced_since() const;
@@ -78,30 +94,29 @@ struct SpoolState {
   const Clock& clock;
   FileSystem& file_system;
 
-  std::mutex mutex;  // guards everything below, and the queues
-  Signal commit_wake;
-  std::shared_ptr<Signal> read_wake = std::make_shared<Signal>();  // batches outlive the spool
+  SpoolMutex mutex{};  // guards everything below, and the queues
+  struct Wake {
+    Signal commit;
+    std::shared_ptr<Signal> read = std::make_shared<Signal>();  // batches outlive the spool
+    bool stopping = false;                                      // the threads are to end
+  };
+  Wake wake{};
   bool closed = false;
-  bool stopping = false;  // the threads are to end
-  ChunkTable chunks;
-  Hash128 next_key;                                         // names chunks without a fingerprint
-  std::vector<std::unique_ptr<StreamQueue>> queues;         // oldest generation of a stream first
-  std::unique_ptr<StreamQueue> dead_letters;                // only with a directory for them
-  std::list<std::shared_ptr<AppendHandle::State>> waiting;  // in the order they came
-  std::list<WaitingLetters> waiting_letters;
-  std::optional<SteadyTime> pushing_back_since;
-  std::string last_error;
-  uint64_t fixed_bytes = 0;  // files that belong to no log
-
- private:
-  std::atomic<uint64_t> salts_made_{0};
+  ChunkTable chunks{options.repeats_max, nanoseconds(options.repeat_window).count()};
+  Salts salts{internals.salt_seed};
+  SpoolLogs logs{};
+  SpoolShares shares{logs, options, internals.segment_bytes};
+  struct Waiting {                                            // for room
+    std::list<std::shared_ptr<AppendHandle::State>> appends;  // in the order they came
+    std::list<std::vector<QueuedEntry>> letters;              // from delivery
+  };
+  Waiting waiting{};
+  struct Health {
+    std::optional<SteadyTime> pushing_back_since;
+    std::string last_error;
+  };
+  Health health{};
 };
-
-// Makes what was collected under the lock, without it.
-inline void make(Calls& calls) {
-  for (const auto& call : calls) call();
-  calls.clear();
-}
 
 // Batches give memory back when they go, and whoever waits for memory is called then: not while
 // the lock is held.

@@ -7,7 +7,7 @@ INTRODUCTION = """\
 # penstock
 
 Receives logs from OpenShift's collectors (Fluentd Forward, HTTP, OTLP, syslog), stores them durably, and delivers them to AWS
-Kinesis Data Streams. `doc/openshift.md` leads from an empty AWS account to records in the streams; `doc/gitops.md` shows
+Kinesis Data Streams. `doc/openshift.md` describes every step from an empty AWS account to records in the streams; `doc/gitops.md` shows
 Argo CD, Flux and Kustomize; `doc/config.md` documents everything under `config`.
 
 ```sh
@@ -15,12 +15,12 @@ helm install logs deploy/helm/penstock --namespace openshift-logging --set aws.r
 helm test logs --namespace openshift-logging     # sends one event and waits until it is delivered
 ```
 
-A ClusterLogForwarder in the same namespace must not have the name of the release's objects: the logging operator makes a
-Service, a ConfigMap and more that are named after a ClusterLogForwarder, and overwrites what it finds there.
+A ClusterLogForwarder in the same namespace must not have the name of the release's objects: the logging operator creates a
+Service, a ConfigMap and other objects named after each ClusterLogForwarder, and overwrites existing ones.
 
 ## Values
 
-This table is made from `values.yaml` (see CONTRIBUTING.md).
+This table is generated from `values.yaml` (see CONTRIBUTING.md).
 
 | value | type | default | |
 | --- | --- | --- | --- |

@@ -242,6 +242,15 @@ MONITORING = [
                             "path": {"type": "string"},
                             "interval": {"type": "string"},
                             "scheme": {"type": "string", "enum": ["http", "https"]},
+                            "bearerTokenFile": {"type": "string"},
+                            "tlsConfig": {
+                                "type": "object",
+                                "properties": {
+                                    "caFile": {"type": "string"},
+                                    "serverName": {"type": "string"},
+                                    "insecureSkipVerify": {"type": "boolean"},
+                                },
+                            },
                         },
                     },
                 },

@@ -26,6 +26,10 @@ if [[ -n "${{CUT_AFTER:-}}" ]] && (($(grep -cE '{writes}' "{log}") > CUT_AFTER))
 fi
 if [[ $1 == exec ]]; then   # no pod runs; reading the shared key gives what the node would have mounted
   [[ -z "${{EXEC_ANSWERS:-}}" ]] || exec cat "$EXEC_ANSWERS"
+  if [[ " $* " == *" penstock top --page "* ]]; then   # by the plain port, which only the pod itself reaches
+    address=$("{tool}" get pod -n "$3" "$4" -o 'jsonpath={{.status.podIP}}')
+    exec curl -sf "http://$address:9880/${{@: -1}}"
+  fi
   [[ " $* " == *" cat "* ]] || {{ echo "no container runs here" >&2; exit 1; }}
   file=${{@: -1}}
   secret=$("{tool}" get pod -n "$3" "$4" -o 'jsonpath={{.spec.volumes[?(@.name=="auth")].secret.secretName}}')

@@ -20,7 +20,7 @@ def test_a_kind_of_which_no_log_arrives_is_named(cluster, scripts, streams):
         assert words in scripts.output
 
     assert scripts.install("--no-wait", KINESIS_STREAM_NAME=streams) == 0
-    assert "not waited for" in scripts.output
+    assert "did not wait for logs" in scripts.output
     cluster.stand_in.silent.clear()
     assert scripts.install(KINESIS_STREAM_NAME=streams) == 0
     assert "logs arrive and are delivered" in scripts.output
@@ -58,7 +58,21 @@ def test_routes_that_do_not_tell_the_kinds_apart_are_no_obstacle(cluster, script
 
     assert scripts.install("--values", str(values)) == 0
 
-    assert "no route asks for log_type application and audit and infrastructure" in scripts.output
+    assert "no route selects log_type application and audit and infrastructure" in scripts.output
+
+
+def test_with_admin_secure_the_scripts_read_the_pods_pages_inside_them(cluster, scripts):
+    cluster.openshift("6.6")
+    values = scripts.folder / "values.yaml"
+    values.write_text("admin: {secure: {enabled: true}}\n")
+
+    def pages_read():
+        return {line.split()[-1] for line in scripts.calls.read_text().splitlines()
+                if "/proxy/" in line or " top --page " in line}
+    assert scripts.install("--values", str(values)) == 0
+    assert "logs arrive and are delivered" in scripts.output and pages_read() == {"api/status"}
+    assert scripts.uninstall() == 0
+    assert pages_read() == {"metrics"}
 
 
 @pytest.mark.parametrize("release", ["5.8", "5.9"])

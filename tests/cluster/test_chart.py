@@ -190,6 +190,37 @@ networkPolicy: {egress: {enabled: true, ports: [443, 3128]}}
 """
 
 
+@pytest.mark.parametrize("address, inside", [("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")])
+def test_admin_secure_leaves_the_plain_port_inside_the_pod(tmp_path, address, inside):
+    (tmp_path / "values.yaml").write_text(f"listenAddress: '{address}'\nadmin: {{secure: {{enabled: true, port: 9444}}}}\n")
+    found = objects("-f", tmp_path / "values.yaml")
+    admin = config_of(found)["admin"]
+    assert admin["listen"] == f"{inside}:9880" and admin["secure"]["listen"] == f"{address}:9444"
+    assert admin["secure"]["auth"] == {"service_accounts": ["openshift-monitoring/prometheus-k8s"]}
+    container = pod_of(found)["spec"]["containers"][0]
+    assert {"name": "admin", "containerPort": 9444, "protocol": "TCP"} in container["ports"]
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(pathlib.PurePath(admin["secure"]["tls"]["cert"]).parent) in mounted
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["scheme"] == "HTTPS" and container[probe]["httpGet"]["port"] == "admin"
+    service = found[("Service", "log-forwarding-kinesis-pods")]["spec"]
+    assert [(port["name"], port["port"]) for port in service["ports"]] == [("admin", 9444)]
+    endpoint = next(o for (kind, _), o in found.items() if kind == "ServiceMonitor")["spec"]["endpoints"][0]
+    assert endpoint["scheme"] == "https" and endpoint["bearerTokenFile"]
+    assert endpoint["tlsConfig"]["serverName"] == "log-forwarding-kinesis.default.svc"
+    assert "insecureSkipVerify" not in endpoint["tlsConfig"]
+    ports = [port["port"] for rule in found[("NetworkPolicy", "log-forwarding-kinesis")]["spec"]["ingress"]
+             for port in rule["ports"]]
+    assert 9444 in ports and 9880 not in ports
+    assert any(kind == "ClusterRoleBinding" and name.endswith("token-review") for kind, name in found)
+
+
+def test_admin_secure_needs_a_certificate_and_somebody_who_may_read():
+    assert "no service CA makes a certificate" in refusal(
+        "--set", "openshift=false,sources.forward.tls=false,sources.http.tls=false,admin.secure.enabled=true")
+    assert "serviceAccounts" in refusal("--set-json", "admin.secure.serviceAccounts=[]")
+
+
 def test_what_the_binary_can_the_chart_can(tmp_path):
     (tmp_path / "values.yaml").write_text(VALUES)
     found = objects("-f", tmp_path / "values.yaml")

@@ -50,6 +50,7 @@ class Release:
         config["admin"]["listen"] = f"127.0.0.1:{free_port()}"
         self.forward = next(s["forward"]["listen"] for s in config["sources"] if "forward" in s)
         self.penstock = Penstock(folder / "penstock", config)
+        self.extra: dict[str, str] = {}  # variables of the test's container
 
     def here(self, text: str) -> str:
         """`text` with the pod's paths as paths of this machine."""
@@ -62,7 +63,7 @@ class Release:
         env = {e["name"]: e["value"] for e in container["env"]}
         assert env["ADMIN_PORT"] == "9880"
         env |= {"SERVICE": self.forward, "PODS": "127.0.0.1", "ADMIN_PORT": str(self.penstock.admin_port),
-                "DEADLINE_SECONDS": "5"}
+                "DEADLINE_SECONDS": "5", **self.extra}
         program = self.folder / "bin"
         program.mkdir(exist_ok=True)
         (program / "penstock").symlink_to(binary_path().resolve())
@@ -107,6 +108,15 @@ def test_it_sends_one_event_and_sees_it_delivered(release, kinesis):
 
     assert done.returncode == 0 and "the event was acked and delivered" in done.stdout
     assert kinesis.stats()["accepted"] == {**dict.fromkeys(STREAMS, 0), STREAMS[0]: 1}
+
+
+def test_with_admin_secure_it_says_that_it_sees_the_ack_only(release, kinesis):
+    one = release()
+    one.extra = {"ADMIN_SECURE": "yes"}
+    done = one.test()
+    assert done.returncode == 0 and "the event was acked; admin.secure keeps" in done.stdout
+    one.penstock.wait_settled(1)
+    assert kinesis.stats()["accepted"][STREAMS[0]] == 1
 
 
 def test_it_fails_while_kinesis_takes_nothing(release, kinesis):

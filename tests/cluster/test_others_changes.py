@@ -9,7 +9,7 @@ from test_generations import NAME, assert_same
 
 THEIRS = {
     "LogForwarding": {
-        "outputs": [{"name": "siem", "type": "syslog", "endpoint": "siem.example.com:514"}],
+        "outputs": [{"name": "siem", "type": "forward", "endpoint": "siem.example.com:24224"}],  # 4.3 has no syslog
         "pipelines": [{"name": "audit-to-siem", "inputSource": "logs.audit", "outputRefs": ["siem"]}],
     },
     "ClusterLogForwarder": {

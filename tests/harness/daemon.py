@@ -6,11 +6,13 @@ ends with a scrape out of balance fails, whatever else it looked at.
 
 import http.client
 import json
+import math
 import os
 import signal
 import subprocess
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -104,6 +106,18 @@ class Penstock:
         temporary = self.config_file.with_suffix(".new")
         temporary.write_text(yaml.safe_dump(config, sort_keys=False))
         temporary.rename(self.config_file)
+
+    def reload(self, config: dict, deadline_s: float = 30.0) -> None:
+        """By SIGHUP; returns when a reload that read this configuration is done and in force. The watch of the file
+        may have read it first, and may read it once more: how many reloads are counted says nothing."""
+        self.write_config(config)
+        written = math.floor(time.time() * 1000) / 1000  # the status says milliseconds
+        self.signal(signal.SIGHUP)
+
+        def read() -> float:
+            last = self.status()["process"]["last_reload"]
+            return datetime.fromisoformat(last).timestamp() if last else 0
+        wait_until(lambda: read() >= written, "the configuration is reloaded", deadline_s)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)

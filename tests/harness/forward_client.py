@@ -69,9 +69,11 @@ class Refused(Exception):
 class ForwardClient:
     def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, shared_key: str | None = None,
                  username: str = "", password: str = "", hostname: str = CLIENT_HOSTNAME, timeout_s: float = 30.0,
-                 host: str = "127.0.0.1", handshake: bool | None = None):
+                 host: str = "127.0.0.1", handshake: bool | None = None, preamble: bytes = b""):
+        """preamble: what comes before TLS and the protocol, such as a PROXY header."""
         self._socket = socket.create_connection((host, port), timeout=timeout_s * PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(preamble)
         if tls is not None:
             self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
         self._unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, unicode_errors="surrogateescape")

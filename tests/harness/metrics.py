@@ -18,6 +18,7 @@ _DECLARED = {
     "penstock_auth_failures_total": ("reason", ["kForwardAuth", "kHttpAuth"]),
     "penstock_events_dead_lettered_total": ("reason", ["kDeadOfStreams", "kDeadWithoutStream"]),
     "penstock_events_dropped_total": ("reason", ["kDropped"]),
+    "penstock_admin_refused_total": ("reason", ["kAdmin"]),
     "penstock_put_requests_total": ("result", ["kRequestResults"]),
     "penstock_put_records_total": ("result", ["kRecordResults"]),
 }

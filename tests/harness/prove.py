@@ -21,6 +21,7 @@ from pathlib import Path
 
 from fake_kinesis import KinesisProcess
 from power_loss import WatchedDirectory
+from power_loss.ext4_volume import Ext4Volume
 
 from . import forward_client as wire
 from .binary import PATIENCE
@@ -117,18 +118,21 @@ class Trouble:
 
 class Proof:
     def __init__(self, seed: int, cycles: int, directory: Path, report=print, only: list[str] | None = None,
-                 server: str | None = None):
-        """server: the command of another server (prove_server.py) in the place of penstock."""
+                 server: str | None = None, volume: Ext4Volume | None = None):
+        """server: the command of another server (prove_server.py) in the place of penstock.
+        volume: where the spool lies; its file system, not the preloaded layer, loses what was not synced.
+        """
         self._seed, self._cycles, self._report, self._server = seed, cycles, report, server
         self._kinds = [trouble for trouble in self.TROUBLES if (not only or trouble[0] in only)
-                       and not (server and trouble[0] in self.OF_THE_PRELOADED_LAYER)]
+                       and not (server and trouble[0] in self.OF_THE_PRELOADED_LAYER)
+                       and not (volume and trouble[0] in self.OF_THE_PRELOADED_LAYER[2:])]
         assert self._kinds, "none of these troubles can be had with --server: they need penstock itself"
         self._random = random.Random(seed)
         self._directory = directory
-        self._watched = WatchedDirectory(directory / "spool", directory / "layer")
+        self._watched = volume or WatchedDirectory(directory / "spool", directory / "layer")
         self._kinesis_port = free_port()
         self._kinesis = KinesisProcess(STREAMS, port=self._kinesis_port)
-        self._config = three_streams(self._kinesis.endpoint, spool=directory / "spool", drain_timeout="6s")
+        self._config = three_streams(self._kinesis.endpoint, spool=self._watched.directory, drain_timeout="6s")
         self._starts = 0
         self._penstock: Penstock | CommandServer | None = None
         self._troubles: list[Trouble] = []
@@ -404,9 +408,10 @@ class Proof:
                    and last <= trouble.ended + TROUBLE_LASTS_S for trouble in self._troubles)
 
 
-def prove(seed: int, cycles: int, report=print, only: list[str] | None = None, server: str | None = None) -> bool:
+def prove(seed: int, cycles: int, report=print, only: list[str] | None = None, server: str | None = None,
+          volume: Ext4Volume | None = None) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="penstock-prove-"))
-    proof = Proof(seed, cycles, directory, report, only, server)
+    proof = Proof(seed, cycles, directory, report, only, server, volume)
     proven = proof.run()
     if proven:
         shutil.rmtree(directory)

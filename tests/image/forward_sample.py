@@ -105,7 +105,7 @@ spool: {{directory: /var/lib/penstock, max_size: 256MiB}}
 admin: {{listen: "127.0.0.1:{admin_port}"}}
 """)
     env = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "y",
         "AWS_REGION": "us-east-1",

@@ -130,7 +130,7 @@ bool is_own_kms_key(const std::string& key_id) {
 bool check_may_write(StreamAccess& access, const kinesis::StreamSummary& summary,
                      const std::string& where, std::FILE* out) {
   if (!summary.knows_dry_run) {
-    print(out, "", "write not tried: this service does not show that it knows DryRun");
+    print(out, "", "write not tested: the service does not show that it supports DryRun");
     return true;
   }
   const auto allowed = access.client().try_put_records(access.id());
@@ -211,7 +211,7 @@ bool check_stream(const config::StreamOptions& stream, const config::Config& con
         out, label,
         where + ": may not be described, limits stay as configured (" + summary.error().text + ")");
     print(out, "",
-          "write not tried: only a stream that may be described shows that asking writes nothing");
+          "write not tested: only a stream that may be described shows that asking writes nothing");
     return true;
   }
   const std::string shards =

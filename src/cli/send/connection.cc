@@ -81,7 +81,8 @@ Result<Connection, Error> Connection::open(const Target& target, SteadyTime dead
   addrinfo* found = nullptr;
   const int looked_up =
       ::getaddrinfo(target.host.c_str(), std::to_string(target.port).c_str(), &hints, &found);
-  if (looked_up != 0) return run_error(target.name() + ": " + ::gai_strerror(looked_up));
+  if (looked_up != 0)
+    return run_error(target.name() + ": " + ::gai_strerror(looked_up) + kCheckAddress);
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
 
   std::string problem = "no address";
@@ -102,7 +103,7 @@ Result<Connection, Error> Connection::open(const Target& target, SteadyTime dead
     socklen_t size = sizeof error;
     if (error == 0) ::getsockopt(connection.fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-      problem = target.name() + ": " + std::strerror(error);
+      problem = target.name() + ": " + std::strerror(error) + kCheckAddress;
       continue;
     }
     if (target.tls) {

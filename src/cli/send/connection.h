@@ -17,6 +17,10 @@ struct ssl_st;
 
 namespace penstock::cli {
 
+// What to do when nothing answers.
+inline constexpr const char* kCheckAddress =
+    "; check the address, and that penstock is running there";
+
 struct Target {
   std::string host;
   uint16_t port = 0;

@@ -78,7 +78,7 @@ std::string as_rfc3339(std::string_view text) {
 
 Result<WallTime, Error> parse_expiration(std::string_view text, std::string_view who) {
   const auto time = codec::parse_rfc3339(as_rfc3339(text));
-  if (!time) return run_error(std::string(who) + " named an expiration that is no time");
+  if (!time) return run_error(std::string(who) + " returned an expiration that is not a time");
   return WallTime(seconds(std::clamp<int64_t>(time->seconds, 0, kFarthest)));
 }
 
@@ -97,7 +97,7 @@ Result<Credentials, Error> parse_credential_document(std::string_view json, std:
   found.account_id = text_of(document, "AccountId");
   if (found.empty()) {
     const std::string code = text_of(document, "Code").substr(0, 64);
-    return run_error(std::string(who) + " handed out no keys" +
+    return run_error(std::string(who) + " returned no keys" +
                      (code.empty() || code == "Success" ? "" : " (" + code + ")"));
   }
   const std::string expiration = text_of(document, "Expiration");

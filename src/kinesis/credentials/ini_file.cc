@@ -53,7 +53,7 @@ class Parser {
     if (content[0] == '[' && close != std::string_view::npos && close > 1) {
       return open_section(content.substr(1, close - 1));
     }
-    if (sections_.empty()) return "stands before the first [section]";
+    if (sections_.empty()) return "is before the first [section]";
     return take_pair(content);
   }
 

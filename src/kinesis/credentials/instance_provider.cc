@@ -52,7 +52,8 @@ Result<void, Error> InstanceProvider::renew_token() {
     if (!environment_flag(context_.environment, "AWS_EC2_METADATA_V1_DISABLED")) return {};
     return run_error(std::string(kWho) + " gave no token (" +
                      (timed_out ? "no answer" : "HTTP " + std::to_string(response.status)) +
-                     "), and AWS_EC2_METADATA_V1_DISABLED forbids to ask without. " + kHopLimit);
+                     "), and AWS_EC2_METADATA_V1_DISABLED forbids requests without one. " +
+                     kHopLimit);
   }
   if (response.status != 200 || response.body.empty()) {
     return run_error(std::string(kWho) + " gave no token: HTTP " + std::to_string(response.status));
@@ -78,7 +79,8 @@ Result<std::string, Error> InstanceProvider::get(const std::string& path) {
     }
     if (response.answered() && response.status == 401) {  // the token is too old, or is needed
       if (token_.empty()) {
-        return run_error(std::string(kWho) + " wants a session token and gives none. " + kHopLimit);
+        return run_error(std::string(kWho) + " requires a session token and returns none. " +
+                         kHopLimit);
       }
       token_.clear();
       continue;
@@ -90,7 +92,7 @@ Result<std::string, Error> InstanceProvider::get(const std::string& path) {
         std::string(kWho) + ": " +
         (response.answered() ? "HTTP " + std::to_string(response.status) : response.failure_text));
   }
-  return run_error(std::string(kWho) + " refuses its own tokens");
+  return run_error(std::string(kWho) + " rejects its own tokens");
 }
 
 CredentialProvider::Answer InstanceProvider::fetch() {

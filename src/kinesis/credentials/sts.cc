@@ -1,5 +1,6 @@
 #include "kinesis/credentials/sts.h"
 
+#include "codec/percent_encoding.h"
 #include "kinesis/credentials/credential_document.h"
 #include "kinesis/endpoint.h"
 #include "kinesis/error_code.h"
@@ -30,7 +31,7 @@ Result<Endpoint, Error> sts_endpoint(const CredentialContext& context, const Ass
 void append_field(std::string& form, std::string_view name, std::string_view value) {
   if (value.empty()) return;
   if (!form.empty()) form += '&';
-  form.append(name).append("=").append(form_encoded(value));
+  form.append(name).append("=").append(codec::percent_encoded(value));
 }
 
 std::string common_form(std::string_view action, const AssumeRole& role) {
@@ -88,29 +89,13 @@ Result<Credentials, Error> call(const CredentialContext& context, const Endpoint
 
 }  // namespace
 
-std::string form_encoded(std::string_view text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-        c == '_' || c == '.' || c == '~') {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[static_cast<uint8_t>(c) >> 4];
-      out += kDigits[static_cast<uint8_t>(c) & 15];
-    }
-  }
-  return out;
-}
-
 Result<Credentials, Error> parse_sts_answer(std::string_view xml, std::string_view action) {
   const std::string who = "STS (" + std::string(action) + ")";
   Credentials found;
   found.access_key_id = element(xml, "AccessKeyId");
   found.secret_access_key = element(xml, "SecretAccessKey");
   found.session_token = element(xml, "SessionToken");
-  if (found.empty() || found.session_token.empty()) return run_error(who + " handed out no keys");
+  if (found.empty() || found.session_token.empty()) return run_error(who + " returned no keys");
   const auto expiry = parse_expiration(element(xml, "Expiration"), who);
   if (!expiry) return failure(expiry.error());
   found.expiry = *expiry;

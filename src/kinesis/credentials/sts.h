@@ -30,6 +30,4 @@ struct AssumeRole {
 [[nodiscard]] Result<Credentials, Error> parse_sts_answer(std::string_view xml,
                                                           std::string_view action);
 
-[[nodiscard]] std::string form_encoded(std::string_view text);
-
 }  // namespace penstock::kinesis

@@ -120,6 +120,12 @@ size_t Decoder::wanted_capacity() const {
   return std::min(wanted, std::max(capacity_max(), buffer_.capacity()));
 }
 
+// An option behind the entries has no declared size: it begins, at least.
+std::optional<size_t> Decoder::missing() const {
+  if (phase_ != Phase::packed) return std::nullopt;
+  return needed_ + (parts_left_ > 1 ? 1 : 0) - buffered();
+}
+
 void Decoder::release_buffer() {
   CHECK(buffered() == 0);
   buffer_.release();

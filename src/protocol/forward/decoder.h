@@ -92,6 +92,8 @@ class Decoder {
   // The capacity below which reading more makes no sense: all of the message, as soon as its size
   // is declared; else a step more than there is. Never above capacity_max().
   [[nodiscard]] size_t wanted_capacity() const;
+  // Of a message that declares its size: how much of it has not come. After next() found none.
+  [[nodiscard]] std::optional<size_t> missing() const;
   [[nodiscard]] size_t capacity() const { return buffer_.capacity(); }
   [[nodiscard]] size_t capacity_max() const;
   void grow(size_t capacity) { buffer_.reserve(capacity); }

@@ -229,6 +229,28 @@ TEST(Decoder, AsksForExactlyTheDeclaredMessage) {
   EXPECT_LT(decoder.wanted_capacity(), message.size() + 300);
 }
 
+TEST(Decoder, KnowsHowMuchOfADeclaredMessageIsMissing) {
+  const ByteBuffer chunk = entries(1000);
+  const Bytes message = fluentd_message("t", chunk, {{"chunk", "abc"}});
+  const size_t head = 1 + 2 + 5;
+  for (const size_t here : {head + 10, head + chunk.size() - 1}) {
+    Decoder decoder({});
+    decoder.grow(message.size());
+    std::copy_n(message.begin(), here, decoder.free_space().begin());
+    decoder.commit(here);
+    ASSERT_FALSE(*decoder.next());
+    EXPECT_EQ(decoder.missing(), head + chunk.size() - here + 1) << "and the option begins";
+  }
+  Decoder decoder({});
+  decoder.grow(message.size());
+  EXPECT_EQ(decoder.missing(), std::nullopt);
+  const Bytes elements = text("\x92\xa1t\xdd") + Bytes{0, 0, 0, 9};
+  std::copy(elements.begin(), elements.end(), decoder.free_space().begin());
+  decoder.commit(elements.size());
+  ASSERT_FALSE(*decoder.next());
+  EXPECT_EQ(decoder.missing(), std::nullopt) << "a number of entries is no size";
+}
+
 TEST(Decoder, HandsALargeMessageOverWithoutCopyingIt) {
   const Bytes message = fluentd_message("t", entries(5000), {{"size", 5000}});
   Decoder decoder({});

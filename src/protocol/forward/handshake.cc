@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "base/check.h"
+#include "codec/hex.h"
 #include "codec/msgpack_writer.h"
 
 namespace penstock::protocol::forward {
@@ -29,14 +30,7 @@ std::string digest(std::initializer_list<std::string_view> parts) {
   unsigned size = 0;
   CHECK(EVP_Digest(joined.data(), joined.size(), hash.data(), &size, EVP_sha512(), nullptr) == 1);
   OPENSSL_cleanse(joined.data(), joined.size());
-  std::string hex;
-  hex.reserve(2 * size_t{size});
-  for (unsigned i = 0; i < size; ++i) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    hex.push_back(kDigits[hash[i] >> 4]);
-    hex.push_back(kDigits[hash[i] & 0x0f]);
-  }
-  return hex;
+  return codec::hex({hash.data(), size});
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -83,7 +77,7 @@ std::string_view to_string(HandshakeError error) {
     case HandshakeError::wrong_shape:
       return "the server does not speak the Forward handshake";
     case HandshakeError::refused:
-      return "the server refused";
+      return "the server rejected the handshake";
     case HandshakeError::server_unknown:
       return "the server does not know the shared key";
   }

@@ -91,7 +91,7 @@ TEST(MessageBatch, KeepsWhatIsTooDeepAsBytes) {
   }
 }
 
-// What is lent for them beforehand suffices for any.
+// What is leased for them beforehand suffices for any.
 TEST(MessageBatch, MalformedEntriesCostNoMoreThanSaid) {
   std::vector<uint8_t> nils(1000, 0xc0);
   std::vector<uint8_t> deep;

@@ -1,5 +1,6 @@
 #include "protocol/otlp/log_object.h"
 
+#include "codec/hex.h"
 #include "codec/json_writer.h"
 #include "codec/rfc3339.h"
 
@@ -29,6 +30,19 @@ bool MemberWriter::key(std::string_view text, size_t size_max, const uint8_t* re
   return sink.commit(at);
 }
 
+bool MemberWriter::text_member(ByteView key, ByteView value, size_t size_max,
+                               const uint8_t* readable_end) {
+  codec::JsonSink sink(out_, size_max - std::min(size_max, out_.size()));
+  uint8_t* at = sink.begin();
+  if (has_members_) *at++ = ',';
+  has_members_ = true;
+  at = codec::write_string(sink, at, key.data(), key.size(), readable_end);
+  if (at == nullptr) return false;
+  *at++ = ':';
+  at = codec::write_string(sink, at, value.data(), value.size(), readable_end);
+  return at != nullptr && sink.commit(at);
+}
+
 ByteBuffer& MemberWriter::raw_key(std::string_view text) {
   const size_t start = out_.size();
   out_.resize(start + text.size() + (has_members_ ? 4 : 3));
@@ -56,10 +70,7 @@ void append_double(ByteBuffer& out, double value) {
 
 void append_hex_string(ByteBuffer& out, ByteView bytes) {
   out.push_back('"');
-  for (const uint8_t byte : bytes) {
-    out.push_back(static_cast<uint8_t>("0123456789abcdef"[byte >> 4]));
-    out.push_back(static_cast<uint8_t>("0123456789abcdef"[byte & 15]));
-  }
+  codec::append_hex(out, bytes);
   out.push_back('"');
 }
 

@@ -26,6 +26,9 @@ class MemberWriter {
   // readable_end: how far bytes behind the text may be loaded, see codec::write_string().
   [[nodiscard]] bool key(std::string_view text, size_t size_max, const uint8_t* readable_end);
   ByteBuffer& raw_key(std::string_view text);
+  // A key and a value that are any text, likewise; the two have an address.
+  [[nodiscard]] bool text_member(ByteView key, ByteView value, size_t size_max,
+                                 const uint8_t* readable_end);
   // A key with its quotes and a value, both as they are. Bytes up to kStep behind them are loaded.
   void raw_member(ByteView quoted_key, ByteView value) {
     const size_t start = out_.size();

@@ -34,6 +34,10 @@ Written write_value(ByteBuffer& out, ByteView any_value, Place place);
 
 // KeyValue {key = 1, value = 2}, as one member.
 Written write_member(MemberWriter& members, ByteView key_value, Place place) {
+  if (TextPair pair; pair.read(key_value)) {
+    const bool fits = members.text_member(pair.key, pair.text, place.size_max, place.readable_end);
+    return fits ? Written::done : Written::too_large;
+  }
   std::string_view key;
   ByteView value;
   WireReader reader(key_value);

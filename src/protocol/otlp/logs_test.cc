@@ -184,25 +184,6 @@ TEST(OtlpLogs, PairsThatAreNearlyTheUsualOneAreReadByTheirMembers) {
   }
 }
 
-// Strings are loaded 16 bytes at once, but never from behind the body (a sanitizer would see it).
-TEST(OtlpLogs, ShortStringsAtTheEndOfAProtobufBodyAndAbsentOnesAreRead) {
-  const auto request = [](const ProtobufWriter& pair) {
-    const std::string record = ProtobufWriter().bytes(6, pair.str()).str();
-    const std::string scope = ProtobufWriter().bytes(2, record).str();
-    return ProtobufWriter().bytes(1, ProtobufWriter().bytes(2, scope).str()).str();
-  };
-  for (size_t size = 0; size <= 40; ++size) {
-    const std::string text(size, 'x');
-    const std::string value = ProtobufWriter().bytes(1, text).str();
-    const std::string body = request(ProtobufWriter().bytes(1, "k").bytes(2, value));
-    const std::vector<char> exact(body.begin(), body.end());
-    EXPECT_THAT(from_protobuf({exact.data(), exact.size()}).events,
-                ElementsAre(R"({"attributes":{"k":")" + text + R"("}})"));
-  }
-  EXPECT_THAT(from_protobuf(request(ProtobufWriter())).events,
-              ElementsAre(R"({"attributes":{"":null}})"));
-}
-
 TEST(OtlpLogs, BytesAndSpecialFloats) {
   const auto any = [](const ProtobufWriter& value) {
     ProtobufWriter request;

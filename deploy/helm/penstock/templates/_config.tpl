@@ -61,7 +61,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (not .Values.openshift) (include "penstock.usesTls" .) (not .Values.tls.existingSecret) -}}
-{{- fail "openshift is false, so no service CA makes a certificate: give tls.existingSecret, or sources.*.tls=false" -}}
+{{- fail "openshift is false, so no service CA makes a certificate: give tls.existingSecret, or sources.*.tls=false and admin.secure.enabled=false" -}}
 {{- end -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources | toString -}}
 {{- if $limit -}}
@@ -176,7 +176,16 @@ memory_limit: {{ .Values.config.memory_limit }}
 drain_timeout: {{ .Values.config.drain_timeout }}
 ignore_own_logs: {{ .Values.config.ignore_own_logs }}
 admin:
+  {{- if .Values.admin.secure.enabled }}
+  listen: {{ printf "%s:9880" (ternary "[::1]" "127.0.0.1" (hasPrefix "[" .Values.listenAddress)) | quote }}
+  secure:
+    listen: {{ printf "%s:%d" .Values.listenAddress (int .Values.admin.secure.port) | quote }}
+    tls: {{- include "penstock.sourceTls" (list . dict) | nindent 6 }}
+    auth:
+      service_accounts: {{- toYaml .Values.admin.secure.serviceAccounts | nindent 8 }}
+  {{- else }}
   listen: {{ printf "%s:9880" .Values.listenAddress | quote }}
+  {{- end }}
 {{- $aws := deepCopy .Values.config.aws }}
 {{- if include "penstock.caBundle" . }}
 {{- $_ := set $aws "ca_bundle" (printf "/etc/penstock-ca/%s" .Values.aws.caBundle.key) }}
@@ -193,5 +202,6 @@ aws:
 {{- range $name, $source := .Values.sources -}}
 {{- $ports = append $ports (printf "%s %v %v %v" $name $source.enabled $source.port $source.tls) -}}
 {{- end -}}
+{{- if .Values.admin.secure.enabled }}{{ $ports = append $ports (printf "admin %v" .Values.admin.secure.port) }}{{ end -}}
 {{- printf "%s %s %v" .Values.listenAddress (join "," $ports) .Values.config.memory_limit | sha256sum | trunc 16 -}}
 {{- end }}

@@ -90,11 +90,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* "yes" when any enabled source uses TLS, else empty */ -}}
+{{- /* "yes" when any enabled source, or the admin port, uses TLS, else empty */ -}}
 {{- define "penstock.usesTls" -}}
 {{- range $name, $source := .Values.sources -}}
 {{- if and $source.enabled $source.tls -}}yes{{- end -}}
 {{- end -}}
+{{- if .Values.admin.secure.enabled -}}yes{{- end -}}
+{{- end }}
+
+{{- /* What other hosts reach of metrics, status and health. */ -}}
+{{- define "penstock.adminPort" -}}
+{{- with .Values.admin.secure -}}{{- ternary (int .port) 9880 .enabled -}}{{- end -}}
 {{- end }}
 
 {{- define "penstock.usesAuth" -}}
@@ -104,7 +110,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "penstock.usesTokenReview" -}}
-{{- if and .Values.sources.http.enabled (include "penstock.serviceAccounts" . | fromYamlArray) -}}yes{{- end -}}
+{{- if or .Values.admin.secure.enabled (and .Values.sources.http.enabled (include "penstock.serviceAccounts" . | fromYamlArray)) -}}yes{{- end -}}
 {{- end }}
 
 {{- /* The logging operator gives a Service, a ServiceMonitor, a ConfigMap and more names that begin with the name of a

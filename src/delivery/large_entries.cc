@@ -1,0 +1,112 @@
+#include "delivery/large_entries.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace penstock::delivery {
+namespace {
+
+constexpr seconds kWithoutProgress{5};
+constexpr milliseconds kLook{1000};
+constexpr seconds kBarMin{30};
+constexpr seconds kBarMax{480};
+
+}  // namespace
+
+void LargeEntries::accepted(uint64_t ticket) {
+  barred_by_ = nullptr;
+  bar_ = seconds(0);
+  if (watched_ == ticket) progress_ = alarm_.now();
+}
+
+void LargeEntries::watch(bool is_under_way) {
+  const SteadyTime now = alarm_.now();
+  // With nothing under way there is no acceptance to wait for. What is under way may be rejected
+  // for as long as this one is not read.
+  if (barred_by_ != nullptr && (!is_under_way || now >= barred_until_)) {
+    barred_by_ = nullptr;
+    alarm_.by(now + kLook);
+  }
+  if (barred_by_ != nullptr) alarm_.by(barred_until_);
+  if (window_.large() != watched_) {
+    watched_ = window_.large();
+    progress_ = now;
+  }
+  if (!watched_) return;
+  alarm_.by(now + kLook);
+  if (now - progress_ < kWithoutProgress || !main_.memory_is_awaited()) return;
+  if (window_.is_let_go(*watched_) || window_.is_being_stored(*watched_)) return;
+  if (!sources_.is_at(*watched_)) return window_.let_go(*watched_);
+  const spool::StreamLog& log = window_.log_of(*watched_);
+  if (!give_back(*watched_)) return;
+  barred_by_ = &log;
+  bar_ = std::clamp(2 * bar_, kBarMin, kBarMax);
+  barred_until_ = now + bar_;
+  alarm_.by(barred_until_);
+}
+
+bool LargeEntries::make_way() {
+  if (!main_.next_is_large()) return true;
+  if (barred_by_ != &main_) barred_by_ = nullptr;
+  const auto large = window_.large();
+  if (!large) return true;
+  return !window_.is_of(*large, main_) && give_back(*large);
+}
+
+bool LargeEntries::give_back(uint64_t ticket) {
+  if (window_.large() != ticket || window_.is_pinned(ticket)) return false;
+  sources_.leave(ticket);
+  splitter_.cancel_if_of(ticket);
+  window_.give_back(ticket);
+  make_up();
+  return true;
+}
+
+bool LargeEntries::is_let_go(const RecordMetadata& meta) const {
+  if (window_.is_abandoned(meta)) return false;
+  bool any = false;
+  window_.for_each_live(meta,
+                        [&](const EventSpan& span) { any |= window_.is_let_go(span.ticket); });
+  return any;
+}
+
+void LargeEntries::when_there(std::function<void()> work) {
+  waiting_.push_back(std::move(work));
+  want();
+}
+
+bool LargeEntries::may_move() {
+  const auto large = window_.large();
+  if (!large || !window_.is_of(*large, main_) || !window_.is_let_go(*large)) return true;
+  want();
+  return false;
+}
+
+void LargeEntries::want() {
+  if (std::exchange(is_wanted_, true)) return;
+  alarm_.by(alarm_.now());
+}
+
+void LargeEntries::take_wanted() {
+  if (!is_wanted_) return;
+  const auto large = window_.large();
+  if (!large || !window_.is_let_go(*large)) return make_up();
+  spool::StreamLog& log = window_.log_of(*large);
+  spool::StreamLog::Reloaded reloaded = log.reload(window_.entry(*large).position);
+  if (reloaded.is_lost) {
+    window_.forget_lost(*large);
+  } else if (reloaded.batch == nullptr) {
+    return;
+  } else {
+    window_.restore(*large, std::move(reloaded.batch));
+    progress_ = alarm_.now();
+  }
+  make_up();
+}
+
+void LargeEntries::make_up() {
+  is_wanted_ = false;
+  for (const auto& work : std::exchange(waiting_, {})) work();
+}
+
+}  // namespace penstock::delivery

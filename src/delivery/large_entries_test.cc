@@ -1,0 +1,215 @@
+#include "delivery/large_entries.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "delivery/source_log.h"
+
+namespace penstock::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A main log, what was read of it, and its large entry watched in simulated time.
+class LargeEntriesTest : public testing::Test {
+ protected:
+  // Reads the next entry, as RequestFiller does.
+  std::optional<uint64_t> open_next() {
+    const auto source =
+        sources.next({.window_bytes_max = 1_MiB, .may_read_large = large.may_read()});
+    if (!source) return std::nullopt;
+    return sources.cursor(*source).ticket();
+  }
+  // All of its records are made.
+  void pass_over() {
+    sources.cursor(EntrySources::kMain).skip();
+    EXPECT_FALSE(sources.cursor(EntrySources::kMain).event());
+  }
+  // A large entry whose records are all made, with a later entry of its log in the window.
+  std::optional<uint64_t> open_large_and_later() {
+    log.add({.events = 1, .is_large = true});
+    log.add({.events = 1});
+    const auto first = open_next();
+    if (!first) return std::nullopt;
+    pass_over();
+    EXPECT_TRUE(open_next());
+    return first;
+  }
+  // A large entry whose batch was let go.
+  uint64_t let_go(bool with_later_entries = true) {
+    log.is_memory_awaited = true;
+    log.add({.events = 1, .is_large = true});
+    const auto ticket = open_next();
+    EXPECT_TRUE(ticket);
+    pass_over();
+    if (with_later_entries) {
+      log.add({.events = 1});
+      EXPECT_TRUE(open_next());
+    }
+    pass(0s);
+    pass(6s);
+    EXPECT_TRUE(window.is_let_go(*ticket));
+    return *ticket;
+  }
+  void pass(seconds time, bool is_under_way = true) {
+    clock.advance(time);
+    alarm.begin();
+    large.watch(is_under_way);
+  }
+
+  ManualClock clock;
+  memory::MemoryBudget memory{{.ordinary_bytes = 8_MiB}};
+  OwnerPost post{[](const std::function<void()>& work) { work(); }};
+  Alarm alarm{clock, [](SteadyTime) {}};
+  SourceLog log;
+  EntryWindow window;
+  EventSplitter splitter{window, {memory, memory.join()}};
+  Overflow overflow{log, window, {memory, memory.join()}, post, [] {}};
+  EntrySources sources{log, window, overflow};
+  LargeEntries large{log, window, sources, splitter, alarm};
+};
+
+TEST_F(LargeEntriesTest, OneWithoutProgressGoesBackWhenSomebodyWaitsForItsMemory) {
+  log.add({.events = 1, .is_large = true});
+  ASSERT_TRUE(open_next());
+  pass(0s);
+  pass(60s);
+  EXPECT_TRUE(window.large()) << "nobody waits";
+  log.is_memory_awaited = true;
+  pass(0s);
+  EXPECT_FALSE(window.large());
+  EXPECT_EQ(log.unread_offsets.size(), 1u);
+  EXPECT_FALSE(open_next()) << "none is read before the stream accepts something";
+  large.accepted(99);
+  EXPECT_TRUE(open_next());
+}
+
+TEST_F(LargeEntriesTest, OneIsKeptAsLongAsRecordsOfItAreAccepted) {
+  log.is_memory_awaited = true;
+  log.add({.events = 1, .is_large = true});
+  const auto ticket = open_next();
+  ASSERT_TRUE(ticket);
+  pass(0s);
+  for (int i = 0; i < 10; ++i) {
+    pass(4s);
+    large.accepted(*ticket);
+  }
+  EXPECT_TRUE(window.large());
+  pass(4s);
+  large.accepted(*ticket + 1);
+  pass(2s);
+  EXPECT_FALSE(window.large()) << "what others deliver is no progress of its own";
+}
+
+TEST_F(LargeEntriesTest, WithNothingUnderWayAnotherIsReadWithoutAnAcceptance) {
+  log.is_memory_awaited = true;
+  log.add({.events = 1, .is_large = true});
+  ASSERT_TRUE(open_next());
+  pass(0s);
+  pass(6s);
+  EXPECT_FALSE(large.may_read());
+  pass(1s, false);
+  EXPECT_TRUE(large.may_read());
+}
+
+TEST_F(LargeEntriesTest, WithoutAnAcceptanceAnotherIsReadAfterAWhileThatGrows) {
+  log.is_memory_awaited = true;
+  log.add({.events = 1, .is_large = true});
+  const auto barred_for = [&] {
+    EXPECT_TRUE(open_next());
+    pass(0s);
+    pass(5s);
+    seconds waited{0};
+    for (; !large.may_read() && waited < 1h; ++waited) pass(1s);
+    return waited;
+  };
+  EXPECT_EQ(barred_for(), 30s);
+  EXPECT_EQ(barred_for(), 60s);
+  for (int i = 0; i < 4; ++i) (void)barred_for();
+  EXPECT_EQ(barred_for(), 480s);
+  large.accepted(99);
+  EXPECT_EQ(barred_for(), 30s);
+}
+
+TEST_F(LargeEntriesTest, OneWhoseEventIsStoredElsewhereIsKept) {
+  log.is_memory_awaited = true;
+  log.add({.events = 1, .is_large = true});
+  const auto ticket = open_next();
+  ASSERT_TRUE(ticket);
+  window.pin(*ticket);
+  pass(0s);
+  pass(60s);
+  EXPECT_TRUE(window.large());
+  EXPECT_FALSE(large.give_back(*ticket));
+}
+
+TEST_F(LargeEntriesTest, OneWithLaterEntriesOfItsLogInTheWindowIsNotGivenBack) {
+  const auto first = open_large_and_later();
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(large.give_back(*first));
+}
+
+TEST_F(LargeEntriesTest, TheMemoryOfOneWhoseRecordsAreMadeGoesThoughLaterEntriesAreInTheWindow) {
+  const auto first = open_large_and_later();
+  ASSERT_TRUE(first);
+  pass(0s);
+  pass(60s);
+  EXPECT_FALSE(window.is_let_go(*first)) << "nobody waits";
+  log.is_memory_awaited = true;
+  pass(0s);
+  EXPECT_TRUE(window.is_let_go(*first));
+  EXPECT_THAT(log.unread_offsets, testing::IsEmpty());
+  pass(60s);
+  EXPECT_EQ(log.reloads, 0u) << "nothing needs it";
+  window.finish(*first, 1);
+  EXPECT_THAT(log.released, testing::ElementsAre(1u));
+}
+
+TEST_F(LargeEntriesTest, WhatNeedsABatchThatWasLetGoIsDoneWhenItIsThere) {
+  const uint64_t ticket = let_go();
+  int done = 0;
+  RecordMetadata meta;
+  meta.span = {ticket, 0, 1};
+  ASSERT_TRUE(large.is_let_go(meta));
+  large.when_there([&] { ++done; });
+  large.take_wanted();
+  EXPECT_EQ(log.reloads, 1u);
+  EXPECT_EQ(done, 0);
+  log.is_reloadable = true;
+  large.take_wanted();
+  EXPECT_EQ(done, 1);
+  EXPECT_FALSE(large.is_let_go(meta));
+  pass(4s);
+  EXPECT_FALSE(window.is_let_go(ticket)) << "there is time to use it";
+  pass(2s);
+  EXPECT_TRUE(window.is_let_go(ticket));
+  large.take_wanted();
+  EXPECT_EQ(log.reloads, 2u) << "it is no longer wanted";
+}
+
+TEST_F(LargeEntriesTest, OneThatCannotBeReadAgainIsNobodys) {
+  const uint64_t ticket = let_go();
+  int done = 0;
+  large.when_there([&] { ++done; });
+  log.is_lost = true;
+  large.take_wanted();
+  EXPECT_TRUE(window.is_given_back(ticket));
+  EXPECT_FALSE(window.large());
+  EXPECT_THAT(log.unread_offsets, testing::IsEmpty()) << "its log has passed it over";
+  EXPECT_EQ(done, 1);
+}
+
+TEST_F(LargeEntriesTest, WhatNeedsABatchThatWasLetGoIsDoneWhenItsEntryGoesBack) {
+  const uint64_t ticket = let_go(false);
+  int done = 0;
+  large.when_there([&] { ++done; });
+  EXPECT_TRUE(large.give_back(ticket));
+  EXPECT_EQ(done, 1);
+  large.take_wanted();
+  EXPECT_EQ(log.reloads, 0u);
+}
+
+}  // namespace
+}  // namespace penstock::delivery

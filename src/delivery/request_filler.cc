@@ -1,0 +1,69 @@
+#include "delivery/request_filler.h"
+
+namespace penstock::delivery {
+
+void RequestFiller::fill() {
+  const milliseconds linger = parts_.options.flush_interval;
+  parts_.maker.close_aggregates(linger);
+  fill_with_all();
+  if (const auto since = parts_.maker.oldest_aggregate()) parts_.alarm.by(*since + linger);
+}
+
+void RequestFiller::fill_with_all() {
+  parts_.sources.begin_pass();
+  size_t data_bytes = 0;  // of the record that comes next, if it is large
+  while (!parts_.assembler.is_full()) {
+    if (!room_.make(data_bytes)) return;
+    data_bytes = 0;
+    if (parts_.assembler.is_full()) return;
+    if (taker_.take_next()) continue;
+    if (parts_.assembler.is_full()) return;
+    if (repack_misplaced()) continue;
+    if (!may_queue_more() || parts_.misplaced.is_full()) return;
+    const std::optional<size_t> source =
+        parts_.sources.next({.window_bytes_max = parts_.options.window_bytes_max,
+                             .may_read_large = parts_.large.may_read(),
+                             .wants_others = parts_.search.wants_others()});
+    if (!source) {
+      if (close_stuck_aggregates()) continue;
+      const bool is_stuck = parts_.requests.in_flight() == 0 && parts_.assembler.empty();
+      if (is_stuck && parts_.sources.is_main_held_up(parts_.options.window_bytes_max)) {
+        parts_.mover.overflow_for_room();
+      }
+      return;
+    }
+    const RecordMaker::Made made = parts_.maker.make_next(*source);
+    if (made.step == RecordMaker::Step::blocked) parts_.sources.block(*source);
+    if (made.step == RecordMaker::Step::no_memory) data_bytes = made.data_bytes;
+  }
+}
+
+// Whether more records may be made that perhaps wait.
+bool RequestFiller::may_queue_more() {
+  if (!room_.pay_for_queue()) return false;
+  // All of the queue may be behind one suspect: its retest takes a record from beyond.
+  const size_t usual = parts_.options.queue_bytes_max;
+  const size_t bytes_max = parts_.search.wants_others() ? 2 * usual : usual;
+  return parts_.retry.bytes() < bytes_max || parts_.mover.watches_shards();
+}
+
+// An aggregate makes many records: one at a time, as the queue has room. All of the queue may wait
+// for the aggregates' keys: then it goes on without room.
+bool RequestFiller::repack_misplaced() {
+  const bool is_stuck = parts_.requests.in_flight() == 0 && parts_.assembler.empty();
+  const bool has_room = is_stuck || parts_.retry.bytes() < parts_.options.queue_bytes_max;
+  if (!parts_.misplaced.has_misplaced() || !has_room) return false;
+  parts_.repacker.repack(parts_.misplaced.take());
+  return true;
+}
+
+// A full window that only open aggregates keep full would wait for their time.
+bool RequestFiller::close_stuck_aggregates() {
+  const bool is_stuck = parts_.sources.is_main_full(parts_.options.window_bytes_max) &&
+                        parts_.requests.in_flight() == 0;
+  if (!is_stuck || !parts_.maker.oldest_aggregate()) return false;
+  parts_.maker.close_aggregates(milliseconds(0));
+  return true;
+}
+
+}  // namespace penstock::delivery
