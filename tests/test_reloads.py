@@ -95,8 +95,8 @@ def check_arrivals(kinesis, all_senders: list[SteadySenders]) -> None:
 
 
 def walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_path, rounds: int,
-                         threads_more: int) -> Walk:
-    """threads_more: begun in the second half by what was used there for the first time."""
+                         threads_more: int, pause_s: float) -> Walk:
+    """pause_s: of each sender after an answer. threads_more: begun in the second half by what was used there for the first time."""
     seed = int(os.environ.get("PENSTOCK_TEST_SEED") or random.randrange(2**32))
     print(f"PENSTOCK_TEST_SEED={seed}")
     world = World(tmp_path, kinesis, certificates, services)
@@ -106,7 +106,7 @@ def walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_pa
     penstock = start_penstock(base, environment=world.environment)
     walk, all_senders, uses = Walk(base, world, seed), [], []
     for half in ("first", "second"):  # in the first half everything grows that grows once
-        senders = SteadySenders(walk.config, certificates, prefix=half, pause_s=0.02)
+        senders = SteadySenders(walk.config, certificates, prefix=half, pause_s=pause_s)
         all_senders.append(senders)
         reload_under_load(penstock, walk, base, senders, rounds // 2)
         in_force = shares(penstock)
@@ -142,12 +142,12 @@ def test_the_status_shows_a_reload_as_soon_as_it_is_counted(kinesis, start_penst
 @pytest.mark.timeout(300)
 def test_sixty_reloads_under_load_lose_nothing_and_leave_nothing_behind(
         kinesis, start_penstock, certificates, services, tmp_path):
-    walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_path, 60, threads_more=4)
+    walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_path, 60, threads_more=4, pause_s=0.1)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_thousand_reloads_of_every_key_under_load_lose_nothing_and_leave_nothing_behind(
         kinesis, start_penstock, certificates, services, tmp_path):
-    walk = walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_path, 1000, threads_more=1)
+    walk = walk_through_reloads(kinesis, start_penstock, certificates, services, tmp_path, 1000, threads_more=1, pause_s=0.02)
     assert walk.changed == set(walk.keys)

@@ -7,18 +7,19 @@
 namespace penstock::config {
 namespace {
 
+const StreamOptions* counterpart(const StreamOptions& now, const std::vector<StreamOptions>&,
+                                 const std::vector<StreamOptions>& wanted) {
+  const auto found = std::find_if(wanted.begin(), wanted.end(), [&](const StreamOptions& stream) {
+    return stream.key == now.key;
+  });
+  return found == wanted.end() ? nullptr : &*found;
+}
+
 template <class T>
 const std::string& name_of(const T& source) {
   return source.name;
 }
 const std::string& name_of(const StreamOptions& stream) { return stream.key; }
-
-template <class T>
-const T* find(const std::vector<T>& list, const std::string& name) {
-  const auto found =
-      std::find_if(list.begin(), list.end(), [&](const T& each) { return name_of(each) == name; });
-  return found == list.end() ? nullptr : &*found;
-}
 
 // Changes between two lists whose elements have names. A new or removed source opens or closes a
 // port and waits for a restart; a stream does not.
@@ -26,19 +27,21 @@ template <class T>
 void compare_named(const std::string& prefix, const std::vector<T>& running,
                    const std::vector<T>& wanted, bool restart_for_members,
                    std::vector<Change>& changes) {
+  std::vector<const T*> known;
   for (const T& now : running) {
     const std::string at = prefix + name_of(now);
-    const T* then = find(wanted, name_of(now));
+    const T* then = counterpart(now, running, wanted);
     if (then == nullptr) {
       changes.push_back({at + " (removed)", restart_for_members});
       continue;
     }
+    known.push_back(then);
     for (const ChangedOption& option : changed_options(now, *then)) {
       changes.push_back({at + "." + option.key, option.needs_restart});
     }
   }
   for (const T& then : wanted) {
-    if (find(running, name_of(then)) == nullptr) {
+    if (std::find(known.begin(), known.end(), &then) == known.end()) {
       changes.push_back({prefix + name_of(then) + " (new)", restart_for_members});
     }
   }
@@ -57,8 +60,9 @@ template <class T>
 std::vector<T> applicable_sources(const std::vector<T>& running, const std::vector<T>& wanted) {
   std::vector<T> sources;
   for (const T& now : running) {
-    const T* then = find(wanted, now.name);
+    const T* then = counterpart(now, running, wanted);
     T& source = sources.emplace_back(then != nullptr ? *then : now);
+    source.name = now.name;  // that of its metrics, and of the routes' `source`
     source.listen = now.listen;
     if constexpr (std::is_same_v<T, SyslogOptions>) source.udp = now.udp;  // opens a port
   }

@@ -96,6 +96,39 @@ TEST(Diff, NewAndRemovedStreamsNeedNoRestartSourcesDo) {
                                                    Changes("streams.security (new)", false)));
 }
 
+TEST(Diff, ASourceIsTheOneAtItsAddressWhateverItsName) {
+  Config before = running();
+  before.forward.emplace_back().name = "forward-2";
+  before.forward[1].listen.port = 2;
+  before.forward[1].max_connections = 2;
+
+  Config renamed = before;
+  renamed.forward[0].name = "collectors";
+  renamed.forward[0].shared_key_files.push_back({"/new-key"});
+  EXPECT_THAT(diff(before, renamed), ElementsAre(Changes("sources.forward.name", true),
+                                                 Changes("sources.forward.shared_key_file", false)));
+  EXPECT_EQ(applicable(before, renamed).forward.at(0).name, "forward");
+  EXPECT_EQ(applicable(before, renamed).forward.at(0).shared_key_files.size(), 1);
+
+  Config without_the_first = before;  // the second is counted as the first now
+  without_the_first.forward.erase(without_the_first.forward.begin());
+  without_the_first.forward[0].name = "forward";
+  EXPECT_THAT(
+      diff(before, without_the_first),
+      ElementsAre(Changes("sources.forward (removed)", true), Changes("sources.forward-2.name", true)));
+  const Config applied = applicable(before, without_the_first);
+  EXPECT_EQ(applied.forward.at(0).max_connections, before.forward[0].max_connections);
+  EXPECT_EQ(applied.forward.at(1).max_connections, 2);
+  EXPECT_EQ(applied.forward.at(1).name, "forward-2");
+
+  Config moved = without_the_first;  // and one more, at another address, has the second's name
+  moved.forward.emplace_back().name = "forward-2";
+  moved.forward[1].listen.port = 3;
+  EXPECT_THAT(diff(before, moved), ElementsAre(Changes("sources.forward (removed)", true),
+                                               Changes("sources.forward-2.name", true),
+                                               Changes("sources.forward-2 (new)", true)));
+}
+
 TEST(Applicable, KeepsWhatNeedsARestartAndTakesTheRest) {
   Config wanted = running();
   wanted.forward[0].listen.port = 1;

@@ -28,7 +28,7 @@ namespace {
 template <class T>
 Option<T> source_name(std::string_view default_text) {
   return option<T, &T::name>(
-      {"name", "Label in metrics, and `source:` in routes.", false, default_text});
+      {"name", "Label in metrics, and `source:` in routes.", true, default_text});
 }
 template <class T>
 Option<T> source_listen() {

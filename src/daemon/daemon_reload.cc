@@ -16,14 +16,13 @@ namespace {
 template <class Source>
 void hold_back(const std::vector<Source>& running, std::vector<Source>& wanted,
                uint64_t Source::*limit, std::string_view key, uint64_t bytes_max) {
-  for (Source& source : wanted) {
-    const auto now = std::find_if(running.begin(), running.end(),
-                                  [&](const Source& other) { return other.name == source.name; });
-    if (now == running.end() || source.*limit <= bytes_max) continue;
+  for (const Source& now : running) {
+    const Source* then = config::counterpart(now, running, wanted);
+    if (then == nullptr || then->*limit <= bytes_max) continue;
     log_warn("change needs a restart and is left out",
-             {{"key", "sources." + source.name + "." + std::string(key)},
+             {{"key", "sources." + now.name + "." + std::string(key)},
               {"largest_without", bytes_max}});
-    source.*limit = (*now).*limit;
+    wanted[static_cast<size_t>(then - wanted.data())].*limit = now.*limit;
   }
 }
 

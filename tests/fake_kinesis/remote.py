@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .controls import Controls
 
+ANSWER_S = 300  # counting what a long test delivered takes a busy machine a minute
 
 class KinesisProcess:
     """Starts `python -m fake_kinesis`; every verb of Controls is a method here."""
@@ -62,10 +63,10 @@ class KinesisProcess:
 
     def _call(self, name: str, arguments: dict):
         if self._tls:
-            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=ANSWER_S,
                                                      context=ssl._create_unverified_context())
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
         try:
             connection.request("POST", f"/_control/{name}", json.dumps(arguments))
             response = connection.getresponse()

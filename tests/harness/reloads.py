@@ -164,7 +164,6 @@ VALUES = {
     "max_connection_age": [None, "200ms", "1s"],
     "tls.min_version": ["1.2", "1.3"],
     "tls.ciphers": [None, ["ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"], "ECDHE-ECDSA-AES256-GCM-SHA384"],
-    "name": lambda _: [None, "renamed"],  # of a source: it keeps the name that it began with
     "aws.profile": [None, "other"], "aws.ca_bundle": lambda world: [None, str(world.certificates.ca)],
     "streams.KEY.region": ["us-east-1", "eu-west-1"],
     "streams.KEY.endpoint": lambda world: [world.kinesis.endpoint, world.kinesis.endpoint.replace("127.0.0.1", "localhost")],

@@ -230,10 +230,16 @@ class ObjectReader::Level {
  private:
   // The member has ended. JSON may go on in the next one; other text does not.
   Result<void, ObjectError> end_member() {
-    look_at_size_ = 0;
-    if (auto done = take_records(false); !done) return done;
+    if (auto done = take_whole_records(); !done) return done;
     const bool goes_on = !pending_.empty() && form_of(pending_.view(), false) != Form::line;
     return goes_on ? Result<void, ObjectError>() : take_records(true);
+  }
+
+  // At every depth: a member inside may go on in the next one, and what follows this one is later.
+  Result<void, ObjectError> take_whole_records() {
+    look_at_size_ = 0;
+    if (auto done = take_records(false); !done) return done;
+    return member_ ? inside_->take_whole_records() : Result<void, ObjectError>();
   }
 
   // How much of the bytes the member took.

@@ -145,6 +145,21 @@ TEST(ObjectReader, IsNotMisledByADigestThatLooksLikeAField) {
   expect_records(joined(aggregates), aggregates);
 }
 
+// RFC 8878: a frame with its size in one byte and one raw block.
+std::string stored_zstd(std::string_view text) {
+  const auto size = static_cast<char>(text.size());
+  const auto header = static_cast<uint32_t>(text.size() << 3 | 1);
+  return std::string("\x28\xb5\x2f\xfd\x20", 5) + size + static_cast<char>(header & 0xff) +
+         static_cast<char>(header >> 8) + '\0' + std::string(text);
+}
+
+TEST(ObjectReader, AMemberMayGoOnInTheNextOneAroundIt) {
+  const std::string inner = stored_zstd("four\nfive\n");
+  const size_t cut = inner.size() - 5;
+  expect_records(stored_zstd(inner.substr(0, cut)) + "between\n" + stored_zstd(inner.substr(cut)),
+                 {"four", "between", "five"});
+}
+
 TEST(ObjectReader, CutsOtherTextIntoLines) {
   expect_records("one\ntwo words\n\n{\"a\":1}three", {"one", "two words", R"({"a":1})", "three"});
   expect_records("{no json}\n{\"a\":1}\n{\"b\":", {"{no json}", R"({"a":1})", R"({"b":)"});
