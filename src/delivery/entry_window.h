@@ -8,6 +8,9 @@
 //   an entry that was given back is not finished; a pinned one is not given back
 //   at most one large entry is in the window, and of no other the batch is let go
 //
+// It has 23 functions because an entry, its split events and what was given back end together: a
+// release that did not ask all three would be too early. Thirteen of them only answer questions.
+//
 // Thread: the delivery thread's.
 #pragma once
 

@@ -7,6 +7,9 @@
 //   the protocol and the limits change between requests, never within one
 //   make_room() comes before a record: the body never has more bytes than the lease paid for
 //
+// It has 21 functions, nine of which only answer questions: records, their metadata and the memory
+// that pays for them change in one step or not at all.
+//
 // Thread: the delivery thread's.
 #pragma once
 

@@ -10,6 +10,9 @@
 //   a record belongs to a key queue exactly when its order_key says so, from the time it is begun
 //   or appended until done(): options that change meanwhile do not change that
 //
+// It has 22 functions because the three ways to wait share one count, the load of each shard and
+// the turns of next(); a queue of its own for each would have to ask the others before each record.
+//
 // Thread: the delivery thread's.
 #pragma once
 

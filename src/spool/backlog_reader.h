@@ -33,7 +33,8 @@ class BacklogReader {
   [[nodiscard]] bool awaits_large_lease() const { return large_entries_.awaits_memory(); }
 
  private:
-  // What is to be read, as it stood when the lock was given back.
+  // What is to be read, as it stood when the lock was given back, and what came of it. It has 15
+  // members because it carries both over the time without the lock: nine in, six out.
   struct Stretch {
     StreamQueue* queue = nullptr;
     Position next;

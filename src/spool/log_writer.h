@@ -4,6 +4,8 @@
 //
 // A segment in which a write or a sync failed is closed for good: what it held before the round
 // stays readable, what the round put into it is cut off (SegmentCut) and stored again elsewhere.
+// It has 13 members because a round that fails undoes all that it did: five of them are what the
+// round has done since the last sync.
 //
 // Thread: one, the commit thread.
 #pragma once
