@@ -157,5 +157,26 @@ def test_top_reads_a_page_by_the_plain_port(secured):
     done = run_command("top", "--admin", f"http://{admin}", "--page", "api/status")
     assert done.returncode == 0 and json.loads(done.stdout)["streams"]
     assert run_command("top", "--page", "etc/passwd").returncode == 2
+
+
+def test_top_reads_a_page_by_the_secure_port(secured, certificates, secrets):
+    penstock, ask = secured()
+
+    def top(*arguments):
+        done = run_command("top", "--admin", f"https://127.0.0.1:{ask.port}", "--page", "api/status", *arguments)
+        return done.returncode, done.stdout, done.stderr
+    ca, token = ("--ca", certificates.ca), ("--bearer-token-file", secrets / "token")
+    code, page, _ = top(*ca, *token)
+    assert code == 0 and json.loads(page)["streams"]
+    assert top("--insecure", *token)[0] == 0
+    for arguments, status, cure in ((token, 1, "--ca"), (ca, 1, "wants a token; give it with --bearer-token-file"),
+                                    ((*ca, "--bearer-token-file", secrets / "next"), 1, "does not accept the token"),
+                                    ((*ca, "--bearer-token-file", secrets / "none"), 2, "--bearer-token-file"),
+                                    ((*token, "--ca", secrets / "none"), 2, "name a PEM file")):
+        code, page, errors = top(*arguments)
+        assert code == status and not page and cure in errors and TOKEN not in errors
+
+
+def test_top_says_what_it_needs_when_nothing_answers():
     done = run_command("top", "--admin", "http://127.0.0.1:1", "--page", "metrics")
     assert done.returncode == 1 and "--admin" in done.stderr

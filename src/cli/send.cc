@@ -16,9 +16,9 @@
 #include "cli/send/event_sources.h"
 #include "cli/send/sample_record.h"
 #include "cli/send/senders.h"
+#include "cli/server_flags.h"
 #include "cli/subcommands.h"
 #include "codec/base64.h"
-#include "config/secret_ref.h"
 #include "config/values.h"
 
 namespace penstock::cli {
@@ -34,15 +34,6 @@ std::string random_name() {
   return id_of_record(bytes).substr(0, 12);
 }
 
-Result<std::string, Error> read_secret_file(std::string_view flag, const std::string& path) {
-  if (path.empty()) return std::string();
-  config::SecretRef secret;
-  secret.path = path;
-  auto value = config::read_secret(secret);
-  if (!value) return usage_error(std::string(flag) + ": " + value.error().message);
-  return value;
-}
-
 Result<void, Error> check_flags(const SendOptions& options) {
   const bool forward = options.http_url.empty() && options.syslog.empty();
   if (!options.http_url.empty() && !options.syslog.empty()) {
@@ -54,10 +45,7 @@ Result<void, Error> check_flags(const SendOptions& options) {
   if (forward && !options.ledger_file.empty() && !options.ack) {
     return usage_error("--ledger writes what was acked; add --ack");
   }
-  if (!options.ca_file.empty() && ::access(options.ca_file.c_str(), R_OK) != 0) {
-    return usage_error("--ca " + options.ca_file + ": cannot be read; name a PEM file");
-  }
-  return {};
+  return check_ca_file(options.ca_file);
 }
 
 Result<std::unique_ptr<ChunkSender>, Error> make_http(const SendOptions& options,

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "cli/server_flags.h"
 #include "cli/subcommands.h"
 #include "cli/terminal.h"
 #include "cli/top/screen.h"
@@ -24,13 +25,23 @@ struct TopOptions {
   double interval_s = 1;
   bool once = false;
   std::string page;  // empty: the screen
+  std::string ca_file;
+  bool insecure = false;
+  std::string bearer_token_file;
+  std::string token;  // of that file
 };
 
 volatile std::sig_atomic_t interrupted = 0;
 
 class AdminPort {
  public:
-  explicit AdminPort(std::string admin) : url_(std::move(admin)) {
+  explicit AdminPort(const TopOptions& options)
+      : url_(options.admin),
+        token_(options.token),
+        client_({.connections_max = 1,
+                 .ca_bundle = options.ca_file,
+                 .verify_server = !options.insecure,
+                 .user_agent = "penstock-top"}) {
     if (url_.find("://") == std::string::npos) url_.insert(0, "http://");
     while (url_.ends_with('/')) url_.pop_back();
   }
@@ -43,9 +54,18 @@ class AdminPort {
     request.timeouts = {.connect = milliseconds(2'000),
                         .first_byte = milliseconds(3'000),
                         .whole = milliseconds(5'000)};
+    if (!token_.empty()) request.headers.push_back("Authorization: Bearer " + token_);
     const net::HttpResponse response = client_.fetch(std::move(request));
     if (!response.answered()) {
-      return run_error(response.failure_text + "; give penstock's admin port with --admin");
+      const bool of_certificate = response.failure_text.find("certificate") != std::string::npos;
+      return run_error(response.failure_text +
+                       (of_certificate ? "; name its CA with --ca"
+                                       : "; give penstock's admin port with --admin"));
+    }
+    if (response.status == 401) {
+      return run_error(url_ + (token_.empty()
+                                   ? " wants a token; give it with --bearer-token-file"
+                                   : " does not accept the token; see admin.secure.auth"));
     }
     if (response.status != 200) {
       return run_error(url_ + " answered " + std::to_string(response.status) +
@@ -64,7 +84,8 @@ class AdminPort {
 
  private:
   std::string url_;
-  net::HttpsClient client_{net::HttpOptions{.connections_max = 1}};
+  const std::string token_;
+  net::HttpsClient client_;
 };
 
 // The alternate screen and single key strokes, until it goes.
@@ -143,7 +164,7 @@ bool press(const std::string& keys, TopView& view) {
 }
 
 int watch(const TopOptions& options) {
-  AdminPort admin(options.admin);
+  AdminPort admin(options);
   auto status = admin.status();
   if (!status) return report(status.error());
   const Terminal terminal;
@@ -165,7 +186,7 @@ int watch(const TopOptions& options) {
 }
 
 int print_page(const TopOptions& options) {
-  AdminPort admin(options.admin);
+  AdminPort admin(options);
   const auto page = admin.page(options.page);
   if (!page) return report(page.error());
   const bool written = std::fwrite(page->data(), 1, page->size(), stdout) == page->size();
@@ -173,7 +194,7 @@ int print_page(const TopOptions& options) {
 }
 
 int show_once(const TopOptions& options) {
-  AdminPort admin(options.admin);
+  AdminPort admin(options);
   const auto status = admin.status();
   if (!status) return report(status.error());
   TopView view;
@@ -194,6 +215,11 @@ void register_top(CLI::App& app, int& exit_code) {
       app.add_subcommand("top", "Show the figures of the status page in the terminal");
   top->add_option("--admin", options->admin, "The admin port (default http://127.0.0.1:9880)")
       ->type_name("URL");
+  top->add_option("--ca", options->ca_file,
+                  "CA certificates to trust (PEM), for https; default: the system's");
+  top->add_flag("--insecure", options->insecure, "Do not verify the server's certificate");
+  top->add_option("--bearer-token-file", options->bearer_token_file,
+                  "Bearer token, for the port of admin.secure");
   top->add_option("--interval", options->interval_s, "Seconds between updates (default 1)")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3600.0));
@@ -207,8 +233,17 @@ void register_top(CLI::App& app, int& exit_code) {
       "? help.\n"
       "Examples, for a pod:\n"
       "  oc exec -it log-forwarding-kinesis-0 -- penstock top\n"
-      "  oc exec log-forwarding-kinesis-0 -- penstock top --page metrics | grep ^penstock_events");
+      "  oc exec log-forwarding-kinesis-0 -- penstock top --page metrics | grep ^penstock_events\n"
+      "Example, for the port of admin.secure:\n"
+      "  penstock top --admin https://logs.example.com:9443 --ca ca.crt --bearer-token-file token");
   top->callback([options, &exit_code] {
+    auto token = read_secret_file("--bearer-token-file", options->bearer_token_file);
+    const auto ca = check_ca_file(options->ca_file);
+    if (!token || !ca) {
+      exit_code = report(token ? ca.error() : token.error());
+      return;
+    }
+    options->token = std::move(*token);
     if (!options->page.empty()) {
       exit_code = print_page(*options);
       return;
