@@ -1,5 +1,7 @@
 import os
 import resource
+import sys
+import threading
 
 import pytest
 
@@ -16,12 +18,28 @@ CORE = {"test_forward", "test_http", "test_syslog", "test_delivery", "test_dead_
 
 # No test hangs for longer, on however slow a machine, unless its own mark says so.
 WAIT_S_MAX = 600
+EXIT_STATUS = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
     # Some tests hold two thousand connections open.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 16384), hard), hard))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """A thread that a failed test left waiting must not keep the run from ending: Python would wait for it."""
+    left = [thread.name for thread in threading.enumerate()
+            if thread is not threading.main_thread() and not thread.daemon]
+    if left:
+        print(f"threads that tests left running: {', '.join(left)}")
+        sys.stdout.flush()
+        os._exit(config.stash.get(EXIT_STATUS, 1))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -253,7 +253,7 @@ def test_large_messages_at_once_wait_for_memory_and_all_go_through(victim):
     received = victim.metrics().received
     frames = [wire.packed_forward("app.large", [(1, {**record, "n": f"{i}-{j}"}) for j in range(events)],
                                   {"chunk": str(i)}) for i in range(len(clients))]
-    senders = [threading.Thread(target=client.send, args=(frame,)) for client, frame in zip(clients, frames)]
+    senders = [threading.Thread(target=client.send, args=(frame,), daemon=True) for client, frame in zip(clients, frames)]
     for sender in senders:
         sender.start()
     for i, client in enumerate(clients):

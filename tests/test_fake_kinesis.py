@@ -294,7 +294,7 @@ def test_a_request_hangs_until_it_is_released(kinesis):
             call(kinesis, "PutRecords", {"StreamName": "logs", "Records": records(1)})
         except (ConnectionError, http.client.HTTPException) as error:
             outcome.append(error)
-    thread = threading.Thread(target=put)
+    thread = threading.Thread(target=put, daemon=True)
     thread.start()
     wait_until(lambda: kinesis.stats()["in_hand"] == 1, "the request is in its hands")
     assert not outcome

@@ -290,7 +290,7 @@ def test_503_when_kinesis_is_slower_than_the_ack_timeout_and_who_tries_again_los
         while (status := post(port_of(penstock), b'{"n":%d}' % n).status) != 200:
             seen.append(status)
 
-    senders = [threading.Thread(target=send, args=(n,)) for n in range(10)]
+    senders = [threading.Thread(target=send, args=(n,), daemon=True) for n in range(10)]
     for sender in senders:
         sender.start()
     wait_until(lambda: len(seen) >= 10, "they are pushed back")
@@ -369,7 +369,7 @@ def test_hundreds_of_parallel_requests(kinesis, http):
                 if peer.answer().status != 200:
                     failed.append((worker, n))
 
-    workers = [threading.Thread(target=send, args=(n,)) for n in range(200)]
+    workers = [threading.Thread(target=send, args=(n,), daemon=True) for n in range(200)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -432,7 +432,7 @@ def test_large_bodies_at_once_wait_for_memory_and_all_go_through(kinesis, start_
             assert status == 503
         done.append(worker)
 
-    senders = [threading.Thread(target=send, args=(n,)) for n in range(10)]
+    senders = [threading.Thread(target=send, args=(n,), daemon=True) for n in range(10)]
     for sender in senders:
         sender.start()
     for sender in senders:

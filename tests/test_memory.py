@@ -59,7 +59,7 @@ class Senders:
     def __init__(self, config: dict, way: str, shape: str, streams: list[str]):
         self._config, self._way, self._shape = config, way, shape
         self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._send, args=(stream, i)) for i, stream in enumerate(streams)]
+        self._threads = [threading.Thread(target=self._send, args=(stream, i), daemon=True) for i, stream in enumerate(streams)]
 
     def run_all(self) -> None:
         for thread in self._threads:
@@ -224,7 +224,7 @@ def test_resident_memory_stays_under_the_limit_without_a_directory(kinesis, star
     penstock = start_penstock(config)
     with trouble(kinesis, state) as fault:
         senders = Senders(config, way, shape, list(config["streams"])[:count])
-        running = threading.Thread(target=senders.run_all)
+        running = threading.Thread(target=senders.run_all, daemon=True)
         running.start()
         fault.wait_for_request()
         check_peak(penstock, case)

@@ -112,7 +112,7 @@ def test_an_exporter_that_is_pushed_back_sends_again_and_nothing_is_lost(kinesis
         kinesis.remove_fault(fault)
         kinesis.release()
 
-    recovery = threading.Thread(target=recover)
+    recovery = threading.Thread(target=recover, daemon=True)
     recovery.start()
     sent = export(f"http://127.0.0.1:{port_of(penstock)}/v1/logs", encoding="protobuf", count=40)
     recovery.join()

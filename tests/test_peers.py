@@ -270,7 +270,7 @@ def test_a_fast_peer_does_not_own_its_thread(kinesis, start_penstock, tmp_path):
             while not stop.is_set():
                 peer.sendall(burst)
 
-    floods = [threading.Thread(target=flood) for _ in range(2)]
+    floods = [threading.Thread(target=flood, daemon=True) for _ in range(2)]
     for thread in floods:
         thread.start()
     try:

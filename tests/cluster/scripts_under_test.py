@@ -87,7 +87,7 @@ class Scripts:
                     killed.append(True)
                     return
 
-        watcher = threading.Thread(target=watch)
+        watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         self.slow_helm = verb
         try:

@@ -90,7 +90,7 @@ class SlowPeers:
         self._pause_s = pause_s
         self.connects = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "SlowPeers":
         self._thread.start()

@@ -37,11 +37,13 @@ class SteadySenders:
         self.answers = 0
         self._certificates, self._pause_s = certificates, pause_s
         self._stopping = threading.Event()
+        self._giving_up = False
         self._lock = threading.Lock()
         self.last_trouble = ""
         kinds = {f"{prefix}-{kind}-{i}": connect for kind, connect in (("forward", self._forward), ("http", self._http))
                  for i in range(2)}
-        self._threads = [threading.Thread(target=self._run, args=(name, send)) for name, send in kinds.items()]
+        self._threads = [threading.Thread(target=self._run, args=(name, send), name=name, daemon=True)
+                         for name, send in kinds.items()]
 
     def __enter__(self) -> "SteadySenders":
         for thread in self._threads:
@@ -54,9 +56,12 @@ class SteadySenders:
     def stop(self) -> None:
         """After the answer to what is on its way."""
         self._stopping.set()
+        deadline = time.monotonic() + 120 * PATIENCE
         for thread in self._threads:
-            thread.join(120 * PATIENCE)
-            assert not thread.is_alive(), f"a sender is not answered: {self.last_trouble}"
+            thread.join(max(0.0, deadline - time.monotonic()))
+        waiting = [thread.name for thread in self._threads if thread.is_alive()]
+        self._giving_up = True
+        assert not waiting, f"not answered: {waiting}: {self.last_trouble}"
 
     def _run(self, name: str, connect) -> None:
         """connect(): a function that sends one message and returns when it is acked."""
@@ -66,7 +71,7 @@ class SteadySenders:
                 break
             ids = [f"{name}-{number}-{i}" for i in range(EVENTS)]
             chunk = wire.new_chunk()
-            while True:
+            while not self._giving_up:
                 self.tries.update(ids)
                 try:
                     if send is None:
@@ -79,6 +84,8 @@ class SteadySenders:
                         close()
                     send = close = None
                     time.sleep(0.02)  # as a collector waits before it connects again
+            else:
+                break
             with self._lock:
                 self.acked.update(ids)
                 self.answers += 1
