@@ -1,6 +1,7 @@
 #include "delivery/event_splitter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -32,6 +33,7 @@ void EventSplitter::begin(const EventSpan& event, std::string_view partition_key
   split_ = 0;
   next_ = 0;
   text_bytes_ = 0;
+  has_made_part_ = true;  // there is time for the first
 }
 
 void EventSplitter::end() {
@@ -95,17 +97,16 @@ EventSplitter::Ready EventSplitter::prepare(Packer& packer, const Event& event,
 }
 
 bool EventSplitter::part_made() {
+  has_made_part_ = true;
   if (++next_ < plan_->part_count()) return false;
   end();
   return true;
 }
 
-void EventSplitter::reject(const EventSpan& event) {
-  if (is_for(event)) is_rejected_ = true;
-}
+void EventSplitter::reject() { is_rejected_ = true; }
 
-bool EventSplitter::take_rejected(const EventSpan& event) {
-  if (!is_for(event) || !is_rejected_) return false;
+bool EventSplitter::take_rejected() {
+  if (!is_rejected_) return false;
   end();
   return true;
 }
@@ -123,10 +124,55 @@ void EventSplitter::cancel() {
 }
 
 void EventSplitter::rest() {
-  if (json_.capacity() <= kTextKept || json_.size() <= paid_) return;
+  const bool goes_on = std::exchange(has_made_part_, false) && json_.capacity() <= kTextKept;
+  if (goes_on || json_.size() <= paid_) return;
   plan_.reset();
   json_.release();
   memory_.release();
+}
+
+// ---- all of them
+
+EventSplitter* EventSplitters::find(const EventSpan& event) {
+  const auto found = std::find_if(splitters_.begin(), splitters_.end(),
+                                  [&](const EventSplitter& each) { return each.is_for(event); });
+  return found == splitters_.end() ? nullptr : &*found;
+}
+
+EventSplitter& EventSplitters::begin(const EventSpan& event, std::string_view partition_key) {
+  CHECK(!is_for(event));
+  const auto free = std::find_if(splitters_.begin(), splitters_.end(),
+                                 [](const EventSplitter& each) { return !each.is_active(); });
+  CHECK(free != splitters_.end());  // what is cut is at the cursor of a source
+  free->begin(event, partition_key);
+  return *free;
+}
+
+void EventSplitters::reject(const EventSpan& event) {
+  if (EventSplitter* const splitter = find(event)) splitter->reject();
+}
+
+bool EventSplitters::take_rejected(const EventSpan& event) {
+  EventSplitter* const splitter = find(event);
+  return splitter != nullptr && splitter->take_rejected();
+}
+
+void EventSplitters::cancel(const EventSpan& event) {
+  if (EventSplitter* const splitter = find(event)) splitter->cancel();
+}
+
+void EventSplitters::cancel_all_of(uint64_t ticket) {
+  for (EventSplitter& splitter : splitters_) {
+    if (splitter.is_of(ticket)) splitter.cancel();
+  }
+}
+
+void EventSplitters::restart_all() {
+  for (EventSplitter& splitter : splitters_) splitter.restart();
+}
+
+void EventSplitters::rest() {
+  for (EventSplitter& splitter : splitters_) splitter.rest();
 }
 
 }  // namespace penstock::delivery

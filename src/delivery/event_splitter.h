@@ -1,4 +1,4 @@
-// EventSplitter: the event that is being cut into parts, one part at a time, with the memory that
+// EventSplitter: an event that is being cut into parts, one part at a time, with the memory that
 // takes. Its JSON text is made when it is needed, and may be given back between two parts: it comes
 // out the same.
 //
@@ -10,6 +10,7 @@
 // Thread: the delivery thread's.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -53,17 +54,18 @@ class EventSplitter {
   [[nodiscard]] const std::string& partition_key() const { return partition_key_; }
 
   // The event went another way as a whole: for one of its parts it was rejected, or deferred.
-  void reject(const EventSpan& event);
-  // True once, when the event that comes next was: it is to be skipped.
-  [[nodiscard]] bool take_rejected(const EventSpan& event);
+  void reject();
+  // True once, when the event was: it is to be skipped.
+  [[nodiscard]] bool take_rejected();
   // The options changed: all parts are made again.
   void restart();
   // The event is not to be cut now.
   void cancel();
-  void cancel_if_of(uint64_t ticket) {
-    if (is_active_ && event_.ticket == ticket) cancel();
+  [[nodiscard]] bool is_of(uint64_t ticket) const {
+    return is_active_ && event_.ticket == ticket;
   }
-  // Until the next part, so that nobody waits for the memory of a large text.
+  // After a pump: the memory of the text goes until the next part, if that may be long: the text is
+  // large, or no part was made.
   void rest();
 
  private:
@@ -83,6 +85,38 @@ class EventSplitter {
   size_t data_bytes_max_ = 0;  // of the plan
   uint64_t split_ = 0;         // 0: none begun
   uint32_t next_ = 0;
+  bool has_made_part_ = false;  // since the last rest()
+};
+
+// The events that are being cut: one of each source at most, so that one whose parts wait for their
+// shard keeps no other source's from being cut.
+class EventSplitters {
+ public:
+  EventSplitters(EntryWindow& window, memory::MemoryBudget& memory,
+                 const memory::MemoryBudget::Member& member) {
+    for (size_t i = 0; i < kCount; ++i) {
+      splitters_.emplace_back(window, MemoryShare{memory, member});
+    }
+  }
+
+  // nullptr: the event is not being cut.
+  [[nodiscard]] EventSplitter* find(const EventSpan& event);
+  [[nodiscard]] bool is_for(const EventSpan& event) { return find(event) != nullptr; }
+  // Requires that is_for() does not hold.
+  EventSplitter& begin(const EventSpan& event, std::string_view partition_key);
+
+  // See EventSplitter; of an event that is not being cut they do nothing.
+  void reject(const EventSpan& event);
+  [[nodiscard]] bool take_rejected(const EventSpan& event);
+  void cancel(const EventSpan& event);
+  void cancel_all_of(uint64_t ticket);
+  void restart_all();
+  void rest();
+
+ private:
+  static constexpr size_t kCount = spool::kOverflowLogs + 1;  // and the main log
+
+  std::deque<EventSplitter> splitters_;
 };
 
 }  // namespace penstock::delivery

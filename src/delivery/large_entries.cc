@@ -56,7 +56,7 @@ bool LargeEntries::make_way() {
 bool LargeEntries::give_back(uint64_t ticket) {
   if (window_.large() != ticket || window_.is_pinned(ticket)) return false;
   sources_.leave(ticket);
-  splitter_.cancel_if_of(ticket);
+  splitters_.cancel_all_of(ticket);
   window_.give_back(ticket);
   make_up();
   return true;

@@ -31,8 +31,8 @@ namespace penstock::delivery {
 class LargeEntries {
  public:
   LargeEntries(spool::StreamLog& main, EntryWindow& window, EntrySources& sources,
-               EventSplitter& splitter, Alarm& alarm)
-      : main_(main), window_(window), sources_(sources), splitter_(splitter), alarm_(alarm) {}
+               EventSplitters& splitters, Alarm& alarm)
+      : main_(main), window_(window), sources_(sources), splitters_(splitters), alarm_(alarm) {}
 
   [[nodiscard]] bool may_read() const { return barred_by_ == nullptr; }
   // A record of the entry was accepted.
@@ -65,7 +65,7 @@ class LargeEntries {
   spool::StreamLog& main_;
   EntryWindow& window_;
   EntrySources& sources_;
-  EventSplitter& splitter_;
+  EventSplitters& splitters_;
   Alarm& alarm_;
   std::optional<uint64_t> watched_;
   SteadyTime progress_{};  // when it was first watched, or a record of it was accepted last

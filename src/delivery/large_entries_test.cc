@@ -65,10 +65,10 @@ class LargeEntriesTest : public testing::Test {
   Alarm alarm{clock, [](SteadyTime) {}};
   SourceLog log;
   EntryWindow window;
-  EventSplitter splitter{window, {memory, memory.join()}};
+  EventSplitters splitters{window, memory, memory.join()};
   Overflow overflow{log, window, {memory, memory.join()}, post, [] {}};
   EntrySources sources{log, window, overflow};
-  LargeEntries large{log, window, sources, splitter, alarm};
+  LargeEntries large{log, window, sources, splitters, alarm};
 };
 
 TEST_F(LargeEntriesTest, OneWithoutProgressGoesBackWhenSomebodyWaitsForItsMemory) {

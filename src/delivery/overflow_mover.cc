@@ -55,7 +55,7 @@ OverflowMover::Deferred OverflowMover::defer(EventCursor& cursor, const Event& e
   }
   const bool is_large = parts_.window.entry(event.span.ticket).is_large;
   if (is_large && parts_.overflow.closings().waits(bucket, oldest_open())) return Deferred::later;
-  if (parts_.splitter.is_for(event.span)) parts_.splitter.cancel();
+  parts_.splitters.cancel(event.span);
   const EventCursor::Extent extent = cursor.extent();
   if (!parts_.overflow.defer(event.span, bucket, extent.entry)) return Deferred::later;
   cursor.advance(extent.record_size);
@@ -82,7 +82,7 @@ void OverflowMover::spill(std::vector<QueuedRecord> records) {
   for (const QueuedRecord& record : records) {
     if (record.meta.split != 0) {
       if (!parts_.window.abandon_split(record.meta.split)) continue;
-      parts_.splitter.reject(record.meta.span);
+      parts_.splitters.reject(record.meta.span);
     }
     parts_.window.for_each_live(record.meta, [&](const EventSpan& span) { spans.push_back(span); });
   }

@@ -33,7 +33,7 @@ class OverflowMover {
     spool::StreamLog& main;
     EntryWindow& window;
     Packer& packer;
-    EventSplitter& splitter;
+    EventSplitters& splitters;
     RetryQueue& retry;
     const RequestQueue& requests;
     ShardSelector& selector;

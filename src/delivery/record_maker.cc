@@ -44,14 +44,14 @@ RecordMaker::Made RecordMaker::make_next(size_t source) {
     parts_.sources.passed(source, ticket);
     return {};
   }
-  if (parts_.splitter.take_rejected(event->span)) {
+  if (parts_.splitters.take_rejected(event->span)) {
     cursor.skip();
     return {};
   }
   const PackerOptions& options = parts_.options.packer;
   if (!parts_.packer.has_payload(*event)) {
     // It was begun by another data_key.
-    if (parts_.splitter.is_for(event->span)) parts_.splitter.cancel();
+    parts_.splitters.cancel(event->span);
     parts_.dead_letters.write_without_payload(event->span);
     cursor.skip();
     return {};
@@ -64,7 +64,9 @@ RecordMaker::Made RecordMaker::make_next(size_t source) {
   if (!options.keys_are_random) {
     if (const auto made = choose_shard(source, *event, target)) return *made;
   }
-  if (parts_.splitter.is_for(event->span)) return make_part(cursor, *event);
+  if (EventSplitter* const splitter = parts_.splitters.find(event->span)) {
+    return make_part(cursor, *event, *splitter);
+  }
   if (options.aggregation != Aggregation::none) {
     return make_aggregated(cursor, *event, std::move(target));
   }
@@ -244,9 +246,7 @@ RecordMaker::Made RecordMaker::make_oversized(EventCursor& cursor, const Event& 
                                               const Target& target) {
   const std::string_view partition_key = parts_.packer.partition_key_of(event);
   if (parts_.options.packer.oversized == Oversized::split) {
-    if (parts_.splitter.is_active()) return {Step::blocked};  // another source's event is being cut
-    parts_.splitter.begin(event.span, partition_key);
-    return make_part(cursor, event);
+    return make_part(cursor, event, parts_.splitters.begin(event.span, partition_key));
   }
   Packer::Alone alone;
   if (parts_.options.packer.oversized == Oversized::truncate) {
@@ -284,14 +284,18 @@ std::optional<Packer::Alone> RecordMaker::shorten(const Event& event,
 }
 
 // One after the other, each as soon as there is room for it.
-RecordMaker::Made RecordMaker::make_part(EventCursor& cursor, const Event& event) {
-  EventSplitter& splitter = parts_.splitter;
+RecordMaker::Made RecordMaker::make_part(EventCursor& cursor, const Event& event,
+                                         EventSplitter& splitter) {
   const RecordKey key{splitter.partition_key(), std::nullopt};
   const uint64_t order_key = parts_.options.packer.keep_order ? number_of(key.partition_key) : 0;
-  if (order_key != 0 && parts_.retry.bytes() >= parts_.options.queue_bytes_max) {
+  if (order_key != 0 && !may_queue_part(parts_.selector.shard_of(key.partition_key))) {
     return {Step::blocked};
   }
   const size_t data_max = parts_.assembler.data_bytes_max(key);
+  // Before the text is made: it does not wait for the memory of a request with its own in hand.
+  if (order_key == 0 && parts_.assembler.data_bytes_paid() < data_max) {
+    return {Step::no_memory, data_max};
+  }
   const EventSplitter::Ready ready = splitter.prepare(parts_.packer, event, data_max);
   switch (ready) {
     case EventSplitter::Ready::no_memory:
@@ -305,24 +309,30 @@ RecordMaker::Made RecordMaker::make_part(EventCursor& cursor, const Event& event
     case EventSplitter::Ready::part:
       break;
   }
-  if (order_key == 0 && parts_.assembler.data_bytes_paid() < data_max) {
-    return {Step::no_memory, data_max};
-  }
-  if (!add_part(event, key, order_key)) return {Step::request_full};
+  if (!add_part(event, splitter, key, order_key)) return {Step::request_full};
   if (splitter.part_made()) cursor.skip();
   return {};
 }
 
+// What waits for another shard may wait for long, and is no reason to wait; the memory for all of
+// it was asked for before.
+bool RecordMaker::may_queue_part(uint32_t shard) const {
+  const size_t waiting = parts_.retry.load(shard).bytes;
+  const size_t usual = parts_.options.queue_bytes_max;
+  return waiting == 0 || (waiting < usual && parts_.retry.bytes() < 2 * usual);
+}
+
 // False: the request has no room for it.
-bool RecordMaker::add_part(const Event& event, const RecordKey& key, uint64_t order_key) {
+bool RecordMaker::add_part(const Event& event, EventSplitter& splitter, const RecordKey& key,
+                           uint64_t order_key) {
   RecordMetadata meta;
   meta.span = event.span;
-  meta.split = parts_.splitter.split();
+  meta.split = splitter.split();
   meta.order_key = order_key;
-  if (parts_.selector.chooses_keys()) meta.shard = parts_.selector.shard_of(key.partition_key);
+  meta.shard = parts_.selector.shard_of(key.partition_key);  // where it waits counts for its shard
   if (order_key != 0) {
     ByteBuffer data;
-    parts_.splitter.append_part(parts_.packer, data);
+    splitter.append_part(parts_.packer, data);
     QueuedRecord record;
     record.data = ByteBuffer::copy_of(data.view());
     record.partition_key = key.partition_key;
@@ -330,7 +340,7 @@ bool RecordMaker::add_part(const Event& event, const RecordKey& key, uint64_t or
     parts_.retry.append(std::move(record));
     return true;
   }
-  parts_.splitter.append_part(parts_.packer, parts_.assembler.begin_record(parts_.alarm.now()));
+  splitter.append_part(parts_.packer, parts_.assembler.begin_record(parts_.alarm.now()));
   const AddOutcome added = parts_.assembler.end_record(key, std::move(meta));
   CHECK(added != AddOutcome::record_too_large);  // it was planned by this limit
   return added == AddOutcome::added;

@@ -33,7 +33,7 @@ class RecordMaker {
     const SenderOptions& options;
     EntrySources& sources;
     Packer& packer;
-    EventSplitter& splitter;
+    EventSplitters& splitters;
     RequestAssembler& assembler;
     RetryQueue& retry;
     ShardSelector& selector;
@@ -85,9 +85,11 @@ class RecordMaker {
   [[nodiscard]] Made make_oversized(EventCursor& cursor, const Event& event, const Target& target);
   [[nodiscard]] std::optional<Packer::Alone> shorten(const Event& event,
                                                      std::string_view partition_key);
-  [[nodiscard]] Made make_part(EventCursor& cursor, const Event& event);
-  [[nodiscard]] bool add_part(const Event& event, const kinesis_format::RecordKey& key,
-                              uint64_t order_key);
+  [[nodiscard]] Made make_part(EventCursor& cursor, const Event& event,
+                               EventSplitter& splitter);
+  [[nodiscard]] bool may_queue_part(uint32_t shard) const;
+  [[nodiscard]] bool add_part(const Event& event, EventSplitter& splitter,
+                              const kinesis_format::RecordKey& key, uint64_t order_key);
   [[nodiscard]] Made block_for_memory();
 
   const Parts parts_;

@@ -101,7 +101,7 @@ void RejectedRequests::set_suspects_aside() {
     remember(probe.record(0));
     // Others may be too large for one record, too: what stays is cut once more.
     const bool stays = !parts_.mover.may_move(probe.record(0));
-    if (stays && parts_.splitter.is_for(probe.record(0).span)) parts_.splitter.cancel();
+    if (stays) parts_.splitters.cancel(probe.record(0).span);
   }
   std::vector<QueuedRecord> suspects;
   for (const RequestAttempt& probe : probes) {
@@ -156,7 +156,7 @@ void RejectedRequests::reject(const RecordMetadata& meta, const std::string& cod
   if (meta.split == 0) {
     parts_.dead_letters.write(meta.span, "refused", code);
   } else if (parts_.window.abandon_split(meta.split)) {
-    parts_.splitter.reject(meta.span);
+    parts_.splitters.reject(meta.span);
     parts_.dead_letters.write(meta.span, "refused", code);
   }
   parts_.queuer.done(meta);

@@ -37,7 +37,7 @@ class RejectedRequests {
     const SenderOptions& options;
     EntryWindow& window;
     const RequestAssembler& assembler;
-    EventSplitter& splitter;
+    EventSplitters& splitters;
     LargeEntries& large;
     OverflowMover& mover;
     RequestQueue& requests;

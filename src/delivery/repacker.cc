@@ -12,7 +12,7 @@ void Repacker::repack(const RecordMetadata& meta) {
     return parts_.large.when_there([this, meta] { repack(meta); });
   } else if (meta.split == 0) {
     made = records_of(meta);
-  } else if (parts_.window.abandon_split(meta.split) && !parts_.splitter.is_for(meta.span)) {
+  } else if (parts_.window.abandon_split(meta.split) && !parts_.splitters.is_for(meta.span)) {
     made = records_of(meta);  // else the splitter makes its parts again
   }
   if (meta.order_key == 0) {

@@ -25,7 +25,7 @@ class Repacker {
   struct Parts {
     EntryWindow& window;
     Packer& packer;
-    EventSplitter& splitter;
+    EventSplitters& splitters;
     RetryQueue& retry;
     const ShardSelector& selector;
     const RequestAssembler& assembler;

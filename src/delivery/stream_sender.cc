@@ -22,19 +22,19 @@ StreamSender::StreamSender(spool::StreamLog& log, SenderOptions options, SenderS
       settings_(settings_of(options_)),
       assembler_(settings_, services_.memory, member_),
       packer_(options_.packer, settings_.record_bytes_max()),
-      splitter_(window_, {services_.memory, member_}),
+      splitters_(window_, services_.memory, member_),
       requests_(options_.requests_in_flight_max),
       selector_(seeds_()),
       overflow_(log_, window_, {services_.memory, member_}, post_, [this] { pump(); }),
       pause_(options_, search_, alarm_, seeds_()),
       dead_letters_(services_.spool, options_, window_, post_, [this] { pump(); }),
       sources_(log_, window_, overflow_),
-      large_(log_, window_, sources_, splitter_, alarm_),
+      large_(log_, window_, sources_, splitters_, alarm_),
       mover_({.options = options_,
               .main = log_,
               .window = window_,
               .packer = packer_,
-              .splitter = splitter_,
+              .splitters = splitters_,
               .retry = retry_,
               .requests = requests_,
               .selector = selector_,
@@ -45,7 +45,7 @@ StreamSender::StreamSender(spool::StreamLog& log, SenderOptions options, SenderS
       queuer_(window_, retry_, selector_, mover_, alarm_),
       repacker_({.window = window_,
                  .packer = packer_,
-                 .splitter = splitter_,
+                 .splitters = splitters_,
                  .retry = retry_,
                  .selector = selector_,
                  .assembler = assembler_,
@@ -57,7 +57,7 @@ StreamSender::StreamSender(spool::StreamLog& log, SenderOptions options, SenderS
       maker_({.options = options_,
               .sources = sources_,
               .packer = packer_,
-              .splitter = splitter_,
+              .splitters = splitters_,
               .assembler = assembler_,
               .retry = retry_,
               .selector = selector_,
@@ -98,7 +98,7 @@ StreamSender::StreamSender(spool::StreamLog& log, SenderOptions options, SenderS
       rejected_({.options = options_,
                  .window = window_,
                  .assembler = assembler_,
-                 .splitter = splitter_,
+                 .splitters = splitters_,
                  .large = large_,
                  .mover = mover_,
                  .requests = requests_,
@@ -147,7 +147,7 @@ void StreamSender::pump() {
   if (search_.wants_others()) make_way_for_others();
   move_to_overflow();
   large_.watch(requests_.has_any() || retry_.count() > 0 || maker_.oldest_aggregate());
-  splitter_.rest();
+  splitters_.rest();
   room_.release_unused();
   alarm_.set();
 }
@@ -243,7 +243,7 @@ void StreamSender::reconfigure(SenderOptions options) {
   requests_.set_in_flight_max(options_.requests_in_flight_max);
   settings_.configure(settings_of(options_));
   packer_.configure(options_.packer, settings_.record_bytes_max());
-  splitter_.restart();
+  splitters_.restart_all();
   answers_.decide_misplaced();
 }
 

@@ -102,7 +102,7 @@ class StreamSender {
   RequestSettings settings_;
   RequestAssembler assembler_;
   Packer packer_;
-  EventSplitter splitter_;
+  EventSplitters splitters_;
   RetryQueue retry_;
   RequestQueue requests_;
   RefusalSearch search_;

@@ -63,6 +63,12 @@ class Overflowing : public testing::Test {
   [[nodiscard]] bool is_for_dead(uint32_t n) const {
     return shards_->find(kinesis_format::hash_key_of(key_of(n)))->number == kDead;
   }
+  [[nodiscard]] bool is_for_dead(const PlayedStream::Record& record) const {
+    const kinesis::HashKey hash_key = record.hash_key
+                                          ? *record.hash_key
+                                          : kinesis_format::hash_key_of(record.partition_key);
+    return shards_->find(hash_key)->number == kDead;
+  }
   // Entries of 100 events of a kilobyte, one every 50 ms.
   void come(uint32_t entries) {
     for (uint32_t i = 0; i < entries; ++i) {
@@ -77,12 +83,7 @@ class Overflowing : public testing::Test {
   }
   void fail_dead_shard(EntryOutcome result) {
     rig_.stream.on_record = [this, result](const PlayedStream::Record& record) {
-      const bool is_dead =
-          shards_
-              ->find(record.hash_key ? *record.hash_key
-                                     : kinesis_format::hash_key_of(record.partition_key))
-              ->number == kDead;
-      return is_dead ? std::optional(result) : std::nullopt;
+      return is_for_dead(record) ? std::optional(result) : std::nullopt;
     };
   }
   [[nodiscard]] bool has_overflow() {
@@ -259,6 +260,45 @@ TEST_F(Overflowing, TwoDeadShardsDoNotWaitForEachOther) {
   dead.clear();
   world_.run_until_quiet();
   expect_all_once(true);
+}
+
+// A shard stops again while an event of it is being cut; those of others' events go out meanwhile.
+TEST_P(AnyWay, AnEventThatIsHalfCutDoesNotKeepOthersFromBeingCut) {
+  const auto [way, fails] = GetParam();
+  SenderOptions options = options_of(way);
+  options.packer.oversized = Oversized::split;
+  rig_.sender->reconfigure(options);
+  const EntryOutcome failure = fails ? EntryOutcome::internal_failure : EntryOutcome::throttled;
+  fail_dead_shard(failure);
+  come(60);
+  uint32_t dead = 0;
+  while (!is_for_dead(dead)) ++dead;
+  for (int i = 0; i < 3; ++i) rig_.add({keyed(dead, 4'000'000)});
+  sent_ += 3;
+  world_.run_for(2s);
+  ASSERT_TRUE(has_overflow());
+  bool is_half_cut = false;
+  rig_.stream.on_record = [&](const PlayedStream::Record& record) {
+    const bool is_dead = is_for_dead(record);
+    if (is_dead && is_half_cut) return std::optional(failure);
+    is_half_cut |= is_dead && record.data.size() > 500'000;
+    return std::optional<EntryOutcome>();
+  };
+  world_.run_for(30s);
+  ASSERT_TRUE(is_half_cut);
+  const uint64_t delivered = rig_.delivered();
+  uint32_t alive = 0;
+  while (is_for_dead(alive)) ++alive;
+  for (int i = 0; i < 5; ++i) rig_.add({keyed(alive, 1'500'000)});
+  sent_ += 5;
+  world_.run_for(10s);
+  EXPECT_EQ(rig_.delivered(), delivered + 5);
+  EXPECT_LE(world_.memory_leased_most, kMemory);
+  rig_.stream.on_record = nullptr;
+  world_.run_until_quiet();
+  EXPECT_EQ(rig_.delivered(), sent_);
+  EXPECT_EQ(rig_.pending(), 0u);
+  EXPECT_FALSE(has_overflow());
 }
 
 TEST_F(Overflowing, AfterAReloadToRandomKeysWhatWasDeferredGoesAnywhere) {
