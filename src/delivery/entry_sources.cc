@@ -59,9 +59,14 @@ bool EntrySources::open_overflow(const Limits& limits) {
       may_read_large(limits) && !(limits.wants_others && main_.next_is_large());
   for (size_t log = 0; log < overflow_.logs(); ++log) {
     if (blocked_.test(log)) continue;
-    const size_t bytes = bytes_max(overflow_.log(log), kOverflowWindow, limits);
-    if (!overflow_.open_next(log, bytes, may_be_large && !window_.large())) continue;
-    if (passing_ && passing_->source == log) pass_large();  // what is read behind it pins it
+    // What is read after a large entry pins it; the main log may need its place.
+    const bool is_after_large = passing_ && passing_->source == log;
+    if (is_after_large && !limits.wants_others) continue;
+    const spool::StreamLog& next = overflow_.log(log);
+    const size_t bytes = bytes_max(next, kOverflowWindow, limits);
+    const bool may_this = may_be_large && !window_.large() && &next != limits.barred;
+    if (!overflow_.open_next(log, bytes, may_this)) continue;
+    if (is_after_large) pass_large();
     if (!overflow_.has_turn(log)) continue;
     source_ = log;
     ++overflow_in_row_;

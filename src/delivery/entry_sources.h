@@ -33,6 +33,7 @@ class EntrySources {
   struct Limits {
     size_t window_bytes_max = 0;  // of the main log's entries that are not final
     bool may_read_large = true;
+    const spool::StreamLog* barred = nullptr;  // no large entry of this log
     // Beyond the limit: all of the window may wait for what another entry shows.
     bool wants_others = false;
   };

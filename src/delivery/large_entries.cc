@@ -14,16 +14,26 @@ constexpr seconds kBarMax{480};
 }  // namespace
 
 void LargeEntries::accepted(uint64_t ticket) {
+  if (watched_ == ticket) progress_ = alarm_.now();
+  const bool is_of_others =
+      barred_by_ != nullptr && is_for_main_ &&
+      (window_.is_given_back(ticket) || !window_.is_of(ticket, *barred_by_));
+  if (is_of_others) return;
   barred_by_ = nullptr;
   bar_ = seconds(0);
-  if (watched_ == ticket) progress_ = alarm_.now();
+}
+
+// The large entry in the window is in the way of the main log's next one.
+bool LargeEntries::main_waits() const {
+  const auto large = window_.large();
+  return large && main_.next_is_large() && !window_.is_of(*large, main_);
 }
 
 void LargeEntries::watch(bool is_under_way) {
   const SteadyTime now = alarm_.now();
   // With nothing under way there is no acceptance to wait for. What is under way may be rejected
   // for as long as this one is not read.
-  if (barred_by_ != nullptr && (!is_under_way || now >= barred_until_)) {
+  if (barred_by_ != nullptr && ((!is_under_way && !is_for_main_) || now >= barred_until_)) {
     barred_by_ = nullptr;
     alarm_.by(now + kLook);
   }
@@ -34,15 +44,23 @@ void LargeEntries::watch(bool is_under_way) {
   }
   if (!watched_) return;
   alarm_.by(now + kLook);
-  if (now - progress_ < kWithoutProgress || !main_.memory_is_awaited()) return;
-  if (window_.is_let_go(*watched_) || window_.is_being_stored(*watched_)) return;
-  if (!sources_.is_at(*watched_)) return window_.let_go(*watched_);
+  const bool is_for_main = main_waits();
+  if (now - progress_ < kWithoutProgress) return;
+  if (window_.is_being_stored(*watched_)) return;
   const spool::StreamLog& log = window_.log_of(*watched_);
-  if (!give_back(*watched_)) return;
+  if (is_for_main && give_back(*watched_)) return bar(log, true);
+  if (!main_.memory_is_awaited() || window_.is_let_go(*watched_)) return;
+  if (!sources_.is_at(*watched_)) return window_.let_go(*watched_);
+  if (give_back(*watched_)) bar(log, false);
+}
+
+void LargeEntries::bar(const spool::StreamLog& log, bool is_for_main) {
   barred_by_ = &log;
+  is_for_main_ = is_for_main;
   bar_ = std::clamp(2 * bar_, kBarMin, kBarMax);
-  barred_until_ = now + bar_;
-  alarm_.by(barred_until_);
+  barred_until_ = alarm_.now() + bar_;
+  // The main log's is read at once.
+  alarm_.by(is_for_main ? alarm_.now() : barred_until_);
 }
 
 bool LargeEntries::make_way() {

@@ -11,6 +11,10 @@
 //   something, or for longer each time. What was made of it is nobody's then, and is made again;
 //   parts that were accepted come twice. Nothing behind it has been read.
 //
+// One of an overflow log also goes back when nothing of it is accepted while one of the main
+// log waits: its shard may take nothing for long. That log alone is barred then, for as long as the
+// main log's next entry is large.
+//
 // One of which an event is being stored elsewhere keeps its memory, which pays for that copy.
 //
 // Thread: the delivery thread's.
@@ -34,7 +38,11 @@ class LargeEntries {
                EventSplitters& splitters, Alarm& alarm)
       : main_(main), window_(window), sources_(sources), splitters_(splitters), alarm_(alarm) {}
 
-  [[nodiscard]] bool may_read() const { return barred_by_ == nullptr; }
+  [[nodiscard]] bool may_read() const { return barred_by_ == nullptr || is_for_main_; }
+  // The log that may not though others may; nullptr: none.
+  [[nodiscard]] const spool::StreamLog* barred() const {
+    return is_for_main_ && main_.next_is_large() ? barred_by_ : nullptr;
+  }
   // A record of the entry was accepted.
   void accepted(uint64_t ticket);
   // After each pump: takes the memory from the one that keeps it for nothing. is_under_way:
@@ -59,6 +67,8 @@ class LargeEntries {
   void take_wanted();
 
  private:
+  [[nodiscard]] bool main_waits() const;
+  void bar(const spool::StreamLog& log, bool is_for_main);
   void want();
   void make_up();
 
@@ -69,8 +79,10 @@ class LargeEntries {
   Alarm& alarm_;
   std::optional<uint64_t> watched_;
   SteadyTime progress_{};  // when it was first watched, or a record of it was accepted last
-  // The log that one was given back to, if nothing has been accepted since.
+  // The log that one was given back to, if nothing has been accepted since; for the main log's next
+  // one: if nothing of that log has.
   const spool::StreamLog* barred_by_ = nullptr;
+  bool is_for_main_ = false;
   SteadyTime barred_until_{};
   seconds bar_{0};  // how long the last time
   bool is_wanted_ = false;

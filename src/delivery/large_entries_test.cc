@@ -18,7 +18,9 @@ class LargeEntriesTest : public testing::Test {
   // Reads the next entry, as RequestFiller does.
   std::optional<uint64_t> open_next() {
     const auto source =
-        sources.next({.window_bytes_max = 1_MiB, .may_read_large = large.may_read()});
+        sources.next({.window_bytes_max = 1_MiB,
+                      .may_read_large = large.may_read(),
+                      .barred = large.barred()});
     if (!source) return std::nullopt;
     return sources.cursor(*source).ticket();
   }
@@ -63,7 +65,7 @@ class LargeEntriesTest : public testing::Test {
   memory::MemoryBudget memory{{.ordinary_bytes = 8_MiB}};
   OwnerPost post{[](const std::function<void()>& work) { work(); }};
   Alarm alarm{clock, [](SteadyTime) {}};
-  SourceLog log;
+  SourceLog log{SourceLog::Kind::on_disk};
   EntryWindow window;
   EventSplitters splitters{window, memory, memory.join()};
   Overflow overflow{log, window, {memory, memory.join()}, post, [] {}};
@@ -143,6 +145,56 @@ TEST_F(LargeEntriesTest, OneWhoseEventIsStoredElsewhereIsKept) {
   pass(60s);
   EXPECT_TRUE(window.large());
   EXPECT_FALSE(large.give_back(*ticket));
+}
+
+// Its shard takes nothing, perhaps for a day, and nobody waits for memory.
+TEST_F(LargeEntriesTest, OneOfAnOverflowLogGoesBackForALargeOneOfTheMainLog) {
+  SourceLog& overflowed = log.overflow_log(0);
+  overflowed.add({.events = 1, .is_large = true});
+  log.add({.events = 1, .is_large = true});
+  for (const bool are_records_made : {false, true}) {
+    const auto first = open_next();
+    ASSERT_TRUE(first && window.is_of(*first, overflowed));
+    if (are_records_made) {
+      sources.cursor(0).skip();
+      EXPECT_FALSE(sources.cursor(0).event());
+      sources.passed(0, *first);
+    }
+    pass(0s);
+    pass(4s);
+    EXPECT_EQ(window.large(), first);
+    pass(2s, false);
+    EXPECT_FALSE(window.large());
+    pass(1s, false);
+    const auto second = open_next();
+    ASSERT_TRUE(second && window.is_of(*second, log));
+    pass_over();
+    large.accepted(*second);
+    EXPECT_EQ(large.barred(), nullptr) << "the main log's next entry is not large";
+    log.add({.events = 1, .is_large = true});
+    EXPECT_EQ(large.barred(), &overflowed);
+    window.finish(*second, 1);
+    if (!are_records_made) {
+      pass(30s);
+      EXPECT_EQ(large.barred(), nullptr) << "its shard may take something again";
+    }
+  }
+}
+
+TEST_F(LargeEntriesTest, NothingIsReadAfterOneOfAnOverflowLogUntilItIsFinal) {
+  SourceLog& overflowed = log.overflow_log(0);
+  overflowed.add({.events = 1, .is_large = true});
+  overflowed.add({.events = 1});
+  const auto first = open_next();
+  ASSERT_TRUE(first);
+  sources.cursor(0).skip();
+  EXPECT_FALSE(sources.cursor(0).event());
+  sources.passed(0, *first);
+  EXPECT_FALSE(open_next()) << "it would be pinned";
+  window.finish(*first, 1);
+  sources.begin_pass();
+  const auto second = open_next();
+  EXPECT_TRUE(second && window.is_of(*second, overflowed));
 }
 
 TEST_F(LargeEntriesTest, OneWithLaterEntriesOfItsLogInTheWindowIsNotGivenBack) {

@@ -23,6 +23,7 @@ void RequestFiller::fill_with_all() {
     const std::optional<size_t> source =
         parts_.sources.next({.window_bytes_max = parts_.options.window_bytes_max,
                              .may_read_large = parts_.large.may_read(),
+                             .barred = parts_.large.barred(),
                              .wants_others = parts_.search.wants_others()});
     if (!source) {
       if (close_stuck_aggregates()) continue;
