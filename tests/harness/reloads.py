@@ -277,6 +277,8 @@ def roles(place: str, part: str):
 
 
 SPECIAL = {
+    # admin.secure is never without.
+    **{f"admin.secure.tls.{part}": tls(lambda *_: None) for part in ("cert", "key")},
     "tls.cert": tls(maybe_without), "tls.key": tls(maybe_without), "tls.client_ca": tls(client_ca),
     "tls.min_version": tls_value("min_version"), "tls.ciphers": tls_value("ciphers"),
     "shared_key_file": shared_key, "shared_key_files": shared_keys,
