@@ -40,14 +40,6 @@ def shares(penstock) -> dict[str, int]:
     return {stream["name"]: stream["spool_bytes_max"] for stream in penstock.status()["streams"]}
 
 
-def delivered(kinesis) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in TARGETS:
-        for event, times in kinesis.tally(name, "id").items():
-            counts[event] = counts.get(event, 0) + times
-    return counts
-
-
 class Use:
     """What the process has of everything, at rest."""
 
@@ -83,7 +75,7 @@ def reload_under_load(penstock, walk: Walk, base: dict, senders: SteadySenders, 
 
 
 def check_arrivals(kinesis, all_senders: list[SteadySenders]) -> None:
-    counts = delivered(kinesis)
+    counts = kinesis.tally_all(TARGETS, "id")
     acked = set().union(*(senders.acked for senders in all_senders))
     tries = sum((senders.tries for senders in all_senders), start=Counter())
     lost = acked - counts.keys()

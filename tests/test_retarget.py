@@ -35,15 +35,6 @@ def rename(penstock, config: dict, name: str, key: str = "name") -> None:
     wait_until(lambda: penstock.status()["streams"][0]["target"].startswith(f"{name} ("), f"{name} is in force")
 
 
-def delivered(kinesis) -> dict[str, int]:
-    """How often each id was accepted, by whatever stream."""
-    counts: dict[str, int] = {}
-    for name in NAMES:
-        for event, times in kinesis.tally(name, "id").items():
-            counts[event] = counts.get(event, 0) + times
-    return counts
-
-
 def wait_nothing_left(penstock) -> None:
     wait_until(lambda: penstock.metrics().sum("penstock_events_pending") == 0, "nothing is left behind")
 
@@ -91,9 +82,9 @@ def test_a_loaded_stream_is_renamed_again_and_again(kinesis, start_penstock, sto
         kinesis.remove_fault()
         for chunk in chunks:
             assert client.read_ack() == chunk
-    wait_until(lambda: len(delivered(kinesis)) == 20 * RELOADS, "every generation is delivered", 120)
+    wait_until(lambda: len(kinesis.tally_all(NAMES, "id")) == 20 * RELOADS, "every generation is delivered", 120)
     wait_nothing_left(penstock)
-    assert set(delivered(kinesis).values()) == {1}
+    assert set(kinesis.tally_all(NAMES, "id").values()) == {1}
     first, last = (kinesis.arrivals(NAMES[turn % 3], "id") for turn in (0, RELOADS - 1))
     when = {event: arrival for name in NAMES for event, arrival in kinesis.arrivals(name, "id")}
     assert first and last

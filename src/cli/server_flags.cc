@@ -20,4 +20,9 @@ Result<void, Error> check_ca_file(const std::string& path) {
   return usage_error("--ca " + path + ": cannot be read; name a PEM file");
 }
 
+std::string unreachable(const std::string& failure, std::string_view cure) {
+  const bool of_certificate = failure.find("certificate") != std::string::npos;
+  return failure + std::string(of_certificate ? "; name its CA with --ca" : cure);
+}
+
 }  // namespace penstock::cli

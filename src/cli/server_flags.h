@@ -17,4 +17,7 @@ namespace penstock::cli {
 // Error (kind usage): --ca names a file that cannot be read.
 [[nodiscard]] Result<void, Error> check_ca_file(const std::string& path);
 
+// Why a server could not be reached, with what to do: about its certificate, or else `cure`.
+[[nodiscard]] std::string unreachable(const std::string& failure, std::string_view cure);
+
 }  // namespace penstock::cli

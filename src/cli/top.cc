@@ -31,6 +31,8 @@ struct TopOptions {
   std::string token;  // of that file
 };
 
+constexpr const char* kGiveAdmin = "; give penstock's admin port with --admin";
+
 volatile std::sig_atomic_t interrupted = 0;
 
 class AdminPort {
@@ -57,10 +59,7 @@ class AdminPort {
     if (!token_.empty()) request.headers.push_back("Authorization: Bearer " + token_);
     const net::HttpResponse response = client_.fetch(std::move(request));
     if (!response.answered()) {
-      const bool of_certificate = response.failure_text.find("certificate") != std::string::npos;
-      return run_error(response.failure_text +
-                       (of_certificate ? "; name its CA with --ca"
-                                       : "; give penstock's admin port with --admin"));
+      return run_error(unreachable(response.failure_text, kGiveAdmin));
     }
     if (response.status == 401) {
       return run_error(url_ + (token_.empty()
@@ -68,8 +67,7 @@ class AdminPort {
                                    : " does not accept the token; see admin.secure.auth"));
     }
     if (response.status != 200) {
-      return run_error(url_ + " answered " + std::to_string(response.status) +
-                       "; give penstock's admin port with --admin");
+      return run_error(url_ + " answered " + std::to_string(response.status) + kGiveAdmin);
     }
     return std::string(as_text(response.body.view()));
   }

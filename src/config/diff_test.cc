@@ -105,17 +105,18 @@ TEST(Diff, ASourceIsTheOneAtItsAddressWhateverItsName) {
   Config renamed = before;
   renamed.forward[0].name = "collectors";
   renamed.forward[0].shared_key_files.push_back({"/new-key"});
-  EXPECT_THAT(diff(before, renamed), ElementsAre(Changes("sources.forward.name", true),
-                                                 Changes("sources.forward.shared_key_file", false)));
+  EXPECT_THAT(diff(before, renamed),
+              ElementsAre(Changes("sources.forward.name", true),
+                          Changes("sources.forward.shared_key_file", false)));
   EXPECT_EQ(applicable(before, renamed).forward.at(0).name, "forward");
   EXPECT_EQ(applicable(before, renamed).forward.at(0).shared_key_files.size(), 1);
 
   Config without_the_first = before;  // the second is counted as the first now
   without_the_first.forward.erase(without_the_first.forward.begin());
   without_the_first.forward[0].name = "forward";
-  EXPECT_THAT(
-      diff(before, without_the_first),
-      ElementsAre(Changes("sources.forward (removed)", true), Changes("sources.forward-2.name", true)));
+  EXPECT_THAT(diff(before, without_the_first),
+              ElementsAre(Changes("sources.forward (removed)", true),
+                          Changes("sources.forward-2.name", true)));
   const Config applied = applicable(before, without_the_first);
   EXPECT_EQ(applied.forward.at(0).max_connections, before.forward[0].max_connections);
   EXPECT_EQ(applied.forward.at(1).max_connections, 2);

@@ -19,9 +19,9 @@ void hold_back(const std::vector<Source>& running, std::vector<Source>& wanted,
   for (const Source& now : running) {
     const Source* then = config::counterpart(now, running, wanted);
     if (then == nullptr || then->*limit <= bytes_max) continue;
-    log_warn("change needs a restart and is left out",
-             {{"key", "sources." + now.name + "." + std::string(key)},
-              {"largest_without", bytes_max}});
+    log_warn(
+        "change needs a restart and is left out",
+        {{"key", "sources." + now.name + "." + std::string(key)}, {"largest_without", bytes_max}});
     wanted[static_cast<size_t>(then - wanted.data())].*limit = now.*limit;
   }
 }

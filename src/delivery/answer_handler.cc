@@ -124,8 +124,7 @@ uint64_t AnswerHandler::mark_final(RequestAttempt& attempt, const PutResult& res
     if (!is_accepted(result.entries[slot])) continue;
     RecordMetadata& meta = attempt.record(slot);
     meta.is_final = meta.split == 0 || parts_.window.part_accepted(meta.split);
-    if (!meta.is_final) continue;
-    parts_.window.for_each_live(meta, [&](const EventSpan& span) { events += span.count; });
+    if (meta.is_final) events += parts_.window.live_events(meta);
   }
   return events;
 }
@@ -195,9 +194,7 @@ void AnswerHandler::decide_misplaced() {
   const std::vector<RecordMetadata> owned =
       parts_.misplaced.decide(parts_.options.keys_are_ignored);
   uint64_t events = 0;
-  for (const RecordMetadata& meta : owned) {
-    parts_.window.for_each_live(meta, [&](const EventSpan& span) { events += span.count; });
-  }
+  for (const RecordMetadata& meta : owned) events += parts_.window.live_events(meta);
   count_delivered(events);
   for (const RecordMetadata& meta : owned) {
     parts_.queuer.done(meta);

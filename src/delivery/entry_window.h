@@ -8,8 +8,8 @@
 //   an entry that was given back is not finished; a pinned one is not given back
 //   at most one large entry is in the window, and of no other the batch is let go
 //
-// It has 23 functions because an entry, its split events and what was given back end together: a
-// release that did not ask all three would be too early. Thirteen of them only answer questions.
+// It has 24 functions because an entry, its split events and what was given back end together: a
+// release that did not ask all three would be too early. Fourteen of them only answer questions.
 //
 // Thread: the delivery thread's.
 #pragma once
@@ -70,6 +70,11 @@ class EntryWindow {
     meta.for_each_span([&](const EventSpan& span) {
       if (!is_given_back(span.ticket)) visit(span);
     });
+  }
+  [[nodiscard]] uint64_t live_events(const RecordMetadata& meta) const {
+    uint64_t events = 0;
+    for_each_live(meta, [&](const EventSpan& span) { events += span.count; });
+    return events;
   }
   [[nodiscard]] uint64_t events() const { return events_; }  // outstanding
   // Of the batches of entries of this log.

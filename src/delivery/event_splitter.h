@@ -61,9 +61,7 @@ class EventSplitter {
   void restart();
   // The event is not to be cut now.
   void cancel();
-  [[nodiscard]] bool is_of(uint64_t ticket) const {
-    return is_active_ && event_.ticket == ticket;
-  }
+  [[nodiscard]] bool is_of(uint64_t ticket) const { return is_active_ && event_.ticket == ticket; }
   // After a pump: the memory of the text goes until the next part, if that may be long: the text is
   // large, or no part was made.
   void rest();

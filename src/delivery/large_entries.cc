@@ -15,9 +15,8 @@ constexpr seconds kBarMax{480};
 
 void LargeEntries::accepted(uint64_t ticket) {
   if (watched_ == ticket) progress_ = alarm_.now();
-  const bool is_of_others =
-      barred_by_ != nullptr && is_for_main_ &&
-      (window_.is_given_back(ticket) || !window_.is_of(ticket, *barred_by_));
+  const bool is_of_others = barred_by_ != nullptr && is_for_main_ &&
+                            (window_.is_given_back(ticket) || !window_.is_of(ticket, *barred_by_));
   if (is_of_others) return;
   barred_by_ = nullptr;
   bar_ = seconds(0);

@@ -17,10 +17,8 @@ class LargeEntriesTest : public testing::Test {
  protected:
   // Reads the next entry, as RequestFiller does.
   std::optional<uint64_t> open_next() {
-    const auto source =
-        sources.next({.window_bytes_max = 1_MiB,
-                      .may_read_large = large.may_read(),
-                      .barred = large.barred()});
+    const auto source = sources.next(
+        {.window_bytes_max = 1_MiB, .may_read_large = large.may_read(), .barred = large.barred()});
     if (!source) return std::nullopt;
     return sources.cursor(*source).ticket();
   }

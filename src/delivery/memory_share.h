@@ -7,9 +7,13 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "memory/memory_budget.h"
 
 namespace penstock::delivery {
+
+// How soon what was not to be had is asked for again.
+inline constexpr milliseconds kMemoryRetry{100};
 
 class MemoryShare {
  public:

@@ -65,8 +65,7 @@ OverflowMover::Deferred OverflowMover::defer(EventCursor& cursor, const Event& e
 bool OverflowMover::may_move(const RecordMetadata& meta) const {
   bool may = true;
   parts_.window.for_each_live(meta, [&](const EventSpan& span) {
-    may &=
-        parts_.window.is_of(span.ticket, parts_.main) && !parts_.window.is_let_go(span.ticket);
+    may &= parts_.window.is_of(span.ticket, parts_.main) && !parts_.window.is_let_go(span.ticket);
   });
   return may;
 }
@@ -157,12 +156,12 @@ OldestOpen OverflowMover::oldest_open() const {
   };
 }
 
-bool OverflowMover::has_any_to_move() const {
-  return !parts_.overflow.closings().ready(oldest_open()).empty();
+std::vector<OverflowClosing> OverflowMover::ready() const {
+  return parts_.overflow.closings().ready(oldest_open());
 }
 
-void OverflowMover::move() {
-  for (const auto& closing : parts_.overflow.closings().ready(oldest_open())) {
+void OverflowMover::move(const std::vector<OverflowClosing>& ready) {
+  for (const OverflowClosing& closing : ready) {
     std::vector<QueuedRecord> waiting = parts_.retry.take_if([&](const QueuedRecord& record) {
       if (parts_.window.is_abandoned(record.meta)) return true;
       return !record.meta.any_shard && may_move(record.meta) &&

@@ -70,10 +70,10 @@ class OverflowMover {
   // What waits may be little, and yet keep so many entries from being final that nothing more can
   // be read: then it overflows, shard by shard.
   void overflow_for_room();
-  // What waits for shards that take nothing, once no request can bring back an older record.
-  [[nodiscard]] bool has_any_to_move() const;
-  // Requires that no aggregate is open.
-  void move();
+  // Shards, or buckets, of which no request can bring back an older record.
+  [[nodiscard]] std::vector<OverflowClosing> ready() const;
+  // What waits for these. Requires that no aggregate is open.
+  void move(const std::vector<OverflowClosing>& ready);
 
  private:
   [[nodiscard]] bool must_overflow(uint32_t shard, uint64_t order_key) const;

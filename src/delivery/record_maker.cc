@@ -22,7 +22,6 @@ constexpr uint64_t kAnyGroup = 1;
 // An aggregate has events of the main log or of overflow logs, never of both: those of the main log
 // may overflow again.
 constexpr uint64_t kOverflowGroup = uint64_t{1} << 63;
-constexpr milliseconds kMemoryRetry{100};
 
 uint64_t number_of(std::string_view partition_key) {
   return checksum64(as_bytes(partition_key)) | 1;  // 0 is no key
@@ -288,9 +287,8 @@ RecordMaker::Made RecordMaker::make_part(EventCursor& cursor, const Event& event
                                          EventSplitter& splitter) {
   const RecordKey key{splitter.partition_key(), std::nullopt};
   const uint64_t order_key = parts_.options.packer.keep_order ? number_of(key.partition_key) : 0;
-  if (order_key != 0 && !may_queue_part(parts_.selector.shard_of(key.partition_key))) {
-    return {Step::blocked};
-  }
+  const uint32_t shard = parts_.selector.shard_of(key.partition_key);
+  if (order_key != 0 && !may_queue_part(shard)) return {Step::blocked};
   const size_t data_max = parts_.assembler.data_bytes_max(key);
   // Before the text is made: it does not wait for the memory of a request with its own in hand.
   if (order_key == 0 && parts_.assembler.data_bytes_paid() < data_max) {
@@ -309,7 +307,12 @@ RecordMaker::Made RecordMaker::make_part(EventCursor& cursor, const Event& event
     case EventSplitter::Ready::part:
       break;
   }
-  if (!add_part(event, splitter, key, order_key)) return {Step::request_full};
+  RecordMetadata meta;
+  meta.span = event.span;
+  meta.split = splitter.split();
+  meta.order_key = order_key;
+  meta.shard = shard;  // where it waits counts for its shard
+  if (!add_part(splitter, key, std::move(meta))) return {Step::request_full};
   if (splitter.part_made()) cursor.skip();
   return {};
 }
@@ -323,14 +326,8 @@ bool RecordMaker::may_queue_part(uint32_t shard) const {
 }
 
 // False: the request has no room for it.
-bool RecordMaker::add_part(const Event& event, EventSplitter& splitter, const RecordKey& key,
-                           uint64_t order_key) {
-  RecordMetadata meta;
-  meta.span = event.span;
-  meta.split = splitter.split();
-  meta.order_key = order_key;
-  meta.shard = parts_.selector.shard_of(key.partition_key);  // where it waits counts for its shard
-  if (order_key != 0) {
+bool RecordMaker::add_part(EventSplitter& splitter, const RecordKey& key, RecordMetadata meta) {
+  if (meta.order_key != 0) {
     ByteBuffer data;
     splitter.append_part(parts_.packer, data);
     QueuedRecord record;

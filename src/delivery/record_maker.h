@@ -85,11 +85,10 @@ class RecordMaker {
   [[nodiscard]] Made make_oversized(EventCursor& cursor, const Event& event, const Target& target);
   [[nodiscard]] std::optional<Packer::Alone> shorten(const Event& event,
                                                      std::string_view partition_key);
-  [[nodiscard]] Made make_part(EventCursor& cursor, const Event& event,
-                               EventSplitter& splitter);
+  [[nodiscard]] Made make_part(EventCursor& cursor, const Event& event, EventSplitter& splitter);
   [[nodiscard]] bool may_queue_part(uint32_t shard) const;
-  [[nodiscard]] bool add_part(const Event& event, EventSplitter& splitter,
-                              const kinesis_format::RecordKey& key, uint64_t order_key);
+  [[nodiscard]] bool add_part(EventSplitter& splitter, const kinesis_format::RecordKey& key,
+                              RecordMetadata meta);
   [[nodiscard]] Made block_for_memory();
 
   const Parts parts_;

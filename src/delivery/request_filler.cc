@@ -27,8 +27,7 @@ void RequestFiller::fill_with_all() {
                              .wants_others = parts_.search.wants_others()});
     if (!source) {
       if (close_stuck_aggregates()) continue;
-      const bool is_stuck = parts_.requests.in_flight() == 0 && parts_.assembler.empty();
-      if (is_stuck && parts_.sources.is_main_held_up(parts_.options.window_bytes_max)) {
+      if (is_stuck() && parts_.sources.is_main_held_up(parts_.options.window_bytes_max)) {
         parts_.mover.overflow_for_room();
       }
       return;
@@ -37,6 +36,11 @@ void RequestFiller::fill_with_all() {
     if (made.step == RecordMaker::Step::blocked) parts_.sources.block(*source);
     if (made.step == RecordMaker::Step::no_memory) data_bytes = made.data_bytes;
   }
+}
+
+// Nothing is under way, or about to be, whose answer would change anything.
+bool RequestFiller::is_stuck() const {
+  return parts_.requests.in_flight() == 0 && parts_.assembler.empty();
 }
 
 // Whether more records may be made that perhaps wait.
@@ -51,8 +55,7 @@ bool RequestFiller::may_queue_more() {
 // An aggregate makes many records: one at a time, as the queue has room. All of the queue may wait
 // for the aggregates' keys: then it goes on without room.
 bool RequestFiller::repack_misplaced() {
-  const bool is_stuck = parts_.requests.in_flight() == 0 && parts_.assembler.empty();
-  const bool has_room = is_stuck || parts_.retry.bytes() < parts_.options.queue_bytes_max;
+  const bool has_room = is_stuck() || parts_.retry.bytes() < parts_.options.queue_bytes_max;
   if (!parts_.misplaced.has_misplaced() || !has_room) return false;
   parts_.repacker.repack(parts_.misplaced.take());
   return true;
@@ -60,9 +63,9 @@ bool RequestFiller::repack_misplaced() {
 
 // A full window that only open aggregates keep full would wait for their time.
 bool RequestFiller::close_stuck_aggregates() {
-  const bool is_stuck = parts_.sources.is_main_full(parts_.options.window_bytes_max) &&
-                        parts_.requests.in_flight() == 0;
-  if (!is_stuck || !parts_.maker.oldest_aggregate()) return false;
+  const bool waits = parts_.sources.is_main_full(parts_.options.window_bytes_max) &&
+                     parts_.requests.in_flight() == 0;
+  if (!waits || !parts_.maker.oldest_aggregate()) return false;
   parts_.maker.close_aggregates(milliseconds(0));
   return true;
 }

@@ -7,11 +7,6 @@
 #include "base/check.h"
 
 namespace penstock::delivery {
-namespace {
-
-constexpr milliseconds kMemoryRetry{100};
-
-}  // namespace
 
 bool RequestRoom::make(size_t data_bytes) {
   switch (parts_.assembler.make_room(data_bytes, parts_.alarm.now())) {

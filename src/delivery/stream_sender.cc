@@ -229,9 +229,10 @@ void StreamSender::move_to_overflow() {
   if (!overflow_.closings().empty() && requests_.has_only_suspects() && assembler_.empty()) {
     rejected_.release_suspects();
   }
-  if (mover_.has_any_to_move() && large_.may_move()) {
+  const std::vector<OverflowClosing> ready = mover_.ready();
+  if (!ready.empty() && large_.may_move()) {
     maker_.close_aggregates(milliseconds(0));
-    mover_.move();
+    mover_.move(ready);
   }
   overflow_.flush();
 }

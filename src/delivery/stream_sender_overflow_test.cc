@@ -64,9 +64,8 @@ class Overflowing : public testing::Test {
     return shards_->find(kinesis_format::hash_key_of(key_of(n)))->number == kDead;
   }
   [[nodiscard]] bool is_for_dead(const PlayedStream::Record& record) const {
-    const kinesis::HashKey hash_key = record.hash_key
-                                          ? *record.hash_key
-                                          : kinesis_format::hash_key_of(record.partition_key);
+    const kinesis::HashKey hash_key =
+        record.hash_key ? *record.hash_key : kinesis_format::hash_key_of(record.partition_key);
     return shards_->find(hash_key)->number == kDead;
   }
   // Entries of 100 events of a kilobyte, one every 50 ms.

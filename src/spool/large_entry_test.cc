@@ -50,6 +50,17 @@ class LargeEntries : public DiskSpool {
     expect_balance();
     EXPECT_TRUE(a->empty());
   }
+  // The damaged one of "a" is counted, and what comes after it is read.
+  void expect_passed_over() {
+    auto behind = next(a);
+    while (!behind && spool->read_turn()) behind = a->read();
+    ASSERT_TRUE(behind.has_value());
+    EXPECT_EQ(text_of(*behind), "behind");
+    release(a, *behind);
+    EXPECT_EQ(ledger->snapshot().dropped["damaged"], 1u);
+    EXPECT_EQ(tight_.leased_bytes(), idle_);
+    expect_balance();
+  }
   static char text_begin(const std::optional<Entry>& entry) {
     if (!entry) return ' ';
     EXPECT_TRUE(entry->is_large);
@@ -268,14 +279,7 @@ TEST_F(LargeEntries, OneThatIsDamagedWhenItIsReadOnceMoreIsPassedOverAndCounted)
   const auto reloaded = reload(*spool, *a, position);
   ASSERT_TRUE(reloaded);
   EXPECT_TRUE(reloaded->is_lost);
-  auto behind = next(a);
-  while (!behind && spool->read_turn()) behind = a->read();
-  ASSERT_TRUE(behind.has_value());
-  EXPECT_EQ(text_of(*behind), "behind");
-  release(a, *behind);
-  EXPECT_EQ(ledger->snapshot().dropped["damaged"], 1u);
-  EXPECT_EQ(tight_.leased_bytes(), idle_);
-  expect_balance();
+  expect_passed_over();
 }
 
 TEST_F(LargeEntries, ADamagedOneIsPassedOverAndCounted) {
@@ -283,14 +287,7 @@ TEST_F(LargeEntries, ADamagedOneIsPassedOverAndCounted) {
   append("x", {"a:behind"});
   commit();
   damage();
-  auto behind = next(a);
-  while (!behind && spool->read_turn()) behind = a->read();
-  ASSERT_TRUE(behind.has_value());
-  EXPECT_EQ(text_of(*behind), "behind");
-  release(a, *behind);
-  EXPECT_EQ(ledger->snapshot().dropped["damaged"], 1u);
-  EXPECT_EQ(tight_.leased_bytes(), idle_);
-  expect_balance();
+  expect_passed_over();
 }
 
 TEST_F(LargeEntries, WaitingForMemoryEndsWhenTheSpoolStops) {

@@ -145,6 +145,10 @@ class Controls:
                 counts[str(json.loads(event).get(field))] += 1
         return dict(counts)
 
+    def tally_all(self, streams: list[str], field: str) -> dict[str, int]:
+        """The same over several streams: how often each was accepted, by whatever stream."""
+        return dict(sum((collections.Counter(self.tally(stream, field)) for stream in streams), collections.Counter()))
+
     def arrivals(self, stream: str, field: str) -> list[list]:
         """[value of the field, when] of each accepted event, in order of acceptance."""
         return [[json.loads(event).get(field), record.arrival]

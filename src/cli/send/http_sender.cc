@@ -1,6 +1,7 @@
 #include <thread>
 
 #include "cli/send/senders.h"
+#include "cli/server_flags.h"
 #include "net/https_client.h"
 #include "protocol/forward/message_writer.h"
 
@@ -34,8 +35,9 @@ class HttpSender final : public ChunkSender {
       const bool passing =
           !response.answered() ? answered_once_ : response.status == 503 || response.status == 429;
       answered_once_ = answered_once_ || response.answered();
-      const std::string problem =
-          response.answered() ? what_it_says(response) : what_failed(response);
+      const std::string problem = response.answered()
+                                      ? what_it_says(response)
+                                      : unreachable(response.failure_text, kCheckAddress);
       if (!passing || Clock::system().steady() + kRetryPause > deadline) {
         return run_error(options_.url + ": " + problem);
       }
@@ -57,11 +59,6 @@ class HttpSender final : public ChunkSender {
     if (!said.empty()) text += ": " + said;
     if (response.status == 401) text += ". Use --bearer-token-file or --user";
     return text;
-  }
-
-  static std::string what_failed(const net::HttpResponse& response) {
-    const bool of_certificate = response.failure_text.find("certificate") != std::string::npos;
-    return response.failure_text + (of_certificate ? "; name its CA with --ca" : kCheckAddress);
   }
 
   static net::HttpOptions client_options(const HttpSendOptions& options) {
