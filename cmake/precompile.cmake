@@ -24,7 +24,8 @@ if(PENSTOCK_PRECOMPILE)
     <boost/asio/steady_timer.hpp> <boost/asio/use_awaitable.hpp>)
   if(PENSTOCK_TESTS)
     penstock_precompiled_headers(tests ${standard_headers} <gmock/gmock.h> <gtest/gtest.h>)
-    target_link_libraries(penstock_precompiled_tests PRIVATE GTest::gmock)  # its definitions
+    target_link_libraries(penstock_precompiled_tests PRIVATE
+      GTest::gmock penstock_test_flags)  # their definitions and flags
   endif()
 endif()
 
