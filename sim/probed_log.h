@@ -58,6 +58,9 @@ class ProbedLog final : public spool::StreamLog {
   void unread(spool::Position position) override;
   [[nodiscard]] Reloaded reload(spool::Position position) override;
   [[nodiscard]] bool next_is_large() const override { return real_.next_is_large(); }
+  [[nodiscard]] std::optional<spool::Position> next_origin() const override {
+    return real_.next_origin();
+  }
   [[nodiscard]] bool memory_is_awaited() const override { return real_.memory_is_awaited(); }
   [[nodiscard]] bool empty() const override { return real_.empty(); }
   [[nodiscard]] bool wants_room() const override { return real_.wants_room(); }

@@ -103,7 +103,10 @@ void EntrySources::leave(uint64_t ticket) {
   if (EventCursor* const events = cursor_at(ticket)) events->close();
 }
 
-bool EntrySources::is_at(uint64_t ticket) { return cursor_at(ticket) != nullptr; }
+bool EntrySources::is_at(uint64_t ticket) {
+  const EventCursor* const events = cursor_at(ticket);
+  return events != nullptr && events->has_event();
+}
 
 EventCursor* EntrySources::cursor_at(uint64_t ticket) {
   for (size_t source = 0; source <= kMain; ++source) {

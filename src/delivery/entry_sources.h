@@ -56,9 +56,11 @@ class EntrySources {
   }
   // Each log may read one entry beyond its share of memory.
   void allow_one_more();
+  // Copies for overflow logs have memory of their own.
+  [[nodiscard]] bool copies_are_paid() const { return overflow_.copies_are_paid(); }
   // A large entry is given back: no cursor goes on with it, and it was not passed.
   void leave(uint64_t ticket);
-  // A cursor is at it.
+  // A cursor is at one of its events.
   [[nodiscard]] bool is_at(uint64_t ticket);
 
  private:

@@ -81,6 +81,32 @@ TEST_F(EntrySourcesTest, OneLargeEntryIsReadAtATime) {
   EXPECT_EQ(sources.next(kUsual), std::nullopt);
 }
 
+// After a crash, with events of one bucket in two overflow logs.
+TEST(RecoveredSources, ALargeEntryThatHasNoTurnLeavesTheLargePlaceToTheOneThatHasIt) {
+  SourceLog log{SourceLog::Kind::on_disk};
+  spool::BucketSet bucket;
+  bucket.set(7);
+  for (const auto& [number, origin] : {std::pair{0, 2u}, {1, 1u}}) {
+    SourceLog& overflow = log.overflow_log(static_cast<size_t>(number));
+    overflow.add({.events = 1, .is_large = true, .origin = origin});
+    overflow.recover(bucket);
+  }
+  memory::MemoryBudget memory{{.ordinary_bytes = 8_MiB}};
+  const OwnerPost post{[](const std::function<void()>& work) { work(); }};
+  EntryWindow window;
+  Overflow overflow{log, window, {memory, memory.join()}, post, [] {}};
+  EntrySources sources{log, window, overflow};
+  for (const size_t expected : {1u, 0u}) {
+    sources.begin_pass();
+    ASSERT_EQ(sources.next({.window_bytes_max = 1_MiB}), expected);
+    EventCursor& cursor = sources.cursor(expected);
+    const uint64_t ticket = cursor.ticket();
+    while (cursor.event()) cursor.skip();
+    sources.passed(expected, ticket);
+    window.finish(ticket, 1);
+  }
+}
+
 TEST_F(EntrySourcesTest, TheCursorAtAnEntryIsClosed) {
   log.add({.events = 1});
   ASSERT_EQ(sources.next(kUsual), EntrySources::kMain);

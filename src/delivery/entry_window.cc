@@ -47,7 +47,7 @@ void EntryWindow::finish(uint64_t ticket, uint32_t count) {
 }
 
 void EntryWindow::let_go(uint64_t ticket) {
-  CHECK(large_ == ticket && !slot(ticket).is_being_stored);
+  CHECK(large_ == ticket);
   slot(ticket).entry.batch.reset();
 }
 

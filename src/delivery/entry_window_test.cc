@@ -117,7 +117,7 @@ TEST(EntryWindow, OfALargeEntryTheBatchAloneMayGo) {
   window.restore(large, batch);
   EXPECT_FALSE(window.is_let_go(large));
   window.pin(large);
-  EXPECT_DEATH(window.let_go(large), "stored") << "its memory pays for the copy";
+  EXPECT_DEATH(window.give_back(large), "is_pinned");
   EXPECT_FALSE(window.part_accepted(split));
   EXPECT_TRUE(window.part_accepted(split));
   window.finish(large, 1);

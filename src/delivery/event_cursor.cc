@@ -7,6 +7,7 @@ namespace penstock::delivery {
 
 void EventCursor::begin(uint64_t ticket, const spool::Entry& entry) {
   CHECK(!is_open() && entry.batch != nullptr);
+  is_open_ = true;
   ticket_ = ticket;
   batch_ = entry.batch;
   final_ = entry.overflowed;
@@ -18,16 +19,21 @@ void EventCursor::begin(uint64_t ticket, const spool::Entry& entry) {
   open_event();
 }
 
+// With the last event the batch goes: its memory may be wanted before the cursor is asked again.
 void EventCursor::open_event() {
-  entry_start_ = reader_->position();
-  open_ = reader_->open();
+  for (;; ++index_) {
+    entry_start_ = reader_->position();
+    open_ = reader_->open();
+    if (!open_) break;
+    if (next_final_ == final_.size() || final_[next_final_] != index_) return;
+    ++next_final_;
+    reader_->close(extent().record_size);
+  }
+  reader_.reset();
+  batch_.reset();
 }
 
 std::optional<Event> EventCursor::event() {
-  while (open_ && next_final_ < final_.size() && final_[next_final_] == index_) {
-    ++next_final_;
-    skip();
-  }
   if (!open_) {
     close();
     return std::nullopt;
@@ -37,6 +43,7 @@ std::optional<Event> EventCursor::event() {
 }
 
 void EventCursor::close() {
+  is_open_ = false;
   open_.reset();
   reader_.reset();
   batch_.reset();
@@ -44,8 +51,8 @@ void EventCursor::close() {
 
 void EventCursor::advance(size_t record_size) {
   reader_->close(record_size);
-  open_event();
   ++index_;
+  open_event();
 }
 
 EventCursor::Extent EventCursor::extent() const {

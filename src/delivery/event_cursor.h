@@ -25,7 +25,8 @@ struct Event {
 class EventCursor {
  public:
   void begin(uint64_t ticket, const spool::Entry& entry);
-  [[nodiscard]] bool is_open() const { return batch_ != nullptr; }
+  [[nodiscard]] bool is_open() const { return is_open_; }
+  [[nodiscard]] bool has_event() const { return open_.has_value(); }
   [[nodiscard]] uint64_t ticket() const { return ticket_; }
   // Before its last event.
   void close();
@@ -48,8 +49,9 @@ class EventCursor {
  private:
   void open_event();
 
+  bool is_open_ = false;
   uint64_t ticket_ = 0;
-  std::shared_ptr<const record::Batch> batch_;
+  std::shared_ptr<const record::Batch> batch_;  // while there is an event
   std::optional<record::EntryReader> reader_;
   std::optional<record::EntryReader::Open> open_;
   size_t entry_start_ = 0;  // of the event that comes next, in the batch's entries

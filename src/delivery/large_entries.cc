@@ -45,7 +45,7 @@ void LargeEntries::watch(bool is_under_way) {
   alarm_.by(now + kLook);
   const bool is_for_main = main_waits();
   if (now - progress_ < kWithoutProgress) return;
-  if (window_.is_being_stored(*watched_)) return;
+  if (window_.is_being_stored(*watched_) && !sources_.copies_are_paid()) return;
   const spool::StreamLog& log = window_.log_of(*watched_);
   if (is_for_main && give_back(*watched_)) return bar(log, true);
   if (!main_.memory_is_awaited() || window_.is_let_go(*watched_)) return;

@@ -15,7 +15,8 @@
 // log waits: its shard may take nothing for long. That log alone is barred then, for as long as the
 // main log's next entry is large.
 //
-// One of which an event is being stored elsewhere keeps its memory, which pays for that copy.
+// One of which an event is being stored elsewhere is not given back, and keeps its memory where it
+// pays for the copy.
 //
 // Thread: the delivery thread's.
 #pragma once

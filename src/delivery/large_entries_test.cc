@@ -145,6 +145,37 @@ TEST_F(LargeEntriesTest, OneWhoseEventIsStoredElsewhereIsKept) {
   EXPECT_FALSE(large.give_back(*ticket));
 }
 
+// The copy may wait for long: until requests of its buckets are answered, while the stream is away.
+TEST_F(LargeEntriesTest, OneWhoseEventsAreAllCopiedLetsItsMemoryGo) {
+  log.is_memory_awaited = true;
+  log.add({.events = 1, .is_large = true});
+  const auto ticket = open_next();
+  ASSERT_TRUE(ticket);
+  const auto event = sources.cursor(EntrySources::kMain).event();
+  ASSERT_TRUE(event);
+  spool::BucketSet bucket;
+  bucket.set(7);
+  overflow.begin(kinesis::kNoShard, bucket, 1);
+  ASSERT_TRUE(overflow.defer(event->span, 7, event->batch.entries()));
+  pass_over();
+  pass(0s);
+  pass(6s);
+  EXPECT_TRUE(window.is_let_go(*ticket));
+  EXPECT_FALSE(large.give_back(*ticket));
+}
+
+// A stream that is paused asks no cursor for the next event.
+TEST_F(LargeEntriesTest, NothingHoldsTheBatchOfOneThatIsFinal) {
+  log.add({.events = 1, .is_large = true});
+  const auto ticket = open_next();
+  ASSERT_TRUE(ticket);
+  const std::shared_ptr<const record::Batch> batch = window.entry(*ticket).batch;
+  const auto holders = batch.use_count();  // the log that it was added to is one
+  sources.cursor(EntrySources::kMain).skip();
+  window.finish(*ticket, 1);
+  EXPECT_EQ(batch.use_count(), holders - 2) << "window and cursor";
+}
+
 // Its shard takes nothing, perhaps for a day, and nobody waits for memory.
 TEST_F(LargeEntriesTest, OneOfAnOverflowLogGoesBackForALargeOneOfTheMainLog) {
   SourceLog& overflowed = log.overflow_log(0);

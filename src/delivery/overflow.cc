@@ -153,7 +153,8 @@ void Overflow::append(size_t number, OverflowCopies::Group group) {
                           CHECK(bytes_copied_ >= bytes);
                           bytes_copied_ -= bytes;
                           if (bytes_copied_ == 0) memory_.release();
-                          window_.finish(ticket, events);
+                          // Its entry may have been lost meanwhile: forget_lost().
+                          if (!window_.is_given_back(ticket)) window_.finish(ticket, events);
                           stored_();
                         }));
 }
@@ -162,7 +163,8 @@ bool Overflow::open_next(size_t log, size_t bytes_max, bool may_be_large) {
   Slot& slot = *slots_[log];
   if (slot.cursor.is_open()) return true;
   if (window_.bytes(*slot.log) >= bytes_max) return false;
-  if (!may_be_large && slot.log->next_is_large()) return false;
+  // One that waits for its turn would take the large place from the one that has it.
+  if (slot.log->next_is_large() && !(may_be_large && has_turn(log))) return false;
   std::optional<spool::Entry> entry = slot.log->read();
   if (!entry) {
     // What drop_oldest took was never passed: an empty log says that nothing is left.
@@ -184,17 +186,23 @@ bool Overflow::open_next(size_t log, size_t bytes_max, bool may_be_large) {
   return true;
 }
 
-bool Overflow::has_recovered(const Slot& slot) const {
-  return slot.recovered.buckets.any() && slot.cursor_position < slot.recovered.end &&
-         (slot.cursor.is_open() || !slot.log->empty());
+bool Overflow::Slot::has_recovered() const {
+  return recovered.buckets.any() && cursor_position < recovered.end &&
+         (cursor.is_open() || !log->empty());
+}
+
+std::optional<spool::Position> Overflow::Slot::next_origin() const {
+  return cursor.is_open() ? cursor_origin : log->next_origin();
 }
 
 bool Overflow::has_turn(size_t log) const {
   if (!overlap_) return true;
   const Slot& slot = *slots_[log];
-  return std::none_of(slots_.begin(), slots_.end(), [&](const auto& other) {
-    return other.get() != &slot && has_recovered(*other) &&
-           (!other->cursor.is_open() || other->cursor_origin < slot.cursor_origin);
+  const auto own = slot.next_origin();
+  return own && std::none_of(slots_.begin(), slots_.end(), [&](const auto& other) {
+    if (other.get() == &slot || !other->has_recovered()) return false;
+    const auto origin = other->next_origin();
+    return !origin || *origin < *own;
   });
 }
 

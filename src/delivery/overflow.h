@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,8 @@ class Overflow {
   // The same for an event that waited in the retry queue: it goes before all that were deferred
   // since begin(). The caller brings them in the order of the log.
   void defer_queued(const EventSpan& event, size_t bucket, ByteView entry);
+  // Else the entries that they are copied from pay for them.
+  [[nodiscard]] bool copies_are_paid() const { return memory_.bytes() >= bytes_copied_; }
   // Appends the copies, as far as closings allow.
   void flush();
 
@@ -120,11 +123,14 @@ class Overflow {
     spool::StreamLog::RecoveredOverflow recovered;
     OverflowCopies copies;
     uint64_t entries_open = 0;  // made in this life and not passed
+
+    [[nodiscard]] bool has_recovered() const;
+    // Where the events at the cursor, or else of the next entry, stood in the main log, if known.
+    [[nodiscard]] std::optional<spool::Position> next_origin() const;
   };
 
   [[nodiscard]] Slot& slot_of(size_t bucket);
   [[nodiscard]] Slot& slot_for(const spool::BucketSet& buckets);
-  [[nodiscard]] bool has_recovered(const Slot& slot) const;
   void count(Slot& slot, size_t bucket, ByteView entry, OverflowCopies::Copied copied);
   void append(size_t number, OverflowCopies::Group group);
   void refresh_occupied();

@@ -43,20 +43,23 @@ bool RequestFiller::is_stuck() const {
   return parts_.requests.in_flight() == 0 && parts_.assembler.empty();
 }
 
-// Whether more records may be made that perhaps wait.
-bool RequestFiller::may_queue_more() {
-  if (!room_.pay_for_queue()) return false;
+bool RequestFiller::has_queue_room() const {
   // All of the queue may be behind one suspect: its retest takes a record from beyond.
   const size_t usual = parts_.options.queue_bytes_max;
-  const size_t bytes_max = parts_.search.wants_others() ? 2 * usual : usual;
-  return parts_.retry.bytes() < bytes_max || parts_.mover.watches_shards();
+  return parts_.retry.bytes() < (parts_.search.wants_others() ? 2 * usual : usual);
 }
 
-// An aggregate makes many records: one at a time, as the queue has room. All of the queue may wait
-// for the aggregates' keys: then it goes on without room.
+// Whether more records may be made that perhaps wait.
+bool RequestFiller::may_queue_more() {
+  return room_.pay_for_queue() && (has_queue_room() || parts_.mover.watches_shards());
+}
+
+// An aggregate makes many records: one at a time, as the queue has room and memory. All of the
+// queue may wait for the aggregates' keys: then one is taken apart without.
 bool RequestFiller::repack_misplaced() {
-  const bool has_room = is_stuck() || parts_.retry.bytes() < parts_.options.queue_bytes_max;
-  if (!parts_.misplaced.has_misplaced() || !has_room) return false;
+  if (!parts_.misplaced.has_misplaced()) return false;
+  const bool waits_for_it = is_stuck() && parts_.retry.waits_for_answers();
+  if (!waits_for_it && !(has_queue_room() && room_.pay_for_queue())) return false;
   parts_.repacker.repack(parts_.misplaced.take());
   return true;
 }

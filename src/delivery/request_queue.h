@@ -29,8 +29,10 @@ class RequestQueue {
   void answered(const RequestAttempt& attempt);
   [[nodiscard]] uint32_t in_flight() const { return in_flight_; }
   // In flight, or to be sent again.
-  [[nodiscard]] bool has_any() const {
-    return in_flight_ > 0 || !again_.empty() || !probes_.empty() || !suspects_.empty();
+  [[nodiscard]] bool has_any() const { return has_any_to_send() || !suspects_.empty(); }
+  // Under way, or going by itself when its time has come.
+  [[nodiscard]] bool has_any_to_send() const {
+    return in_flight_ > 0 || !again_.empty() || !probes_.empty();
   }
   [[nodiscard]] bool has_slot() const { return in_flight_ < allowed_; }
   void set_in_flight_max(uint32_t max) { allowed_ = max_ = max; }
@@ -57,7 +59,7 @@ class RequestQueue {
   void add_suspect(QueuedRecord record) { suspects_.push_back(std::move(record)); }
   // Nothing else is in flight or waits to be sent again.
   [[nodiscard]] bool has_only_suspects() const {
-    return !suspects_.empty() && in_flight_ == 0 && again_.empty() && probes_.empty();
+    return !suspects_.empty() && !has_any_to_send();
   }
   [[nodiscard]] std::vector<QueuedRecord> take_suspects() { return std::exchange(suspects_, {}); }
 

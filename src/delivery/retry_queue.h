@@ -10,7 +10,7 @@
 //   a record belongs to a key queue exactly when its order_key says so, from the time it is begun
 //   or appended until done(): options that change meanwhile do not change that
 //
-// It has 22 functions because the three ways to wait share one count, the load of each shard and
+// It has 23 functions because the three ways to wait share one count, the load of each shard and
 // the turns of next(); a queue of its own for each would have to ask the others before each record.
 //
 // Thread: the delivery thread's.
@@ -55,6 +55,11 @@ class RetryQueue {
   // is called.
   [[nodiscard]] QueuedRecord* next(SteadyTime now, ShardSelector& shards);
   [[nodiscard]] SteadyTime quiet_until() const { return quiet_until_; }
+  // All that waits does so for records of its keys that are under way: no time brings any of it.
+  [[nodiscard]] bool waits_for_answers() const {
+    return count_ > 0 && due_.empty() && parked_.empty() && keys_ready_.empty() &&
+           keys_later_.empty();
+  }
   // Takes the record that next() returned; from now on its key has a record in flight.
   [[nodiscard]] QueuedRecord take();
   // Some record for which `wanted` holds and that take_if() would take; nullptr: there is none.

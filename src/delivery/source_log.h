@@ -30,6 +30,7 @@ class SourceLog final : public spool::StreamLog {
     uint32_t events = 1;
     bool is_large = false;
     std::vector<uint32_t> overflowed = {};
+    std::optional<uint32_t> origin = {};  // of an overflow log's: the place in the main log
   };
   // Its position is its number, from 1.
   void add(const Added& added) { entries_.push_back(entry(++added_, added)); }
@@ -47,8 +48,11 @@ class SourceLog final : public spool::StreamLog {
     made.batch = std::move(batch);
     made.overflowed = added.overflowed;
     made.is_large = added.is_large;
+    if (added.origin) made.origin = {0, *added.origin};
     return made;
   }
+  // All that was added was there at start-up, with events of these buckets.
+  void recover(const spool::BucketSet& buckets) { recovered_ = {buckets, {0, added_ + 1}}; }
   [[nodiscard]] SourceLog& overflow_log(size_t number) { return *overflow_.at(number); }
 
   [[nodiscard]] const std::string& stream() const override { return name_; }
@@ -75,9 +79,15 @@ class SourceLog final : public spool::StreamLog {
   [[nodiscard]] bool next_is_large() const override {
     return !entries_.empty() && entries_.front().is_large;
   }
+  [[nodiscard]] std::optional<spool::Position> next_origin() const override {
+    return entries_.empty() ? std::nullopt : entries_.front().origin;
+  }
   [[nodiscard]] bool memory_is_awaited() const override { return is_memory_awaited; }
   [[nodiscard]] bool empty() const override { return entries_.empty(); }
   [[nodiscard]] StreamLog* overflow(size_t number) override { return overflow_.at(number).get(); }
+  [[nodiscard]] RecoveredOverflow recovered_overflow(size_t number) const override {
+    return overflow_.at(number)->recovered_;
+  }
 
   bool is_memory_awaited = false;
   bool is_reloadable = false;
@@ -90,6 +100,7 @@ class SourceLog final : public spool::StreamLog {
   const std::string name_ = "test";
   uint32_t added_ = 0;
   std::deque<spool::Entry> entries_;
+  RecoveredOverflow recovered_;
   std::optional<spool::Entry> large_;  // that was read last
   std::array<std::unique_ptr<SourceLog>, spool::kOverflowLogs> overflow_;
 };

@@ -141,6 +141,8 @@ void StreamSender::pump() {
   if (search_.is_paused() && now < search_.paused_until()) {
     alarm_.by(search_.paused_until());
   } else {
+    // What would have asked whether the pause is over was rejected, or moved: a new request does.
+    if (!requests_.has_any_to_send()) search_.resume();
     send_due();
     send_new();
   }

@@ -232,6 +232,24 @@ TEST_P(FewInTheQueue, TheyAreTakenApartAsTheQueueHasRoom) {
   EXPECT_LT(world_.memory_leased_most, 4_MiB);
 }
 
+TEST_P(FewInTheQueue, TheyAreTakenApartAsTheQueueHasRoomWhileAllShardsAreThrottled) {
+  stream().distributes_records = true;
+  sender().expect_shards(true);
+  add(0, 20'000);
+  run();
+  ASSERT_LT(rig_->delivered(), 1'000u);
+  stream().on_record = [](const PlayedStream::Record&) { return EntryOutcome::throttled; };
+  world_.memory_leased_most = 0;
+  sender().set_shards(stream().map());
+  sender().pump();
+  run();
+  EXPECT_LT(world_.memory_leased_most, 4_MiB) << "all at once: 6.5 MB";
+  stream().on_record = nullptr;
+  world_.run_for(10min);
+  EXPECT_EQ(sorted(read_by_kcl(stream())), sorted(keyed_objects(0, 20'000)));
+  expect_delivered(20'000);
+}
+
 // Most of what comes is for one key, and so waits behind an aggregate that is to be taken apart.
 TEST_P(FewInTheQueue, TheyAreTakenApartThoughTheQueueIsFullOfWhatWaitsForTheirKeys) {
   sender().set_shards(stream().map());

@@ -222,6 +222,28 @@ TEST_F(StreamSenderTest, AMissingStreamIsAskedEvery30To60SecondsUntilItIsThere) 
   EXPECT_THAT(world_.spool.letters, IsEmpty());
 }
 
+// The answer that ends the pause is about the record alone that asked.
+TEST_F(StreamSenderTest, APausedStreamGoesOnThoughTheRecordThatAsksIsRejected) {
+  bool missing = true;
+  stream_.on_call = [&](const PlayedStream::Call& call) -> std::optional<PutResult> {
+    const bool is_bad = call.records.back().data == object(1);
+    if (!is_bad) return std::nullopt;
+    const bool is_alone = call.records.size() == 1;
+    if (is_alone && std::exchange(missing, false)) {
+      return whole(PutError::not_found, "ResourceNotFoundException");
+    }
+    return whole(PutError::invalid_argument, "InvalidArgumentException");
+  };
+  rig_.add(objects(0, 2));
+  world_.run_for(1s);
+  ASSERT_EQ(rig_.sender->paused_because(), "ResourceNotFoundException");
+  rig_.add(objects(2, 3));
+  world_.run_for(2min);
+  EXPECT_THAT(world_.spool.letters, SizeIs(1));
+  EXPECT_EQ(rig_.delivered(), 4u);
+  EXPECT_EQ(rig_.sender->paused_because(), "");
+}
+
 TEST_F(StreamSenderTest, AStreamPausedForItsCredentialsGoesOnAsSoonAsThereAreNewOnes) {
   bool expired = true;
   stream_.on_call = [&](const PlayedStream::Call&) {

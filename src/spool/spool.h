@@ -158,6 +158,9 @@ class StreamLog {
   };
   [[nodiscard]] virtual Reloaded reload(Position) { return {}; }
   [[nodiscard]] virtual bool next_is_large() const { return false; }
+  // Of an overflow log: where the next entry's events stood in the main log. nullopt: not known
+  // until read() was asked for it. Of a large entry it is always known.
+  [[nodiscard]] virtual std::optional<Position> next_origin() const { return std::nullopt; }
   // Somebody waits for memory. A large entry of which nothing is being delivered is to be unread.
   [[nodiscard]] virtual bool memory_is_awaited() const { return false; }
   // There is more to be read, but what was read and is held fills this log's share of memory.

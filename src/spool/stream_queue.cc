@@ -133,6 +133,12 @@ bool StreamQueue::next_is_large() const {
   return cursor.next() != nullptr && cursor.next()->is_large;
 }
 
+std::optional<Position> StreamQueue::next_origin() const {
+  const std::lock_guard lock(state_.mutex);
+  const ReadyEntry* const next = cursor.next();
+  return next != nullptr && next->origin ? std::optional(next->origin->position) : std::nullopt;
+}
+
 bool StreamQueue::memory_is_awaited() const { return state_.memory.waiting() > 0; }
 
 void StreamQueue::allow_one_more() {

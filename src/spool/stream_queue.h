@@ -53,6 +53,7 @@ class StreamQueue final : public StreamLog {
   void unread(Position position) override;
   [[nodiscard]] Reloaded reload(Position position) override;
   [[nodiscard]] bool next_is_large() const override;
+  [[nodiscard]] std::optional<Position> next_origin() const override;
   [[nodiscard]] bool memory_is_awaited() const override;
   [[nodiscard]] bool empty() const override;
   [[nodiscard]] bool wants_room() const override;
