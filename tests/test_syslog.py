@@ -155,6 +155,32 @@ def test_datagrams(kinesis, start_syslog):
     penstock.wait_metric("penstock_messages_refused_total", 1, reason="too_large")
 
 
+def test_datagrams_that_the_kernel_drops_are_counted(kinesis, start_syslog):
+    penstock = start_syslog(udp=True)
+    address = ("127.0.0.1", port_of(penstock))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        penstock.signal(signal.SIGSTOP)  # more than its socket holds, which is at most twice what it asks for
+        for _ in range(5_000):
+            peer.sendto(b"<13>burst " + b"x" * 4_000, address)
+        penstock.signal(signal.SIGCONT)
+        wait_until(lambda: penstock.metrics().sum("penstock_events_received_total") > 0, "some of the burst arrives")
+        sent = 5_000
+
+        def arrives() -> bool:
+            nonlocal sent
+            peer.sendto(b"<13>marker", address)
+            sent += 1
+            return any("marker" in event for event in kinesis.events("projects"))
+        wait_until(arrives, "the socket has room again, and tells with what comes next how many it dropped")
+
+    def counted_in_all() -> int:
+        metrics = penstock.metrics()
+        return metrics.sum("penstock_events_received_total") + metrics.sum("penstock_messages_refused_total", reason="udp_overflow")
+    wait_until(lambda: counted_in_all() == sent, "every datagram is received or counted as dropped")
+    assert penstock.metrics().sum("penstock_messages_refused_total", reason="udp_overflow") > 0
+    assert "datagrams lost" in penstock.log()
+
+
 def test_pushing_back_is_not_reading_and_nothing_is_lost(kinesis, start_syslog, tmp_path):
     config_spool = tmp_path / "spool"
     penstock = start_syslog(spool=config_spool)

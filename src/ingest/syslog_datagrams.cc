@@ -2,10 +2,14 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "base/log.h"
 #include "ingest/acquire_memory.h"
@@ -50,6 +54,10 @@ Result<std::unique_ptr<SyslogDatagrams>, Error> SyslogDatagrams::open(
   if (error) return failed(error.message());
   error_code ignored;
   socket.set_option(udp::socket::receive_buffer_size(kSocketBuffer), ignored);
+  const int on = 1;
+  if (::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) != 0) {
+    return failed(error_code(errno, boost::system::system_category()).message());
+  }
   return made;
 }
 
@@ -93,23 +101,52 @@ asio::awaitable<bool> SyslogDatagrams::take_waiting() {
 
 void SyslogDatagrams::receive_into(SyslogBatch& batch, const SyslogSettings& settings) {
   while (batch.has_room(kDatagramMax)) {
-    const ssize_t got = ::recv(socket_->native_handle(), datagram_.data(), datagram_.capacity(), 0);
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return;
+    auto message = receive();
+    if (!message) return;
+    bytes_received_.add(message->size());
+    while (!message->empty() &&
+           (message->back() == '\n' || message->back() == '\r' || message->back() == 0)) {
+      message = message->first(message->size() - 1);
     }
-    bytes_received_.add(static_cast<uint64_t>(got));
-    ByteView message{datagram_.data(), static_cast<size_t>(got)};
-    while (!message.empty() &&
-           (message.back() == '\n' || message.back() == '\r' || message.back() == 0)) {
-      message = message.first(message.size() - 1);
-    }
-    if (message.size() > settings.message_bytes_max) {
+    if (message->size() > settings.message_bytes_max) {
       intake_.metrics().messages_refused.with(intake_.source(), "too_large").add();
-    } else if (!message.empty()) {
-      batch.add(message);
+    } else if (!message->empty()) {
+      batch.add(*message);
     }
   }
+}
+
+std::optional<ByteView> SyslogDatagrams::receive() {
+  iovec data{datagram_.data(), datagram_.capacity()};
+  alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(uint32_t))> control;
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  ssize_t got = 0;
+  do {
+    got = ::recvmsg(socket_->native_handle(), &header, 0);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return std::nullopt;
+  for (cmsghdr* said = CMSG_FIRSTHDR(&header); said != nullptr;
+       said = CMSG_NXTHDR(&header, said)) {
+    if (said->cmsg_level != SOL_SOCKET || said->cmsg_type != SO_RXQ_OVFL) continue;
+    uint32_t dropped = 0;
+    std::memcpy(&dropped, CMSG_DATA(said), sizeof dropped);
+    count_dropped(dropped);
+  }
+  return ByteView{datagram_.data(), static_cast<size_t>(got)};
+}
+
+void SyslogDatagrams::count_dropped(uint32_t dropped) {
+  const uint32_t more = dropped - std::exchange(dropped_, dropped);
+  if (more == 0) return;
+  intake_.metrics().messages_refused.with(intake_.source(), "udp_overflow").add(more);
+  log_limited(LogLevel::warn, intake_.source() + "/udp_overflow",
+              "datagrams lost: they came faster than they were taken; use TCP, or raise "
+              "net.core.rmem_max",
+              {{"source", intake_.source()}, {"datagrams", more}});
 }
 
 }  // namespace penstock::ingest

@@ -1,13 +1,14 @@
 // SyslogDatagrams: syslog over UDP, one message a datagram. What comes while the spool pushes back
-// waits in the socket's buffer and is then lost: UDP has nothing else.
+// waits in the socket's buffer and is then lost: UDP has nothing else. What the kernel dropped is
+// counted (SO_RXQ_OVFL, socket(7)); it tells with the next datagram that it takes.
 //
 // Thread: made anywhere, runs on the IoThread given. Outlives that thread's loop; release() before
 // its io_context goes.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +40,10 @@ class SyslogDatagrams {
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<bool> take_waiting();
   void receive_into(SyslogBatch& batch, const SyslogSettings& settings);
+  // Into datagram_. nullopt: none waits, or the socket is broken.
+  [[nodiscard]] std::optional<ByteView> receive();
+  // dropped: by the kernel since the socket was made, modulo 2^32.
+  void count_dropped(uint32_t dropped);
 
   net::IoThread& thread_;
   Intake& intake_;
@@ -46,6 +51,7 @@ class SyslogDatagrams {
   metrics::Counter& bytes_received_;
   std::optional<boost::asio::ip::udp::socket> socket_;
   ByteBuffer datagram_;
+  uint32_t dropped_ = 0;
 };
 
 }  // namespace penstock::ingest

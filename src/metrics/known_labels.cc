@@ -73,7 +73,7 @@ constexpr string_view kSyslog[] = {
     "handshake_timeout", "http_on_this_port", "internal",    "max_connections",
     "message_timeout",   "no_room",           "out_of_step", "proxy_protocol",
     "tls_handshake",     "tls_on_plain_port", "too_large",   "too_slow",
-    "truncated",
+    "truncated",         "udp_overflow",
 };
 constexpr string_view kForwardAuth[] = {
     "bad_key", "bad_user", "no_handshake", "same_hostname", "tls_on_plain_port", "wrong_shape",
