@@ -16,6 +16,16 @@ namespace {
 constexpr int kFaults = static_cast<int>(Fault::dead_letter_lost) + 1;
 constexpr uint64_t kSeedsPerFault = 200;
 
+// Seeds beyond those of each run that once found something, as long as the draws stay as they are.
+TEST(DeliverySimulation, SeedsThatFoundSomethingHold) {
+  be_quiet();
+  DeliveryTally tally;
+  for (const uint64_t seed : {1039, 2116, 2126, 3385}) {
+    const auto finding = run_delivery_simulation(seed, Fault::none, tally);
+    EXPECT_EQ(finding, std::nullopt) << "seed " << seed;
+  }
+}
+
 TEST(DeliverySimulation, NoSeedLosesRepeatsOrDisordersAnythingAndAllIsGoneInTheEnd) {
   be_quiet();
   const uint64_t first = from_environment("PENSTOCK_SIM_FIRST", 1);

@@ -108,6 +108,14 @@ bool EntrySources::is_at(uint64_t ticket) {
   return events != nullptr && events->has_event();
 }
 
+void EntrySources::skip_if(const std::function<bool(const EventSpan&)>& went) {
+  for (size_t source = 0; source <= kMain; ++source) {
+    if (source != kMain && source >= overflow_.logs()) continue;
+    EventCursor& events = cursor(source);
+    if (events.has_event() && went(events.event()->span)) events.skip();
+  }
+}
+
 EventCursor* EntrySources::cursor_at(uint64_t ticket) {
   for (size_t source = 0; source <= kMain; ++source) {
     if (source != kMain && source >= overflow_.logs()) continue;

@@ -10,6 +10,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "delivery/entry_window.h"
@@ -45,6 +46,9 @@ class EntrySources {
   // The source's cursor went over all events of this entry. One that may be given back is passed
   // when it no longer may: until then newer events of its buckets go behind it.
   void passed(size_t source, uint64_t ticket);
+
+  // Steps over the events at cursors that went another way.
+  void skip_if(const std::function<bool(const EventSpan&)>& went);
 
   // Entries of the main log take as much of the window as they may.
   [[nodiscard]] bool is_main_full(size_t bytes_max) const {

@@ -148,6 +148,8 @@ void StreamSender::pump() {
   }
   if (search_.wants_others()) make_way_for_others();
   move_to_overflow();
+  // Else a cursor would hold the batch of an entry that is final, for as long as the stream pauses.
+  sources_.skip_if([this](const EventSpan& event) { return splitters_.take_rejected(event); });
   large_.watch(requests_.has_any() || retry_.count() > 0 || maker_.oldest_aggregate());
   splitters_.rest();
   room_.release_unused();
