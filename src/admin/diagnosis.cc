@@ -53,6 +53,17 @@ Finding dead_lettered(const CounterName& name, const metrics::SpoolStatus& spool
   return finding;
 }
 
+std::string cure_of_drop(const std::string& reason) {
+  if (reason == "spool_full") {
+    return "Fix delivery; spool.when_full: block slows senders down instead.";
+  }
+  if (reason == "damaged") {
+    return "The log names the files, which are kept. Check the disk; senders' copies are the only "
+           "others.";
+  }
+  return "Set spool.directory, so that they become dead letters instead.";
+}
+
 void add_counted(const Observation& seen, std::vector<Finding>& findings) {
   const metrics::SpoolStatus& spool = seen.scrape.status.spool;
   for (const auto& [key, watched] : seen.trend.counters()) {
@@ -71,9 +82,13 @@ void add_counted(const Observation& seen, std::vector<Finding>& findings) {
       finding = finding_of("dropped", name.reason, Level::bad);
       finding.text = counted(recent->count, "event") + (recent->count == 1 ? " was" : " were") +
                      " dropped: " + plain_reason(name.reason) + ". They are lost.";
-      finding.cure = name.reason == "spool_full"
-                         ? "Fix delivery; spool.when_full: block slows senders down instead."
-                         : "Set spool.directory, so that they become dead letters instead.";
+      finding.cure = cure_of_drop(name.reason);
+      if (name.reason == "damaged") finding.command = "penstock spool verify " + spool.directory;
+    } else if (name.reason == "udp_overflow") {
+      finding = finding_of("datagrams_lost", name.subject, Level::warning);
+      finding.text = "Source " + name.subject + " lost " + counted(recent->count, "datagram") +
+                     ": they came faster than they were taken.";
+      finding.cure = "Let the senders use TCP or TLS, or raise net.core.rmem_max on the node.";
     } else {
       finding = finding_of("senders_rejected", name.subject + "/" + name.reason, Level::warning);
       finding.text = "Source " + name.subject + " rejects senders: " + plain_reason(name.reason) +

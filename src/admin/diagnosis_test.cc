@@ -298,6 +298,27 @@ TEST_F(TheBanner, DroppedEventsAreBad) {
                          "drop_oldest. They are lost."));
 }
 
+TEST_F(TheBanner, DamageIsNoMatterOfADirectory) {
+  add_stream("projects");
+  flow("projects", 12);
+  receive("projects", 3);
+  ledger.drop("projects", "damaged", 3);
+  pass();
+  ASSERT_THAT(diagnosed().findings, testing::SizeIs(1));
+  EXPECT_THAT(diagnosed().findings[0].cure, StartsWith("The log names the files"));
+  EXPECT_EQ(diagnosed().findings[0].command, "penstock spool verify /var/lib/penstock");
+}
+
+TEST_F(TheBanner, LostDatagramsAreTold) {
+  add_stream("projects");
+  flow("projects", 12);
+  metrics.messages_refused.with("syslog", "udp_overflow").add(4008);
+  pass();
+  EXPECT_THAT(diagnosed().banner.text,
+              HasSubstr("Source syslog lost 4,008 datagrams: they came faster than they were "
+                        "taken."));
+}
+
 TEST_F(TheBanner, WhatIsDroppedAsConfiguredIsNoProblem) {
   add_stream("projects");
   receive("projects", 6);

@@ -10,7 +10,8 @@ namespace {
 // The service, the stream and the spool log a loss when it happens, with the reason.
 bool is_logged_elsewhere(const Finding& finding) {
   return finding.kind == "dead_letters" || finding.kind == "dropped" ||
-         finding.kind == "senders_rejected" || finding.kind == "reload";
+         finding.kind == "senders_rejected" || finding.kind == "datagrams_lost" ||
+         finding.kind == "reload";
 }
 
 void write_log(LogLevel level, const std::string& text, const Finding& finding) {

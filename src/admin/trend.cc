@@ -129,7 +129,8 @@ void Trend::watch_counters(const metrics::Scrape& scrape, SteadyTime now) {
   };
   scrape.metrics.auth_failures.for_each(rejected);
   scrape.metrics.messages_refused.for_each([&](const auto& labels, const auto& counter) {
-    if (labels.second == "tls_handshake" || labels.second == "max_connections") {
+    const std::string& reason = labels.second;
+    if (reason == "tls_handshake" || reason == "max_connections" || reason == "udp_overflow") {
       rejected(labels, counter);
     }
   });
