@@ -200,10 +200,10 @@ bool Overflow::has_turn(size_t log) const {
   const Slot& slot = *slots_[log];
   const auto own = slot.next_origin();
   return own && std::none_of(slots_.begin(), slots_.end(), [&](const auto& other) {
-    if (other.get() == &slot || !other->has_recovered()) return false;
-    const auto origin = other->next_origin();
-    return !origin || *origin < *own;
-  });
+           if (other.get() == &slot || !other->has_recovered()) return false;
+           const auto origin = other->next_origin();
+           return !origin || *origin < *own;
+         });
 }
 
 Overflow::Passage Overflow::passage(size_t log) const {

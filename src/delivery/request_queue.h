@@ -58,9 +58,7 @@ class RequestQueue {
   // Records that were rejected alone, until it is known whether it was the stream.
   void add_suspect(QueuedRecord record) { suspects_.push_back(std::move(record)); }
   // Nothing else is in flight or waits to be sent again.
-  [[nodiscard]] bool has_only_suspects() const {
-    return !suspects_.empty() && !has_any_to_send();
-  }
+  [[nodiscard]] bool has_only_suspects() const { return !suspects_.empty() && !has_any_to_send(); }
   [[nodiscard]] std::vector<QueuedRecord> take_suspects() { return std::exchange(suspects_, {}); }
 
   // The smallest number of a request that may bring back a record of these hash-key buckets; ~0:

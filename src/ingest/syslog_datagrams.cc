@@ -129,8 +129,7 @@ std::optional<ByteView> SyslogDatagrams::receive() {
     got = ::recvmsg(socket_->native_handle(), &header, 0);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return std::nullopt;
-  for (cmsghdr* said = CMSG_FIRSTHDR(&header); said != nullptr;
-       said = CMSG_NXTHDR(&header, said)) {
+  for (cmsghdr* said = CMSG_FIRSTHDR(&header); said != nullptr; said = CMSG_NXTHDR(&header, said)) {
     if (said->cmsg_level != SOL_SOCKET || said->cmsg_type != SO_RXQ_OVFL) continue;
     uint32_t dropped = 0;
     std::memcpy(&dropped, CMSG_DATA(said), sizeof dropped);
