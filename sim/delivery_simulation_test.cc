@@ -20,7 +20,7 @@ constexpr uint64_t kSeedsPerFault = 200;
 TEST(DeliverySimulation, SeedsThatFoundSomethingHold) {
   be_quiet();
   DeliveryTally tally;
-  for (const uint64_t seed : {1039, 2116, 2126, 3385}) {
+  for (const uint64_t seed : {1039, 2116, 2126, 3385, 4564}) {
     const auto finding = run_delivery_simulation(seed, Fault::none, tally);
     EXPECT_EQ(finding, std::nullopt) << "seed " << seed;
   }

@@ -37,7 +37,7 @@ IoResult<void> DirectoryRecovery::run(const std::vector<std::string>& listed) {
   if (auto done = move_away_no_files(numbers); !done) return done;
   if (auto done = find_cuts(numbers); !done) return done;
   if (of_overflow()) {
-    const auto found = find_break(files, directory_, numbers);
+    const auto found = find_break(files, directory_, numbers, cuts_);
     if (!found) return failure(found.error());
     break_ = *found;
   }

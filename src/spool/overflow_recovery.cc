@@ -109,13 +109,18 @@ IoResult<void> OverflowRecovery::resolve(FileSystem& file_system, const std::str
 }
 
 IoResult<std::optional<Position>> find_break(FileSystem& file_system, const std::string& directory,
-                                             const std::vector<uint64_t>& numbers) {
+                                             const std::vector<uint64_t>& numbers,
+                                             const std::vector<SegmentCut>& cuts) {
   for (const uint64_t number : numbers) {
     const auto segment = recover_durably(file_system, segment_path(directory, number), number);
     if (!segment) return failure(segment.error());
     if (segment->state == RecoveredSegment::State::sealed) continue;
     const bool is_read = segment->state == RecoveredSegment::State::open;
     if (is_read && segment->first_break == RecoveredSegment::kNoBreak) continue;
+    const bool is_cut_off = std::any_of(cuts.begin(), cuts.end(), [&](const SegmentCut& cut) {
+      return cut.segment == number && is_read && cut.end <= segment->first_break;
+    });
+    if (is_cut_off) continue;
     return Position{number, is_read ? static_cast<uint32_t>(segment->first_break) : 0};
   }
   return std::nullopt;

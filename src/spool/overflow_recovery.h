@@ -52,9 +52,11 @@ class OverflowRecovery {
 };
 
 // Where in an overflow log the first bytes are broken: of what was written last and perhaps not
-// synced, a power loss leaves any parts. nullopt: none are. numbers: its segments, ascending.
+// synced, a power loss leaves any parts. nullopt: none are. numbers: its segments, ascending. What
+// a failed round left behind a cut is none: what was in it stands in a later segment.
 IoResult<std::optional<Position>> find_break(FileSystem& file_system, const std::string& directory,
-                                             const std::vector<uint64_t>& numbers);
+                                             const std::vector<uint64_t>& numbers,
+                                             const std::vector<SegmentCut>& cuts);
 // Behind a break an older event of a key may be missing, which the main log still has: what the
 // main log has of these entries, too, counts there, so that it is sent in order. Removes them from
 // the segment; they count as found, because they were stored. directory: of the main log.

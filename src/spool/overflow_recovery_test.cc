@@ -71,6 +71,54 @@ TEST_F(OverflowLog, NothingBehindABreakCountsThatTheMainLogStillHas) {
   }
 }
 
+// What a failed round wrote stands again in the next segment, in order: that it is broken where it
+// was cut off says nothing of what comes after.
+TEST_F(OverflowLog, WhatAFailedRoundLeftIsNoBreak) {
+  open();
+  for (int chunk = 1; chunk <= 3; ++chunk) append_chunk(chunk, 2);
+  commit();
+  std::vector<Entry> entries;
+  for (int i = 0; i < 3; ++i) entries.push_back(must_read(a));
+  overflow(entries[0], {1});
+  commit();
+  overflow(entries[1], {1});
+  overflow(entries[2], {1});
+  files.fail_syncs(1);
+  commit();
+  clock.advance(seconds(10));
+  commit();
+  ASSERT_EQ(moves, (std::vector<bool>{true, true, true}));
+  finish(a, entries[2], 1);
+  clock.advance(seconds(1));
+  commit();
+  kill();
+  size_t broken = 0;
+  for (const std::string& path : segment_files()) {
+    if (path.find("/overflow-0/") == path.npos || broken > 0) continue;
+    auto bytes = files.content(path);
+    const std::string left = event(2, 1);
+    const auto at = std::search(bytes.begin(), bytes.end(), left.begin(), left.end());
+    if (at == bytes.end()) continue;
+    *at ^= 1;
+    files.set_content(path, bytes);
+    ++broken;
+  }
+  ASSERT_EQ(broken, 1u);
+  ASSERT_EQ(overflow_segments(), 2u);
+  open();
+  std::vector<std::string> found;
+  while (auto entry = next(a)) {
+    for (const std::string& each : events_of(*entry)) found.push_back(each);
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{event(1, 0), event(2, 0)}));
+  found.clear();
+  while (auto entry = next(a->overflow(0))) {
+    for (const std::string& each : events_of(*entry)) found.push_back(each);
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{event(1, 1), event(2, 1), event(3, 1)}));
+  expect_balance();
+}
+
 // A delivery that sends some events and moves others, killed at every write.
 class OverflowLogModel : public OverflowLog, public testing::WithParamInterface<int> {
  protected:
