@@ -43,23 +43,26 @@ bool RequestFiller::is_stuck() const {
   return parts_.requests.in_flight() == 0 && parts_.assembler.empty();
 }
 
-bool RequestFiller::has_queue_room() const {
-  // All of the queue may be behind one suspect: its retest takes a record from beyond.
+bool RequestFiller::has_queue_room(bool for_what_shows_more) const {
   const size_t usual = parts_.options.queue_bytes_max;
-  return parts_.retry.bytes() < (parts_.search.wants_others() ? 2 * usual : usual);
+  return parts_.retry.bytes() < (for_what_shows_more ? 2 * usual : usual);
 }
 
-// Whether more records may be made that perhaps wait.
+// Whether more records may be made that perhaps wait. All of the queue may be behind one suspect:
+// its retest takes a record from beyond.
 bool RequestFiller::may_queue_more() {
-  return room_.pay_for_queue() && (has_queue_room() || parts_.mover.watches_shards());
+  return room_.pay_for_queue() &&
+         (has_queue_room(parts_.search.wants_others()) || parts_.mover.watches_shards());
 }
 
-// An aggregate makes many records: one at a time, as the queue has room and memory. All of the
-// queue may wait for the aggregates' keys: then one is taken apart without.
+// An aggregate makes many records: one at a time, as the queue has room and memory. Where nothing
+// is under way the aggregates' records may be all that can go. All of the queue may wait for
+// their keys: then one is taken apart without room.
 bool RequestFiller::repack_misplaced() {
   if (!parts_.misplaced.has_misplaced()) return false;
   const bool waits_for_it = is_stuck() && parts_.retry.waits_for_answers();
-  if (!waits_for_it && !(has_queue_room() && room_.pay_for_queue())) return false;
+  const bool has_room = has_queue_room(parts_.search.wants_others() || is_stuck());
+  if (!waits_for_it && !(has_room && room_.pay_for_queue())) return false;
   parts_.repacker.repack(parts_.misplaced.take());
   return true;
 }

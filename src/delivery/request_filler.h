@@ -42,7 +42,7 @@ class RequestFiller {
  private:
   void fill_with_all();
   [[nodiscard]] bool is_stuck() const;
-  [[nodiscard]] bool has_queue_room() const;
+  [[nodiscard]] bool has_queue_room(bool for_what_shows_more) const;
   [[nodiscard]] bool may_queue_more();
   [[nodiscard]] bool repack_misplaced();
   [[nodiscard]] bool close_stuck_aggregates();
