@@ -19,7 +19,8 @@ void EventCursor::begin(uint64_t ticket, const spool::Entry& entry) {
   open_event();
 }
 
-// With the last event the batch goes: its memory may be wanted before the cursor is asked again.
+// After the last event the batch is released: others may need its memory before the next call of
+// event(), which a paused stream does not make.
 void EventCursor::open_event() {
   for (;; ++index_) {
     entry_start_ = reader_->position();

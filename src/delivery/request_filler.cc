@@ -60,8 +60,9 @@ bool RequestFiller::may_queue_more() {
 // their keys: then one is taken apart without room.
 bool RequestFiller::repack_misplaced() {
   if (!parts_.misplaced.has_misplaced()) return false;
-  const bool waits_for_it = is_stuck() && parts_.retry.waits_for_answers();
-  const bool has_room = has_queue_room(parts_.search.wants_others() || is_stuck());
+  const bool stuck = is_stuck();
+  const bool waits_for_it = stuck && parts_.retry.waits_for_answers();
+  const bool has_room = has_queue_room(stuck || parts_.search.wants_others());
   if (!waits_for_it && !(has_room && room_.pay_for_queue())) return false;
   parts_.repacker.repack(parts_.misplaced.take());
   return true;

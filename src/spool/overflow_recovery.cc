@@ -116,12 +116,13 @@ IoResult<std::optional<Position>> find_break(FileSystem& file_system, const std:
     if (!segment) return failure(segment.error());
     if (segment->state == RecoveredSegment::State::sealed) continue;
     const bool is_read = segment->state == RecoveredSegment::State::open;
-    if (is_read && segment->first_break == RecoveredSegment::kNoBreak) continue;
+    const uint64_t first_break = is_read ? segment->first_break : 0;
+    if (first_break == RecoveredSegment::kNoBreak) continue;
     const bool is_cut_off = std::any_of(cuts.begin(), cuts.end(), [&](const SegmentCut& cut) {
-      return cut.segment == number && is_read && cut.end <= segment->first_break;
+      return cut.segment == number && cut.end <= first_break;
     });
     if (is_cut_off) continue;
-    return Position{number, is_read ? static_cast<uint32_t>(segment->first_break) : 0};
+    return Position{number, static_cast<uint32_t>(first_break)};
   }
   return std::nullopt;
 }
